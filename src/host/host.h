@@ -1,0 +1,98 @@
+/* host/host.h - the one port through which a node asks its surroundings for anything.
+ *
+ * `sys` implements it with libuv, `sim` with fakes; nothing else may. Operations either happen at once or complete
+ * later by a callback; callbacks come only from the host's loop, never from inside an operation. After each batch of
+ * callbacks the host runs the node's turn (see struct weft_guest), and sleeps no longer than the deadline that it
+ * returns. */
+#ifndef WEFT_HOST_HOST_H
+#define WEFT_HOST_HOST_H
+
+#include "base/types.h"
+
+enum weft_address_kind { WEFT_ADDRESS_TCP, WEFT_ADDRESS_UNIX };
+
+#define WEFT_ADDRESS_TEXT_MAX 108 /* what a Unix socket path may be, its NUL included */
+
+struct weft_address {
+    enum weft_address_kind kind;
+    char text[WEFT_ADDRESS_TEXT_MAX]; /* numeric IPv4 or IPv6 address without brackets, or a path */
+    uint16_t port;                    /* 0 asks for any free one */
+};
+
+struct weft_socket;   /* the host's */
+struct weft_listener; /* the host's */
+
+/* What a node hears about a socket. After _ended or its own close it hears nothing more. */
+struct weft_socket_user {
+    void (*opened)(void *self, int status); /* a dial is through: 0, or why not (then it has ended) */
+    void (*received)(void *self, const char *data, size_t size); /* valid during the call */
+    void (*writable)(void *self);                                /* after a write that took less than it was given */
+    void (*ended)(void *self, int status); /* 0: the peer sends no more (writing may go on); else an error */
+};
+
+/* What a node hears about a listener. The socket is the node's from then on, and reads nothing before _attach. */
+struct weft_listener_user {
+    void (*accepted)(void *self, struct weft_socket *socket);
+};
+
+enum weft_log_level { WEFT_LOG_DEBUG, WEFT_LOG_INFO, WEFT_LOG_WARN, WEFT_LOG_ERROR };
+
+struct weft_host;
+
+struct weft_host_ops {
+    /* -- at once -- */
+    weft_time (*now)(struct weft_host *host); /* monotonic; turn->now is enough for nearly everyone */
+    int64_t (*wall)(struct weft_host *host);  /* microseconds since 1970, UTC; may jump */
+    void (*entropy)(struct weft_host *host, void *buffer,
+                    size_t size); /* cannot fail: the host ends the process instead */
+    void (*log)(struct weft_host *host, enum weft_log_level level,
+                struct weft_slice line); /* one line without its newline */
+
+    /* Binds and listens, or says why not. `bound` (may be NULL) gets the address with the port that was chosen. A Unix
+     * socket is made with mode 0600; a dead one in its place is removed, a live one is WEFT_ERR_BUSY. */
+    int (*listen)(struct weft_host *host, const struct weft_address *address, const struct weft_listener_user *user,
+                  void *self, struct weft_listener **out, struct weft_address *bound);
+    /* No more are accepted; those waiting stay with the kernel. On again with true. */
+    void (*accept)(struct weft_listener *listener, bool on);
+    void (*unlisten)(struct weft_listener *listener);
+    /* How many sockets this process may hold, after raising its limit as far as it may. */
+    size_t (*sockets_max)(struct weft_host *host);
+
+    void (*attach)(struct weft_socket *socket, const struct weft_socket_user *user, void *self);
+    void (*read)(struct weft_socket *socket, bool on); /* off at first */
+    /* Takes as much as fits now and returns how much (0 is an answer); less than all arms `writable`. An error also
+     * comes as `ended`. */
+    int64_t (*write)(struct weft_socket *socket, const struct weft_slice *views, size_t count);
+    /* Sends what was taken, then closes. `reset` throws it away and says so to the peer. */
+    void (*close)(struct weft_socket *socket, bool reset);
+
+    /* -- complete later -- */
+    /* The socket is there at once, `opened` comes later. */
+    int (*dial)(struct weft_host *host, const struct weft_address *address, const struct weft_socket_user *user,
+                void *self, struct weft_socket **out);
+    /* `done` gets up to `max` addresses, or an error. A name that is an address is no question, and is answered too. */
+    int (*resolve)(struct weft_host *host, const char *name, uint16_t port,
+                   void (*done)(void *self, int status, const struct weft_address *addresses, size_t count),
+                   void *self);
+    /* Whole small files, such as keys: at most `max` bytes. The write makes the file (mode 0600) or replaces it as one
+     * step, with its folder (0700), and is durable when done. `exclusive` fails with WEFT_ERR_EXISTS instead of
+     * replacing. */
+    int (*read_file)(struct weft_host *host, const char *path, size_t max,
+                     void (*done)(void *self, int status, struct weft_slice content), void *self);
+    int (*write_file)(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,
+                      void (*done)(void *self, int status), void *self);
+};
+
+/* The first member of every host. */
+struct weft_host {
+    const struct weft_host_ops *ops;
+};
+
+/* What a host runs. */
+struct weft_guest {
+    void *self;
+    /* Does what is due at `now` and returns when it wants to be called again at the latest. */
+    weft_time (*turn)(void *self, weft_time now);
+};
+
+#endif

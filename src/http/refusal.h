@@ -1,0 +1,22 @@
+/* http/refusal.h - the answers a carrier gives by itself, when a request is not fit to be shown to anyone. */
+#ifndef WEFT_HTTP_REFUSAL_H
+#define WEFT_HTTP_REFUSAL_H
+
+#include "base/types.h"
+
+/* One thing that can be wrong with a request. */
+struct weft_refusal {
+    int status;
+    const char *code; /* a word for machines: "bad_chunk" */
+    const char *why;  /* a sentence for people */
+};
+
+/* The reason phrase of a status ("Not Found"), for h1; "" for one we do not know. */
+const char *weft_status_phrase(int status);
+
+/* Writes the JSON body of an error answer, in the shape OpenAI clients expect:
+ * {"error":{"message":...,"type":...,"param":null,"code":...}}. Returns its length, or WEFT_ERR_TOO_LARGE. The texts
+ * are the program's own and hold nothing that JSON escapes. */
+WEFT_MUST_USE int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refusal);
+
+#endif
