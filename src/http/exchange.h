@@ -38,6 +38,12 @@ const struct weft_field *weft_fields_find(const struct weft_fields *fields, cons
 struct weft_slice weft_fields_value(const struct weft_fields *fields, const char *name);
 size_t weft_fields_count(const struct weft_fields *fields, const char *name);
 
+/* The pieces of that check, for whoever parses. _lower gives the lower-case letter, or 0 if `c` is none of a token's.
+ */
+char weft_token_lower(char c);
+bool weft_token_valid(struct weft_slice token);
+bool weft_field_value_valid(struct weft_slice value);
+
 /* What is said before a body. Framing is not in it: carriers take Host, Content-Length, Transfer-Encoding, Connection
  * (and what it names), Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade and Expect out of what they read, and write
  * their own. The strings live in the exchange's arena. */
@@ -66,7 +72,8 @@ struct weft_flow {
     struct weft_bytes bytes; /* written, not yet taken */
     struct weft_fields trailers;
     bool ended;        /* the writer has written everything, trailers too */
-    bool writer_waits; /* the writer wants a wake when there is room again */
+    uint64_t written;  /* bytes so far */
+    size_t wake_below; /* the writer waits until fewer bytes than this are left; 0: it does not wait */
 };
 
 /* -- the exchange -- */
@@ -108,7 +115,7 @@ void weft_exchange_leave(struct weft_exchange *exchange, enum weft_end end, int 
 
 /* Appends to a body. WEFT_ERR_MEMORY if there is none (nothing was appended), WEFT_ERR_CLOSED if the reader has gone.
  * It never says "full": a writer that can wait asks _room first. Past a declared length it is the writer's error:
- * asserted. */
+ * asserted. After _end likewise. */
 WEFT_MUST_USE int weft_exchange_write(struct weft_exchange *exchange, enum weft_way way, const void *data, size_t size);
 /* Moves all of `from` into the body, without copying. */
 WEFT_MUST_USE int weft_exchange_move(struct weft_exchange *exchange, enum weft_way way, struct weft_bytes *from);
@@ -116,7 +123,8 @@ WEFT_MUST_USE int weft_exchange_move(struct weft_exchange *exchange, enum weft_w
 size_t weft_exchange_room(struct weft_exchange *exchange, enum weft_way way);
 /* Arms that wake without asking for room: a writer with a flow control of its own wants to know of every drain. */
 void weft_exchange_await_room(struct weft_exchange *exchange, enum weft_way way);
-/* Nothing more will be written (trailers are added to flow.trailers before). */
+/* Nothing more will be written (trailers are added to flow.trailers before). Ending short of a declared length is an
+ * abort by that end (WEFT_ERR_CLOSED), but for answers that have no body by rule: to HEAD, and 204 and 304. */
 void weft_exchange_end(struct weft_exchange *exchange, enum weft_way way);
 
 /* The reader drops `size` bytes from the front of flows[way].bytes, having used them. */
@@ -130,6 +138,8 @@ bool weft_exchange_drained(const struct weft_exchange *exchange, enum weft_way w
 void weft_exchange_want_body(struct weft_exchange *exchange);
 /* Worker: the answer's head is complete: status, fields and flows[WEFT_ANSWER].length are set. */
 void weft_exchange_begin_answer(struct weft_exchange *exchange);
+/* Does this answer have no body by rule, whatever its length says: to HEAD, and with status 204 or 304? */
+bool weft_exchange_bodiless(const struct weft_exchange *exchange);
 /* Worker: begins and ends an answer in one call. `body` is copied; type may be empty. */
 WEFT_MUST_USE int weft_exchange_reply(struct weft_exchange *exchange, int status, struct weft_slice content_type,
                                       struct weft_slice body);

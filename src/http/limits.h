@@ -4,16 +4,17 @@
 
 #include "base/types.h"
 
-#define WEFT_HTTP_HEAD_MAX    ((size_t)64 * 1024)        /* start line and headers, or trailers: then 431 */
-#define WEFT_HTTP_FIELDS_MAX  100                        /* headers in a head: then 431 */
-#define WEFT_HTTP_TARGET_MAX  ((size_t)8 * 1024)         /* request target: then 414 */
-#define WEFT_HTTP_BODY_MAX    ((size_t)64 * 1024 * 1024) /* default of the setting: then 413 */
-#define WEFT_HTTP_FLOW_HIGH   ((size_t)64 * 1024)        /* body bytes waiting in an exchange: then the writer waits */
-#define WEFT_HTTP_FLOW_LOW    ((size_t)16 * 1024)        /* ... until no more than this is left */
-#define WEFT_HTTP_OUTPUT_HIGH ((size_t)64 * 1024) /* bytes waiting for a socket: then no exchange is drained into it   \
-                                                   */
-#define WEFT_HTTP_WINDOW         (1 << 20)        /* h2 flow-control window, stream and connection */
-#define WEFT_HTTP_STREAMS_MAX    256              /* concurrent h2 streams: more are refused by the protocol */
+#define WEFT_HTTP_HEAD_MAX   ((size_t)64 * 1024)        /* start line and headers, or trailers: then 431 */
+#define WEFT_HTTP_FIELDS_MAX 100                        /* headers in a head: then 431 */
+#define WEFT_HTTP_TARGET_MAX ((size_t)8 * 1024)         /* request target: then 414 */
+#define WEFT_HTTP_BODY_MAX   ((size_t)64 * 1024 * 1024) /* default of the setting: then 413 */
+#define WEFT_HTTP_FLOW_HIGH  ((size_t)64 * 1024)        /* body bytes waiting in an exchange: then the writer waits */
+#define WEFT_HTTP_FLOW_LOW   ((size_t)16 * 1024)        /* ... until no more than this is left */
+#define WEFT_HTTP_OUTPUT_HIGH                                                                                          \
+    ((size_t)64 * 1024)                    /* bytes waiting for a socket: then no exchange is drained into it          \
+                                            */
+#define WEFT_HTTP_WINDOW         (1 << 20) /* h2 flow-control window, stream and connection */
+#define WEFT_HTTP_STREAMS_MAX    256       /* concurrent h2 streams: more are refused by the protocol */
 #define WEFT_HTTP_PIPELINE_MAX   ((size_t)64 * 1024) /* h1 bytes of later requests kept: then reading pauses */
 #define WEFT_HTTP_CHUNK_LINE_MAX ((size_t)256)       /* an h1 chunk's size line with extensions: then 400 */
 #define WEFT_HTTP_GLITCHES_BURST 1000 /* h2 frames that carry no progress: then GOAWAY ENHANCE_YOUR_CALM */
