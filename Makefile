@@ -1,0 +1,106 @@
+# Weft's front door: `make` alone says what there is. The building itself is CMakeLists.txt's.
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+ARGS ?=
+FUZZ_SECONDS ?= 600
+C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+CTEST = ctest --output-on-failure -j $(JOBS)
+# What `make test` leaves to `make check` (it needs more tools or a sanitizer), and to `make soak`.
+LATER = ^(differential|malformed|fuzz|soak)$$
+
+.PHONY: help
+help:
+	@echo 'Weft: a private model server that joins others into a mesh.'
+	@echo
+	@echo '  make run      install what is missing, build, start a node (ARGS="--port 8080" goes to weft up)'
+	@echo '  make test     install what is missing, build, run every test that must pass'
+	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
+	@echo '  make bench    measure the node beside nginx'
+	@echo '  make soak     the long ones: each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS)), endurance tests'
+	@echo
+	@echo '  make setup    only install what building and testing need'
+	@echo '  make format   lay out the C files (clang-format)'
+	@echo '  make clean    remove build/'
+	@echo
+	@echo 'One test:  make test TEST=unit_http_h1      One judge:  make check-asan (or -static -tsan -fuzz -differential)'
+	@echo 'The rooms of the house are in docs/ARCHITECTURE.md, its rules in CONTRIBUTING.md.'
+
+# -- setup: a stamp for each tier, so that the second time nothing is looked up or fetched --
+
+.PHONY: setup
+setup:
+	@scripts/setup test
+	@mkdir -p build && touch build/setup.run build/setup.test
+
+build/setup.%: scripts/setup scripts/requirements-test.txt scripts/requirements-check.txt
+	@scripts/setup $*
+	@mkdir -p build && touch $@
+
+# -- build and run --
+
+.PHONY: release run
+release:
+	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset release -j $(JOBS)
+
+run: build/setup.run release
+	build/release/weft up $(ARGS)
+
+# -- tests --
+
+.PHONY: test check check-static check-asan check-tsan check-fuzz check-differential
+test: build/setup.test release
+	$(CTEST) --test-dir build/release -LE '$(LATER)' $(if $(TEST),-R '$(TEST)')
+
+check: check-static check-asan check-tsan check-fuzz check-differential
+
+check-static: build/setup.check release
+	@echo '== clang-tidy =='
+	@git ls-files 'src/*.c' 'sim/*.c' | xargs -P $(JOBS) -n 2 clang-tidy-14 -p build/release --quiet 2>build/clang-tidy.log \
+		|| { cat build/clang-tidy.log; exit 1; }
+	@echo '== cppcheck =='
+	@cppcheck -j $(JOBS) --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppressions-list=scripts/cppcheck-suppressions.txt -D_GNU_SOURCE -I src -I . src sim
+
+check-asan: build/setup.check
+	@echo '== tests under AddressSanitizer and UBSan =='
+	@cmake --preset asan >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset asan -j $(JOBS)
+	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|soak|tidy|tools)$$'
+
+check-tsan: build/setup.check
+	@echo '== unit tests under ThreadSanitizer =='
+	@cmake --preset tsan >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset tsan -j $(JOBS)
+	$(CTEST) --test-dir build/tsan -L '^(unit|cli)$$'
+
+check-fuzz: build/setup.check
+	@echo '== fuzz corpora under AddressSanitizer and UBSan =='
+	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset fuzz --target fuzzers -j $(JOBS)
+	$(CTEST) --test-dir build/fuzz -L '^fuzz$$'
+
+check-differential: build/setup.check release
+	@echo '== beside other implementations =='
+	$(CTEST) --test-dir build/release -L '^differential$$'
+
+# -- figures and endurance --
+
+.PHONY: bench soak
+bench: build/setup.bench release
+	bench/http $(ARGS)
+
+soak: build/setup.check release
+	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build --preset fuzz --target fuzzers -j $(JOBS)
+	scripts/fuzz $(FUZZ_SECONDS)
+	$(CTEST) --test-dir build/release -L '^soak$$'
+
+# -- the rest --
+
+.PHONY: format clean
+format: build/setup.test
+	@.venv/bin/clang-format -i $(C_FILES)
+
+clean:
+	rm -rf build
