@@ -82,3 +82,24 @@ int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refu
         return WEFT_ERR_TOO_LARGE;
     return length;
 }
+
+static const struct weft_refusal timed_out = {504, "timeout", "The server behind this one did not answer in time."};
+static const struct weft_refusal too_large = {413, "body_too_large", "The request's body is larger than allowed."};
+static const struct weft_refusal gone = {502, "bad_gateway", "The server behind this one could not be reached."};
+static const struct weft_refusal failed = {500, "internal_error", "The request could not be worked on."};
+
+const struct weft_refusal *weft_refusal_for_error(int error)
+{
+    switch (error) {
+    case WEFT_ERR_TIMEOUT:
+        return &timed_out;
+    case WEFT_ERR_TOO_LARGE:
+        return &too_large;
+    case WEFT_ERR_REFUSED:
+    case WEFT_ERR_UNREACHABLE:
+    case WEFT_ERR_CLOSED:
+        return &gone;
+    default:
+        return &failed;
+    }
+}

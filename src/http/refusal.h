@@ -19,4 +19,7 @@ const char *weft_status_phrase(int status);
  * are the program's own and hold nothing that JSON escapes. */
 WEFT_MUST_USE int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refusal);
 
+/* How to answer when the worker gave up with `error` (WEFT_ERR_*) before it had begun an answer. Never NULL. */
+const struct weft_refusal *weft_refusal_for_error(int error);
+
 #endif
