@@ -168,6 +168,7 @@ size_t weft_bytes_read(struct weft_bytes *bytes, void *data, size_t size)
     size_t got = 0;
     while (got < size && bytes->size > 0) {
         struct weft_slice front = weft_bytes_front(bytes);
+        WEFT_ASSERT(front.size > 0 && front.data);
         size_t part = front.size < size - got ? front.size : size - got;
         memcpy(to + got, front.data, part);
         weft_bytes_drop(bytes, part);
