@@ -1,0 +1,99 @@
+/* node/config.h - every setting there is, where each may come from, and what was set.
+ *
+ * One table (setting.c) has a row per setting. From it come the defaults, what the file, the environment and the flags
+ * may say, the text of `--help` and docs/CONFIG.md. Flags go over the environment, that over the file, that over the
+ * defaults. Nothing here reads a file or the environment: the caller hands both in. */
+#ifndef WEFT_NODE_CONFIG_H
+#define WEFT_NODE_CONFIG_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "host/host.h"
+#include "wire/url.h"
+
+#define WEFT_CONFIG_FILE_MAX      ((size_t)256 * 1024) /* bytes of the settings file */
+#define WEFT_CONFIG_LISTENERS_MAX 16                   /* more of these three are refused */
+#define WEFT_CONFIG_HOSTS_MAX     32
+#define WEFT_CONFIG_ORIGINS_MAX   32
+#define WEFT_CONFIG_PROBLEM_MAX   512
+#define WEFT_CONFIG_SETTINGS_MAX  64 /* rows of the table */
+
+enum weft_config_scheme { WEFT_CONFIG_TCP, WEFT_CONFIG_TLS, WEFT_CONFIG_UNIX };
+
+struct weft_config_listener {
+    enum weft_config_scheme scheme;
+    struct weft_address address;
+};
+
+struct weft_config_listeners {
+    struct weft_config_listener at[WEFT_CONFIG_LISTENERS_MAX];
+    size_t count;
+};
+
+struct weft_config_hosts { /* lower case, without a port */
+    struct weft_slice at[WEFT_CONFIG_HOSTS_MAX];
+    size_t count;
+};
+
+struct weft_config_origins { /* lower case: "https://example.org", "http://localhost:5173" */
+    struct weft_slice at[WEFT_CONFIG_ORIGINS_MAX];
+    size_t count;
+};
+
+enum weft_config_log_format { WEFT_CONFIG_LOG_AUTO, WEFT_CONFIG_LOG_PRETTY, WEFT_CONFIG_LOG_JSON };
+
+enum weft_config_source { WEFT_CONFIG_DEFAULT, WEFT_CONFIG_FILE, WEFT_CONFIG_ENVIRONMENT, WEFT_CONFIG_FLAG };
+
+/* Slices live in the arena, have a NUL behind them, and are empty where nothing was set. */
+struct weft_config {
+    struct weft_arena arena;
+    struct weft_slice home;
+    struct weft_slice file;
+    struct weft_config_listeners listeners;
+    uint16_t port;
+    struct weft_slice cert, key;
+    struct weft_slice api_key_file;
+    struct weft_slice api_key; /* stays in the environment's memory: no copy is made */
+    struct weft_url upstream;
+    struct weft_slice upstream_text; /* empty: no upstream */
+    struct weft_config_hosts hosts;
+    struct weft_config_origins origins;
+    int64_t body_max;
+    int64_t connections_max;
+    weft_time drain_timeout;
+    enum weft_config_log_format log_format;
+    enum weft_log_level log_level;
+    enum weft_config_source sources[WEFT_CONFIG_SETTINGS_MAX]; /* by row of the table */
+};
+
+/* What is handed in. `argv` holds the flags only, without the program and the command. */
+struct weft_config_input {
+    int argc;
+    char *const *argv;
+    char *const *envp;      /* "NAME=value", NULL at the end; may be NULL itself */
+    const char *file_name;  /* for messages */
+    struct weft_slice file; /* the settings file; NULL data: there is none */
+};
+
+struct weft_config_problem {
+    char text[WEFT_CONFIG_PROBLEM_MAX]; /* what is wrong, where it was said, what was expected */
+};
+
+/* Before the file can be read: what flags and environment say about --home and --config; NULL where nothing. */
+void weft_config_locate(const struct weft_config_input *input, const char **home, const char **file);
+
+/* Fills *config from all its sources and checks each value by itself. On error *problem says why, and *config is as
+ * weft_config_deinit() leaves it. */
+WEFT_MUST_USE int weft_config_init(struct weft_config *config, const struct weft_config_input *input,
+                                   struct weft_config_problem *problem);
+void weft_config_deinit(struct weft_config *config);
+
+/* Checks the settings against each other. `has_key`: an API key was found, in the environment or a file. */
+WEFT_MUST_USE int weft_config_check(const struct weft_config *config, bool has_key,
+                                    struct weft_config_problem *problem);
+
+/* The flags as `--help` lists them, and docs/CONFIG.md. */
+WEFT_MUST_USE int weft_config_help(struct weft_bytes *out);
+WEFT_MUST_USE int weft_config_markdown(struct weft_bytes *out);
+
+#endif

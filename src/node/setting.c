@@ -1,0 +1,267 @@
+/* node/setting.c - the one table of settings, and how to find a row of it. */
+#include "node/setting.h"
+
+#include "base/assert.h"
+#include "node/config.h"
+
+#define NEAR_MAX 32 /* bytes of a name that edit distances are reckoned for */
+
+#define FIELD(member) offsetof(struct weft_config, member)
+
+/* Rows of a section stand together; `--help` and docs/CONFIG.md keep this order. */
+const struct weft_setting weft_settings[] = {
+    {.flag = "home",
+     .variable = "WEFT_HOME",
+     .kind = WEFT_SETTING_PATH,
+     .fallback = "",
+     .argument = "FOLDER",
+     .help = "the folder that holds all state of this node (without it: the XDG places of the user)",
+     .section = "Places",
+     .at = FIELD(home)},
+    {.flag = "config",
+     .variable = "WEFT_CONFIG",
+     .kind = WEFT_SETTING_PATH,
+     .fallback = "",
+     .argument = "FILE",
+     .help = "the settings file (YAML)",
+     .section = "Places",
+     .at = FIELD(file)},
+    {.name = "listen",
+     .flag = "listen",
+     .variable = "WEFT_LISTEN",
+     .kind = WEFT_SETTING_LISTENERS,
+     .fallback = "tcp:127.0.0.1:9338,tcp:[::1]:9338",
+     .argument = "ADDRESS",
+     .help = "where to listen: tcp:ADDRESS:PORT, tls:ADDRESS:PORT or unix:PATH",
+     .section = "Listening",
+     .at = FIELD(listeners)},
+    {.name = "port",
+     .flag = "port",
+     .variable = "WEFT_PORT",
+     .kind = WEFT_SETTING_PORT,
+     .fallback = "9338",
+     .argument = "PORT",
+     .help = "the port of the default addresses; not together with listen",
+     .section = "Listening",
+     .at = FIELD(port)},
+    {.name = "cert",
+     .flag = "cert",
+     .variable = "WEFT_CERT",
+     .kind = WEFT_SETTING_PATH,
+     .fallback = "",
+     .argument = "FILE",
+     .help = "the certificate chain of tls: addresses (PEM; browsers want ECDSA)",
+     .section = "Listening",
+     .at = FIELD(cert)},
+    {.name = "key",
+     .flag = "key",
+     .variable = "WEFT_KEY",
+     .kind = WEFT_SETTING_PATH,
+     .fallback = "",
+     .argument = "FILE",
+     .help = "the certificate's private key (PEM)",
+     .section = "Listening",
+     .at = FIELD(key)},
+    {.name = "api_key_file",
+     .flag = "api-key-file",
+     .variable = "WEFT_API_KEY_FILE",
+     .kind = WEFT_SETTING_PATH,
+     .fallback = "",
+     .argument = "FILE",
+     .help = "the file whose first line is the API key that clients must show",
+     .section = "Access",
+     .at = FIELD(api_key_file)},
+    {.variable = "WEFT_API_KEY",
+     .kind = WEFT_SETTING_SECRET,
+     .fallback = "",
+     .argument = "KEY",
+     .help = "the API key itself, for where a file is impractical",
+     .section = "Access",
+     .at = FIELD(api_key)},
+    {.name = "hosts",
+     .flag = "host",
+     .variable = "WEFT_HOSTS",
+     .kind = WEFT_SETTING_HOSTS,
+     .fallback = "",
+     .argument = "NAME",
+     .help = "one more name by which clients may call this node (the Host header)",
+     .section = "Access",
+     .at = FIELD(hosts)},
+    {.name = "cors.origins",
+     .flag = "cors-origin",
+     .variable = "WEFT_CORS_ORIGINS",
+     .kind = WEFT_SETTING_ORIGINS,
+     .fallback = "",
+     .argument = "ORIGIN",
+     .help = "a web origin whose pages may call this node, such as https://example.org",
+     .section = "Access",
+     .at = FIELD(origins)},
+    {.name = "upstream",
+     .flag = "upstream",
+     .variable = "WEFT_UPSTREAM",
+     .kind = WEFT_SETTING_URL,
+     .fallback = "",
+     .argument = "URL",
+     .help = "the server that /v1/ is relayed to: http://, https://, h2c:// (HTTP/2 without TLS) or unix:PATH",
+     .section = "Serving",
+     .at = FIELD(upstream_text)},
+    {.name = "limits.body",
+     .flag = "limits-body",
+     .variable = "WEFT_LIMITS_BODY",
+     .kind = WEFT_SETTING_SIZE,
+     .fallback = "64MiB",
+     .min = 1024,
+     .max = (int64_t)4 * 1024 * 1024 * 1024,
+     .argument = "SIZE",
+     .help = "the largest request body; more is answered with 413",
+     .section = "Limits",
+     .at = FIELD(body_max)},
+    {.name = "limits.connections",
+     .flag = "limits-connections",
+     .variable = "WEFT_LIMITS_CONNECTIONS",
+     .kind = WEFT_SETTING_COUNT,
+     .fallback = "10000",
+     .min = 1,
+     .max = 1000000,
+     .argument = "COUNT",
+     .help = "connections held at once, as far as the system's descriptor limit allows",
+     .section = "Limits",
+     .at = FIELD(connections_max)},
+    {.name = "drain_timeout",
+     .flag = "drain-timeout",
+     .variable = "WEFT_DRAIN_TIMEOUT",
+     .kind = WEFT_SETTING_DURATION,
+     .fallback = "30s",
+     .min = 0,
+     .max = 3600 * WEFT_SECOND,
+     .argument = "TIME",
+     .help = "how long answers may go on after SIGTERM",
+     .section = "Limits",
+     .at = FIELD(drain_timeout)},
+    {.name = "log.format",
+     .flag = "log-format",
+     .variable = "WEFT_LOG_FORMAT",
+     .kind = WEFT_SETTING_CHOICE,
+     .fallback = "auto",
+     .choices = "auto|pretty|json",
+     .argument = "FORMAT",
+     .help = "auto (pretty on a terminal, else json), pretty or json",
+     .section = "Log",
+     .at = FIELD(log_format)},
+    {.name = "log.level",
+     .flag = "log-level",
+     .variable = "WEFT_LOG_LEVEL",
+     .kind = WEFT_SETTING_CHOICE,
+     .fallback = "info",
+     .choices = "debug|info|warn|error",
+     .argument = "LEVEL",
+     .help = "the least that is logged: debug, info, warn or error",
+     .section = "Log",
+     .at = FIELD(log_level)},
+};
+
+const size_t weft_setting_count = WEFT_COUNT(weft_settings);
+
+/* -- finding rows -- */
+
+typedef const char *name_of(const struct weft_setting *setting);
+
+static const char *get_name(const struct weft_setting *setting)
+{
+    return setting->name;
+}
+
+static const char *get_flag(const struct weft_setting *setting)
+{
+    return setting->flag;
+}
+
+static const struct weft_setting *find(struct weft_slice text, name_of *get)
+{
+    for (size_t i = 0; i < weft_setting_count; i++) {
+        const char *name = get(&weft_settings[i]);
+        if (name != NULL && weft_slice_equal(weft_slice_text(name), text)) {
+            return &weft_settings[i];
+        }
+    }
+    return NULL;
+}
+
+const struct weft_setting *weft_setting_by_name(struct weft_slice name)
+{
+    return find(name, get_name);
+}
+
+const struct weft_setting *weft_setting_by_flag(struct weft_slice flag)
+{
+    return find(flag, get_flag);
+}
+
+/* How many letters must be added, dropped, changed or swapped with the next one to make `a` of `b`. */
+static size_t edit_distance(struct weft_slice a, struct weft_slice b)
+{
+    size_t rows[3][NEAR_MAX + 1]; /* the row being filled and the two before it */
+    WEFT_ASSERT(a.size <= NEAR_MAX && b.size <= NEAR_MAX);
+    for (size_t j = 0; j <= b.size; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; i <= a.size; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *above_that = rows[(i + 1) % 3];
+        row[0] = i;
+        for (size_t j = 1; j <= b.size; j++) {
+            size_t best = above[j - 1] + (a.data[i - 1] == b.data[j - 1] ? 0 : 1);
+            if (above[j] + 1 < best) {
+                best = above[j] + 1;
+            }
+            if (row[j - 1] + 1 < best) {
+                best = row[j - 1] + 1;
+            }
+            bool swapped = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
+            if (swapped && above_that[j - 2] + 1 < best) {
+                best = above_that[j - 2] + 1;
+            }
+            row[j] = best;
+        }
+    }
+    return rows[a.size % 3][b.size];
+}
+
+/* The nearest row within a third of the letters. One whose name only has a section before or a name behind what was
+ * written ("level" or "log" for "log.level") counts as one letter away. */
+static const struct weft_setting *find_near(struct weft_slice text, name_of *get, char separator)
+{
+    const struct weft_setting *nearest = NULL;
+    if (text.size == 0 || text.size > NEAR_MAX) {
+        return NULL;
+    }
+    size_t least = (text.size < 6 ? 6 : text.size) / 3 + 1;
+    for (size_t i = 0; i < weft_setting_count; i++) {
+        const char *name = get(&weft_settings[i]);
+        if (name == NULL) {
+            continue;
+        }
+        struct weft_slice whole = weft_slice_text(name);
+        size_t distance = edit_distance(text, whole);
+        if (distance > 1 && whole.size > text.size) {
+            size_t rest = whole.size - text.size;
+            bool section = weft_slice_starts(whole, text) && name[text.size] == separator;
+            bool member = name[rest - 1] == separator && weft_slice_equal(weft_slice(name + rest, text.size), text);
+            distance = section || member ? 1 : distance;
+        }
+        if (distance < least) {
+            least = distance;
+            nearest = &weft_settings[i];
+        }
+    }
+    return nearest;
+}
+
+const struct weft_setting *weft_setting_near_name(struct weft_slice name)
+{
+    return find_near(name, get_name, '.');
+}
+
+const struct weft_setting *weft_setting_near_flag(struct weft_slice flag)
+{
+    return find_near(flag, get_flag, '-');
+}

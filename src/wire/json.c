@@ -1,0 +1,306 @@
+/* wire/json.c - JSON out by a small writer, in through jansson with bounds. */
+#include "wire/json.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "wire/utf8.h"
+
+/* -- writing -- */
+
+static void put(struct weft_json *json, const char *data, size_t size)
+{
+    if (json->error == 0) {
+        json->error = weft_bytes_append(json->out, data, size);
+    }
+}
+
+static bool in_array(const struct weft_json *json)
+{
+    return json->depth > 0 && ((json->arrays >> (json->depth - 1)) & 1) != 0;
+}
+
+/* What stands before a value: a comma in an array, nothing after a key. */
+static void before_value(struct weft_json *json)
+{
+    WEFT_ASSERT(!json->whole);
+    if (json->depth == 0) {
+        return;
+    }
+    WEFT_ASSERT(json->keyed || in_array(json));
+    if (in_array(json) && json->comma) {
+        put(json, ",", 1);
+    }
+}
+
+static void after_value(struct weft_json *json)
+{
+    json->keyed = false;
+    json->comma = true;
+    json->whole = json->depth == 0;
+}
+
+static void put_value(struct weft_json *json, const char *text, size_t size)
+{
+    if (json->error != 0) {
+        return;
+    }
+    before_value(json);
+    put(json, text, size);
+    after_value(json);
+}
+
+static void open_container(struct weft_json *json, bool array)
+{
+    if (json->error != 0) {
+        return;
+    }
+    if (json->depth == WEFT_JSON_DEPTH_MAX) {
+        json->error = WEFT_ERR_TOO_LARGE;
+        return;
+    }
+    before_value(json);
+    put(json, array ? "[" : "{", 1);
+    uint64_t bit = (uint64_t)1 << json->depth;
+    json->arrays = array ? json->arrays | bit : json->arrays & ~bit;
+    json->depth++;
+    json->comma = false;
+    json->keyed = false;
+}
+
+static void close_container(struct weft_json *json, bool array)
+{
+    if (json->error != 0) {
+        return;
+    }
+    WEFT_ASSERT(json->depth > 0 && in_array(json) == array && !json->keyed);
+    put(json, array ? "]" : "}", 1);
+    json->depth--;
+    after_value(json);
+}
+
+/* `text` as it stands between quotes: runs of plain bytes at once, the rest escaped. */
+static void put_quoted(struct weft_json *json, struct weft_slice text)
+{
+    put(json, "\"", 1);
+    size_t plain = 0; /* where the run began */
+    for (size_t i = 0; i < text.size; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte >= 0x20 && byte != '"' && byte != '\\') {
+            continue;
+        }
+        char escape[8];
+        int length;
+        const char *shorts = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte and its letter */
+        const char *pair = shorts;
+        while (*pair != '\0' && (unsigned char)*pair != byte) {
+            pair += 2;
+        }
+        if (byte != 0 && *pair != '\0') {
+            length = snprintf(escape, sizeof escape, "\\%c", pair[1]);
+        } else {
+            length = snprintf(escape, sizeof escape, "\\u%04x", byte);
+        }
+        put(json, text.data + plain, i - plain);
+        put(json, escape, (size_t)length);
+        plain = i + 1;
+    }
+    if (text.size > plain) {
+        put(json, text.data + plain, text.size - plain);
+    }
+    put(json, "\"", 1);
+}
+
+void weft_json_start(struct weft_json *json, struct weft_bytes *out)
+{
+    *json = (struct weft_json){.out = out};
+}
+
+int weft_json_finish(struct weft_json *json)
+{
+    WEFT_ASSERT(json->error != 0 || json->whole);
+    return json->error;
+}
+
+void weft_json_object(struct weft_json *json)
+{
+    open_container(json, false);
+}
+
+void weft_json_object_end(struct weft_json *json)
+{
+    close_container(json, false);
+}
+
+void weft_json_array(struct weft_json *json)
+{
+    open_container(json, true);
+}
+
+void weft_json_array_end(struct weft_json *json)
+{
+    close_container(json, true);
+}
+
+void weft_json_key(struct weft_json *json, const char *key)
+{
+    if (json->error != 0) {
+        return;
+    }
+    WEFT_ASSERT(json->depth > 0 && !in_array(json) && !json->keyed);
+    if (json->comma) {
+        put(json, ",", 1);
+    }
+    put_quoted(json, weft_slice_text(key));
+    put(json, ":", 1);
+    json->keyed = true;
+}
+
+void weft_json_string(struct weft_json *json, struct weft_slice text)
+{
+    if (json->error == 0 && !weft_utf8_valid(text)) {
+        json->error = WEFT_ERR_INVALID;
+    }
+    if (json->error != 0) {
+        return;
+    }
+    before_value(json);
+    put_quoted(json, text);
+    after_value(json);
+}
+
+void weft_json_text(struct weft_json *json, const char *text)
+{
+    weft_json_string(json, weft_slice_text(text));
+}
+
+void weft_json_int(struct weft_json *json, int64_t value)
+{
+    char text[24];
+    int length = snprintf(text, sizeof text, "%" PRId64, value);
+    put_value(json, text, (size_t)length);
+}
+
+void weft_json_double(struct weft_json *json, double value)
+{
+    if (!isfinite(value)) {
+        if (json->error == 0) {
+            json->error = WEFT_ERR_INVALID;
+        }
+        return;
+    }
+    /* 15 digits are always exact in decimal, 17 always enough for a double (IEEE 754). */
+    char text[32];
+    int length = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        length = snprintf(text, sizeof text, "%.*g", digits, value);
+        if (memcmp(&value, &(double){strtod(text, NULL)}, sizeof value) == 0) {
+            break;
+        }
+    }
+    put_value(json, text, (size_t)length);
+}
+
+void weft_json_bool(struct weft_json *json, bool value)
+{
+    put_value(json, value ? "true" : "false", value ? 4 : 5);
+}
+
+void weft_json_null(struct weft_json *json)
+{
+    put_value(json, "null", 4);
+}
+
+/* -- reading -- */
+
+void weft_json_setup(uint64_t hash_seed)
+{
+    json_set_alloc_funcs(weft_alloc, weft_free);
+    size_t seed = (size_t)(uint32_t)(hash_seed ^ (hash_seed >> 32));
+    json_object_seed(seed == 0 ? 1 : seed); /* 0 would make jansson choose, from a file */
+}
+
+/* jansson's own bound (2048) is fixed when it is built, so depth is counted before it. */
+static bool too_deep(struct weft_slice text)
+{
+    size_t depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.size; i++) {
+        char byte = text.data[i];
+        if (in_string) {
+            if (byte == '\\') {
+                i++;
+            } else if (byte == '"') {
+                in_string = false;
+            }
+        } else if (byte == '"') {
+            in_string = true;
+        } else if (byte == '{' || byte == '[') {
+            if (++depth > WEFT_JSON_DEPTH_MAX) {
+                return true;
+            }
+        } else if ((byte == '}' || byte == ']') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+static const char *problem_text(enum json_error_code code)
+{
+    switch (code) {
+    case json_error_duplicate_key:
+        return "a key stands twice in one object";
+    case json_error_invalid_utf8:
+        return "the text is not UTF-8";
+    case json_error_premature_end_of_input:
+        return "the text ends too early";
+    case json_error_end_of_input_expected:
+        return "something follows the end of the value";
+    case json_error_numeric_overflow:
+        return "a number is too large";
+    case json_error_null_byte_in_key:
+        return "a key holds a NUL";
+    default:
+        return "the text is not JSON";
+    }
+}
+
+int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_problem *problem)
+{
+    struct weft_json_problem ignored;
+    if (problem == NULL) {
+        problem = &ignored;
+    }
+    *out = NULL;
+    *problem = (struct weft_json_problem){.text = "the text is too large"};
+    if (text.size > WEFT_JSON_TEXT_MAX) {
+        return WEFT_ERR_TOO_LARGE;
+    }
+    problem->text = "objects and arrays are nested too deep";
+    if (too_deep(text)) {
+        return WEFT_ERR_TOO_LARGE;
+    }
+
+    json_error_t error = {.line = 0};
+    *out = json_loadb(text.size == 0 ? "" : text.data, text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (*out != NULL) {
+        return WEFT_OK;
+    }
+    /* jansson does not name every failed allocation: it leaves the error as it was. */
+    if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory) {
+        problem->text = "out of memory";
+        return WEFT_ERR_MEMORY;
+    }
+    *problem = (struct weft_json_problem){
+        .text = problem_text(json_error_code(&error)),
+        .line = error.line > 0 ? error.line : 0,
+        .column = error.column > 0 ? error.column : 0,
+    };
+    return WEFT_ERR_INVALID;
+}
