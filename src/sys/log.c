@@ -1,0 +1,89 @@
+/* sys/log.c - log lines on their way to a descriptor that may be slow. */
+#include "sys/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* A pipe that poll(2) calls writable takes this much without blocking (POSIX: at least 512 and atomic; Linux: a page).
+ */
+#define WRITE_MAX 4096
+
+void weft_log_init(struct weft_log *log, int descriptor)
+{
+    *log = (struct weft_log){.descriptor = descriptor, .pretty = isatty(descriptor) == 1};
+    weft_bytes_init(&log->queue);
+}
+
+void weft_log_deinit(struct weft_log *log)
+{
+    (void)weft_log_flush(log); /* the process ends: what a full pipe does not take has no other way out */
+    weft_bytes_deinit(&log->queue);
+}
+
+static bool append(struct weft_log *log, struct weft_slice line)
+{
+    char text[WEFT_LOG_LINE_MAX + 1];
+    size_t size = line.size < WEFT_LOG_LINE_MAX ? line.size : WEFT_LOG_LINE_MAX;
+    if (log->queue.size + size + 1 > WEFT_LOG_QUEUE_MAX) {
+        return false;
+    }
+    memcpy(text, line.data, size);
+    text[size] = '\n';
+    return weft_bytes_append(&log->queue, text, size + 1) == 0; /* no memory: dropped like a line without place */
+}
+
+static bool say_dropped(struct weft_log *log)
+{
+    char text[160];
+    int size = snprintf(text, sizeof(text),
+                        log->pretty ? "warn  %" PRIu64 " log lines were dropped: whatever reads them is too slow"
+                                    : "{\"level\":\"warn\",\"message\":\"log lines were dropped: whatever reads them "
+                                      "is too slow\",\"dropped\":%" PRIu64 "}",
+                        log->dropped);
+    return append(log, weft_slice(text, (size_t)size));
+}
+
+void weft_log_line(struct weft_log *log, struct weft_slice line)
+{
+    /* Said once per jam: when it has cleared for good, not for every gap that a short line fits. */
+    if (log->dropped > 0 && log->queue.size <= WEFT_LOG_QUEUE_MAX / 2 && say_dropped(log)) {
+        log->dropped = 0;
+    }
+    if (log->dropped > 0 || !append(log, line)) {
+        log->dropped++;
+    }
+}
+
+void weft_log_say(struct weft_log *log, const char *text)
+{
+    char line[256];
+    int size = snprintf(line, sizeof(line), log->pretty ? "warn  %s" : "{\"level\":\"warn\",\"message\":\"%s\"}", text);
+    weft_log_line(log, weft_slice(line, (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1));
+}
+
+bool weft_log_flush(struct weft_log *log)
+{
+    while (log->queue.size > 0) {
+        struct pollfd ready = {.fd = log->descriptor, .events = POLLOUT};
+        if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT)) {
+            if (ready.revents & (POLLERR | POLLHUP | POLLNVAL)) {
+                weft_bytes_drop(&log->queue, log->queue.size); /* nobody will ever read it */
+            }
+            return log->queue.size == 0;
+        }
+        struct weft_slice front = weft_bytes_front(&log->queue);
+        ssize_t size = write(log->descriptor, front.data, front.size < WRITE_MAX ? front.size : WRITE_MAX);
+        if (size < 0 && errno != EINTR && errno != EAGAIN) {
+            weft_bytes_drop(&log->queue, log->queue.size); /* a full disk or a closed pipe: there is no one to tell */
+            return true;
+        }
+        if (size <= 0) {
+            return false;
+        }
+        weft_bytes_drop(&log->queue, (size_t)size);
+    }
+    return true;
+}

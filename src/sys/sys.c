@@ -1,0 +1,378 @@
+/* sys/sys.c - the loop, the guest's turn, signals, and the table of operations. */
+#include "sys/inside.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+
+#define LOG_AGAIN_MS 100 /* a slow reader of the log is tried again after this */
+
+/* -- time, chance, errors -- */
+
+weft_time weft_sys_clock(void)
+{
+    return (weft_time)(uv_hrtime() / 1000);
+}
+
+static weft_time host_now(struct weft_host *host)
+{
+    (void)host; /* one clock for all */
+    return weft_sys_clock();
+}
+
+static int64_t host_wall(struct weft_host *host)
+{
+    (void)host;
+    struct timespec wall;
+    WEFT_ASSERT(clock_gettime(CLOCK_REALTIME, &wall) == 0);
+    return (int64_t)wall.tv_sec * WEFT_SECOND + wall.tv_nsec / 1000;
+}
+
+static void host_entropy(struct weft_host *host, void *buffer, size_t size)
+{
+    (void)host;
+    int status = uv_random(NULL, NULL, buffer, size, 0, NULL); /* without a callback: at once */
+    if (status < 0) {
+        fprintf(stderr,
+                "weft: the system gives no random bytes (%s). Keys made without them could be guessed, so weft ends "
+                "here. Check that getrandom(2) is allowed and that /dev/urandom is there.\n",
+                uv_strerror(status));
+        abort();
+    }
+}
+
+int weft_sys_error(int uv)
+{
+    static const struct {
+        int uv, weft;
+    } table[] = {
+        {0, 0},
+        {UV_ENOMEM, WEFT_ERR_MEMORY},
+        {UV_ENOBUFS, WEFT_ERR_MEMORY},
+        {UV_EAI_MEMORY, WEFT_ERR_MEMORY},
+        {UV_EINVAL, WEFT_ERR_INVALID},
+        {UV_ENAMETOOLONG, WEFT_ERR_INVALID},
+        {UV_EFBIG, WEFT_ERR_TOO_LARGE},
+        {UV_EMFILE, WEFT_ERR_FULL},
+        {UV_ENFILE, WEFT_ERR_FULL},
+        {UV_EOF, WEFT_ERR_CLOSED},
+        {UV_EPIPE, WEFT_ERR_CLOSED},
+        {UV_ECONNRESET, WEFT_ERR_CLOSED},
+        {UV_ECONNABORTED, WEFT_ERR_CLOSED},
+        {UV_ENOTCONN, WEFT_ERR_CLOSED},
+        {UV_ECANCELED, WEFT_ERR_CANCELLED},
+        {UV_EAI_CANCELED, WEFT_ERR_CANCELLED},
+        {UV_ETIMEDOUT, WEFT_ERR_TIMEOUT},
+        {UV_ENOENT, WEFT_ERR_NOT_FOUND},
+        {UV_ENOTDIR, WEFT_ERR_NOT_FOUND},
+        {UV_EADDRNOTAVAIL, WEFT_ERR_NOT_FOUND},
+        {UV_EAI_NONAME, WEFT_ERR_NOT_FOUND},
+        {UV_EAI_NODATA, WEFT_ERR_NOT_FOUND},
+        {UV_EAI_ADDRFAMILY, WEFT_ERR_NOT_FOUND},
+        {UV_EACCES, WEFT_ERR_DENIED},
+        {UV_EPERM, WEFT_ERR_DENIED},
+        {UV_EROFS, WEFT_ERR_DENIED},
+        {UV_EADDRINUSE, WEFT_ERR_BUSY},
+        {UV_EBUSY, WEFT_ERR_BUSY},
+        {UV_ECONNREFUSED, WEFT_ERR_REFUSED},
+        {UV_ENETUNREACH, WEFT_ERR_UNREACHABLE},
+        {UV_EHOSTUNREACH, WEFT_ERR_UNREACHABLE},
+        {UV_ENETDOWN, WEFT_ERR_UNREACHABLE},
+        {UV_EAI_AGAIN, WEFT_ERR_UNREACHABLE}, /* no name server answers */
+        {UV_EAFNOSUPPORT, WEFT_ERR_UNSUPPORTED},
+        {UV_EAI_FAMILY, WEFT_ERR_UNSUPPORTED},
+        {UV_EEXIST, WEFT_ERR_EXISTS},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(table); i++) {
+        if (table[i].uv == uv) {
+            return table[i].weft;
+        }
+    }
+    return WEFT_ERR_IO;
+}
+
+/* -- the turn -- */
+
+static void on_alarm(uv_timer_t *timer)
+{
+    struct weft_sys *sys = timer->data;
+    sys->deadline = WEFT_NEVER;
+    sys->due = true;
+}
+
+/* libuv's timers count whole milliseconds of the clock that weft_sys_clock() reads, from the loop's idea of now. */
+static void set_alarm(struct weft_sys *sys, weft_time deadline)
+{
+    if (deadline == sys->deadline) {
+        return;
+    }
+    sys->deadline = deadline;
+    if (deadline == WEFT_NEVER) {
+        (void)uv_timer_stop(&sys->alarm); /* cannot fail */
+        return;
+    }
+    uint64_t at_ms = (uint64_t)(deadline / WEFT_MS + (deadline % WEFT_MS > 0)); /* never too early */
+    uint64_t now_ms = uv_now(&sys->loop);
+    int status = uv_timer_start(&sys->alarm, on_alarm, at_ms > now_ms ? at_ms - now_ms : 0, 0);
+    WEFT_ASSERT(status == 0); /* fails only for a closing handle */
+}
+
+/* Only wakes the loop: the flush comes after each poll. */
+static void on_log_again(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void run_turn(struct weft_sys *sys)
+{
+    if (sys->due && !sys->over) {
+        sys->due = false;
+        set_alarm(sys, sys->guest.turn(sys->guest.self, weft_sys_clock()));
+    }
+    if (!weft_log_flush(&sys->log)) {
+        int status = uv_timer_start(&sys->log_again, on_log_again, LOG_AGAIN_MS, 0);
+        WEFT_ASSERT(status == 0); /* fails only for a closing handle */
+    }
+}
+
+static void on_before_poll(uv_prepare_t *handle)
+{
+    run_turn(handle->data);
+}
+
+static void on_after_poll(uv_check_t *handle)
+{
+    run_turn(handle->data);
+}
+
+static void on_awake(uv_idle_t *handle)
+{
+    struct weft_sys *sys = handle->data;
+    sys->due = true;
+    weft_turn_run(&sys->soon);
+    (void)uv_idle_stop(handle); /* cannot fail */
+}
+
+void weft_sys_soon(struct weft_sys *sys, struct weft_task *task)
+{
+    weft_turn_add(&sys->soon, task);
+    int status = uv_idle_start(&sys->awake, on_awake);
+    WEFT_ASSERT(status == 0); /* fails only without a callback */
+}
+
+int weft_sys_job_begin(struct weft_sys *sys)
+{
+    if (sys->jobs >= WEFT_SYS_JOBS_MAX) {
+        return WEFT_ERR_FULL;
+    }
+    sys->jobs++;
+    return 0;
+}
+
+void weft_sys_job_end(struct weft_sys *sys)
+{
+    WEFT_ASSERT(sys->jobs > 0);
+    sys->jobs--;
+    sys->due = true;
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    weft_socket_sweep(timer->data, weft_sys_clock());
+}
+
+void weft_sys_sweep_on(struct weft_sys *sys)
+{
+    if (!uv_is_active((uv_handle_t *)&sys->sweep)) {
+        int status = uv_timer_start(&sys->sweep, on_sweep, WEFT_SYS_SWEEP_MS, WEFT_SYS_SWEEP_MS);
+        WEFT_ASSERT(status == 0); /* fails only for a closing handle */
+    }
+}
+
+/* -- life -- */
+
+static size_t descriptors_raise(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return 256; /* what POSIX systems give at the least in practice; accept's own error is handled anyway */
+    }
+    rlim_t had = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        limit.rlim_cur = had; /* macOS refuses "no limit": what there was stays */
+    }
+    return limit.rlim_cur > SIZE_MAX / 2 ? SIZE_MAX / 2 : (size_t)limit.rlim_cur;
+}
+
+/* Prompts and keys pass through this process: its memory must not land in a core file. */
+static void process_prepare(struct weft_sys *sys)
+{
+    struct rlimit none = {0, 0};
+    bool off = setrlimit(RLIMIT_CORE, &none) == 0;
+#ifdef __linux__
+    off = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && off; /* a core_pattern pipe ignores RLIMIT_CORE */
+#endif
+    if (!off) {
+        weft_log_say(&sys->log, "core dumps could not be turned off: a crash may write prompts to a core file");
+    }
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for a bad number; a closed peer is EPIPE then */
+    size_t descriptors = descriptors_raise();
+    sys->sockets_max =
+        descriptors > 2 * WEFT_SYS_DESCRIPTORS_KEPT ? descriptors - WEFT_SYS_DESCRIPTORS_KEPT : descriptors / 2;
+}
+
+static size_t host_sockets_max(struct weft_host *host)
+{
+    return WEFT_CONTAINER(host, struct weft_sys, host)->sockets_max;
+}
+
+static void host_log(struct weft_host *host, enum weft_log_level level, struct weft_slice line)
+{
+    (void)level; /* the line says it; whoever calls has chosen */
+    weft_log_line(&WEFT_CONTAINER(host, struct weft_sys, host)->log, line);
+}
+
+static const struct weft_host_ops sys_ops = {
+    .now = host_now,
+    .wall = host_wall,
+    .entropy = host_entropy,
+    .log = host_log,
+    .listen = weft_listener_listen,
+    .accept = weft_listener_accept,
+    .unlisten = weft_listener_unlisten,
+    .sockets_max = host_sockets_max,
+    .attach = weft_socket_attach,
+    .read = weft_socket_read,
+    .write = weft_socket_write,
+    .close = weft_socket_close,
+    .dial = weft_socket_dial,
+    .resolve = weft_resolve,
+    .read_file = weft_file_read,
+    .write_file = weft_file_write,
+};
+
+/* None of these can fail: they fill in structs and check that a callback is there. */
+static void start_handles(struct weft_sys *sys)
+{
+    uv_loop_t *loop = &sys->loop;
+    int status = uv_prepare_init(loop, &sys->before_poll) | uv_check_init(loop, &sys->after_poll) |
+                 uv_idle_init(loop, &sys->awake) | uv_timer_init(loop, &sys->alarm) | uv_timer_init(loop, &sys->sweep) |
+                 uv_timer_init(loop, &sys->accept_again) | uv_timer_init(loop, &sys->log_again);
+    sys->before_poll.data = sys->after_poll.data = sys->awake.data = sys;
+    sys->alarm.data = sys->sweep.data = sys->accept_again.data = sys->log_again.data = sys;
+    status |= uv_prepare_start(&sys->before_poll, on_before_poll) | uv_check_start(&sys->after_poll, on_after_poll);
+    WEFT_ASSERT(status == 0);
+}
+
+int weft_sys_new(struct weft_sys **out)
+{
+    *out = NULL;
+    struct weft_sys *sys = weft_zalloc(sizeof(*sys));
+    if (!sys) {
+        return WEFT_ERR_MEMORY;
+    }
+    sys->host.ops = &sys_ops;
+    sys->deadline = WEFT_NEVER;
+    weft_turn_init(&sys->soon);
+    weft_log_init(&sys->log, STDERR_FILENO);
+    int status = uv_loop_init(&sys->loop);
+    if (status < 0) {
+        weft_log_deinit(&sys->log);
+        weft_free(sys);
+        return weft_sys_error(status);
+    }
+    start_handles(sys);
+    process_prepare(sys);
+    *out = sys;
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *unused)
+{
+    (void)unused;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL); /* all that are left lie in struct weft_sys */
+    }
+}
+
+void weft_sys_free(struct weft_sys *sys)
+{
+    if (!sys) {
+        return;
+    }
+    WEFT_ASSERT(!sys->listeners);
+    sys->over = true;
+    weft_turn_run(&sys->soon); /* what is left only gives its memory back */
+    weft_time deadline = weft_sys_clock() + WEFT_SYS_FREE_WAIT;
+    weft_socket_hurry(sys, deadline);
+    weft_sys_sweep_on(sys); /* wakes the loop to look at the time */
+    while ((sys->sockets > 0 || sys->jobs > 0) && weft_sys_clock() < deadline + WEFT_SYS_SWEEP_MS * WEFT_MS) {
+        (void)uv_run(&sys->loop, UV_RUN_ONCE); /* whether handles are left is not the question */
+    }
+    weft_log_deinit(&sys->log);
+    if (sys->sockets > 0 || sys->jobs > 0) {
+        return; /* a worker thread hangs in a name server or a disk and will write here: its memory must stay */
+    }
+    uv_walk(&sys->loop, close_handle, NULL);
+    (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* until the last close callback */
+    WEFT_ASSERT(uv_loop_close(&sys->loop) == 0);
+    weft_free(sys);
+}
+
+struct weft_host *weft_sys_host(struct weft_sys *sys)
+{
+    return &sys->host;
+}
+
+int weft_sys_run(struct weft_sys *sys, struct weft_guest guest)
+{
+    sys->guest = guest;
+    sys->due = true;                          /* the guest may have begun something already */
+    (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* says only whether handles are left: there always are */
+    return 0;
+}
+
+void weft_sys_stop(struct weft_sys *sys)
+{
+    uv_stop(&sys->loop);
+}
+
+/* -- signals -- */
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct weft_sys *sys = handle->data;
+    if (sys->over) {
+        return;
+    }
+    sys->due = true;
+    sys->signalled(sys->signalled_self, number);
+}
+
+int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self)
+{
+    static const int numbers[] = {SIGTERM, SIGINT};
+    WEFT_ASSERT(!sys->signalled); /* once */
+    sys->signalled = signalled;
+    sys->signalled_self = self;
+    for (size_t i = 0; i < WEFT_COUNT(numbers); i++) {
+        sys->signals[i].data = sys;
+        int status = uv_signal_init(&sys->loop, &sys->signals[i]);
+        status = status ? status : uv_signal_start(&sys->signals[i], on_signal, numbers[i]);
+        if (status < 0) {
+            return weft_sys_error(status);
+        }
+    }
+    return 0;
+}

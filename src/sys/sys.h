@@ -1,0 +1,34 @@
+/* sys/sys.h - the real surroundings of a node: host/host.h on libuv.
+ *
+ * One loop on one thread. The guest's turn runs after each batch of callbacks, before anything blocks. Files and names
+ * are asked for on libuv's worker threads. */
+#ifndef WEFT_SYS_SYS_H
+#define WEFT_SYS_SYS_H
+
+#include "host/host.h"
+
+#define WEFT_SYS_DESCRIPTORS_KEPT 64 /* of the descriptor limit: files, listeners, the loop's own, libraries */
+
+struct weft_sys;
+
+/* Makes the loop, and the process fit for it: the descriptor limit is raised as far as it may be, core dumps are off,
+ * SIGPIPE is ignored. Free with weft_sys_free(). On error *out is NULL. */
+WEFT_MUST_USE int weft_sys_new(struct weft_sys **out);
+/* The guest has closed its sockets and listeners. What they still send gets WEFT_SYS_FREE_WAIT; callbacks of operations
+ * under way are not called. NULL is fine. */
+void weft_sys_free(struct weft_sys *sys);
+
+struct weft_host *weft_sys_host(struct weft_sys *sys);
+
+/* Runs the guest until weft_sys_stop(). Returns 0, or an error if the loop could not run. */
+WEFT_MUST_USE int weft_sys_run(struct weft_sys *sys, struct weft_guest guest);
+void weft_sys_stop(struct weft_sys *sys); /* from a callback or a turn: _run returns after it */
+
+/* `signalled` is called from the loop for each SIGTERM and SIGINT, which then no longer end the process. */
+WEFT_MUST_USE int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self);
+
+/* A socket whose other end is *child, a descriptor for a child process: blocking, closed on exec, the caller's to
+ * close. On error *out is NULL and *child -1. */
+WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, int *child);
+
+#endif
