@@ -156,6 +156,18 @@ static unsigned long query(const char *head, const char *name, unsigned long oth
     return at != NULL ? strtoul(at + strlen(name), NULL, 10) : otherwise;
 }
 
+static uint64_t first_due(uint64_t period_ns, bool in_steps)
+{
+    static double phase;
+    uint64_t now = bench_now_ns();
+    if (in_steps) {
+        return (now / period_ns + 1) * period_ns;
+    }
+    phase += 0.6180339887; /* by the golden ratio's inverse: evenly spread, however many there are */
+    phase -= (double)(uint64_t)phase;
+    return now + (uint64_t)((double)period_ns * (0.5 + phase));
+}
+
 static bool answer(struct stream *stream)
 {
     if (strstr(stream->head, " /v1/stream?") == NULL) {
@@ -170,11 +182,7 @@ static bool answer(struct stream *stream)
     stream->events = (uint32_t)query(stream->head, "events=", 1);
     stream->sequence = 0;
     stream->period_ns = BENCH_SECOND_NS / (rate > 0 ? rate : 1);
-    /* A step by the golden ratio's inverse spreads the streams' moments evenly over the period. */
-    static double phase;
-    phase += 0.6180339887;
-    phase -= (double)(uint64_t)phase;
-    stream->due_ns = bench_now_ns() + (uint64_t)((double)stream->period_ns * (0.5 + phase));
+    stream->due_ns = first_due(stream->period_ns, query(stream->head, "steps=", 0) != 0);
     append(stream, begin, sizeof begin - 1);
     append_event(stream);
     return flush(stream);
