@@ -177,6 +177,22 @@ size_t weft_bytes_read(struct weft_bytes *bytes, void *data, size_t size)
     return got;
 }
 
+size_t weft_bytes_tail(const struct weft_bytes *bytes, char *data, size_t size)
+{
+    size_t skip = bytes->size > size ? bytes->size - size : 0, got = 0;
+    for (const struct weft_block *block = bytes->first; block; block = block->next) {
+        size_t there = (size_t)(block->end - block->start);
+        if (skip >= there) {
+            skip -= there;
+            continue;
+        }
+        memcpy(data + got, block->data + block->start + skip, there - skip);
+        got += there - skip;
+        skip = 0;
+    }
+    return got;
+}
+
 void weft_bytes_move(struct weft_bytes *to, struct weft_bytes *from)
 {
     to->size += from->size;

@@ -29,6 +29,9 @@ struct weft_slice weft_bytes_front(const struct weft_bytes *bytes);        /* th
 void weft_bytes_drop(struct weft_bytes *bytes, size_t size);               /* at most what is there */
 size_t weft_bytes_read(struct weft_bytes *bytes, void *data, size_t size); /* copies out and drops */
 
+/* Copies the last bytes, at most `size` of them, and drops nothing. Returns how many. */
+size_t weft_bytes_tail(const struct weft_bytes *bytes, char *data, size_t size);
+
 /* Everything in `from` goes to the end of `to`: by block, but for small ends that fit into the last block there. */
 void weft_bytes_move(struct weft_bytes *to, struct weft_bytes *from);
 

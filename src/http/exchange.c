@@ -63,12 +63,14 @@ void weft_exchange_attach(struct weft_exchange *exchange, enum weft_end end,
     }
 }
 
-/* Has this end nothing more to say, and nothing more to hear? */
+/* May this end go without the other one missing anything? A worker that has answered in full may leave a body unread.
+ */
 static bool complete(const struct weft_exchange *exchange, enum weft_end end)
 {
-    enum weft_way says = end == WEFT_ASKER ? WEFT_REQUEST : WEFT_ANSWER;
-    enum weft_way hears = end == WEFT_ASKER ? WEFT_ANSWER : WEFT_REQUEST;
-    return exchange->flows[says].ended && weft_exchange_drained(exchange, hears);
+    if (end == WEFT_WORKER) {
+        return exchange->flows[WEFT_ANSWER].ended;
+    }
+    return exchange->flows[WEFT_REQUEST].ended && weft_exchange_drained(exchange, WEFT_ANSWER);
 }
 
 void weft_exchange_leave(struct weft_exchange *exchange, enum weft_end end, int why)

@@ -110,7 +110,8 @@ void weft_exchange_attach(struct weft_exchange *exchange, enum weft_end end,
 
 /* Leaves for good: no wake comes any more and the exchange must not be touched again. An end that leaves before its
  * side is complete aborts with `why` (WEFT_ERR_CANCELLED for an asker that has lost interest); 0 is for a clean leave,
- * and becomes WEFT_ERR_CLOSED when something was still to come. An end that was never attached must be left too. */
+ * and becomes WEFT_ERR_CLOSED when something was still to come. A worker that has ended its answer never aborts, though
+ * it may leave a body unread. An end that was never attached must be left too. */
 void weft_exchange_leave(struct weft_exchange *exchange, enum weft_end end, int why);
 
 /* Appends to a body. WEFT_ERR_MEMORY if there is none (nothing was appended), WEFT_ERR_CLOSED if the reader has gone.

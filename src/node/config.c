@@ -309,10 +309,11 @@ static bool was_given(const struct weft_config *config, const char *name)
 /* --port stands for the default listeners' port. */
 static int apply_port(struct weft_config *config, struct weft_config_problem *problem)
 {
+    config->listeners_by_default = !was_given(config, "listen");
     if (!was_given(config, "port")) {
         return WEFT_OK;
     }
-    if (was_given(config, "listen")) {
+    if (!config->listeners_by_default) {
         return refuse(problem, WEFT_ERR_INVALID,
                       "both `port` and `listen` are set; `port` changes the port of the default addresses only: leave "
                       "it out, and write the port into each `listen`");

@@ -50,6 +50,7 @@ struct weft_config {
     struct weft_slice home;
     struct weft_slice file;
     struct weft_config_listeners listeners;
+    bool listeners_by_default; /* nobody named them */
     uint16_t port;
     struct weft_slice cert, key;
     struct weft_slice api_key_file;

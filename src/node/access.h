@@ -1,0 +1,57 @@
+/* node/access.h - who may call what: the one table, and the rules that stand before it.
+ *
+ * Pure: a request's head comes in, a verdict comes out. It is asked before any handler sees a request. */
+#ifndef WEFT_NODE_ACCESS_H
+#define WEFT_NODE_ACCESS_H
+
+#include "crypto/secret.h"
+#include "http/exchange.h"
+#include "http/refusal.h"
+
+enum weft_principal {
+    WEFT_OWNER,     /* shows the owner token of this node */
+    WEFT_KEY,       /* shows the API key; with none set, anyone on this machine (nobody else can connect then) */
+    WEFT_MEMBER,    /* a peer with a membership certificate, on a link */
+    WEFT_GATEWAY,   /* the same with the role gateway */
+    WEFT_ANONYMOUS, /* everybody else */
+};
+#define WEFT_PRINCIPALS 5
+
+enum weft_route {
+    WEFT_ROUTE_HEALTH,
+    WEFT_ROUTE_READY,
+    WEFT_ROUTE_METRICS,
+    WEFT_ROUTE_STATUS,
+    WEFT_ROUTE_DRAIN,
+    WEFT_ROUTE_API,
+    WEFT_ROUTE_NONE, /* no such path */
+};
+#define WEFT_ROUTES (WEFT_ROUTE_NONE + 1)
+
+const char *weft_principal_name(enum weft_principal principal);
+const char *weft_route_name(enum weft_route route); /* its path as in the table, for logs and metrics; "none" */
+
+/* What a node was told about its callers. */
+struct weft_access_policy {
+    struct weft_secret owner;       /* of the owner token */
+    struct weft_secret key;         /* of the API key; not set: see WEFT_KEY */
+    const struct weft_slice *hosts; /* names beside localhost under which we may be called */
+    size_t host_count;
+    const struct weft_slice *origins; /* web origins beside our own that may call us */
+    size_t origin_count;
+};
+
+struct weft_access_verdict {
+    enum weft_route route;
+    enum weft_principal principal;
+    struct weft_refusal refusal;   /* status 0: allowed */
+    const char *allow;             /* for 405 and preflights: the methods, "GET, HEAD" */
+    struct weft_slice cors_origin; /* set: this web origin may read the answer */
+    bool preflight;                /* a CORS preflight that may go on: answer 204 with `allow` */
+};
+
+/* `local`: the connection cannot come from a web page by name (a Unix socket), so any Host is right. */
+struct weft_access_verdict weft_access_check(const struct weft_access_policy *policy,
+                                             const struct weft_request_head *request, bool has_body, bool local);
+
+#endif

@@ -1,0 +1,36 @@
+/* node/call.h - one request on its way through the front door, from its head to the line in the journal. */
+#ifndef WEFT_NODE_CALL_H
+#define WEFT_NODE_CALL_H
+
+#include "node/front.h"
+
+#define WEFT_CALL_ID_SIZE 21 /* "req-" and 16 hexadecimal digits, with the NUL */
+
+/* Lives in the exchange's arena. */
+struct weft_call {
+    struct weft_front *front;
+    struct weft_exchange *exchange; /* the call is its worker */
+    enum weft_route route;
+    enum weft_principal principal;
+    weft_time started;
+    char id[WEFT_CALL_ID_SIZE];
+};
+
+/* Answers in full with JSON and ends the call. */
+void weft_call_json(struct weft_call *call, int status, struct weft_slice json);
+void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal);
+/* Answers in full with what is in `body`, which is emptied, and ends the call. `error`: what went wrong in making it,
+ * or 0. */
+void weft_call_answer(struct weft_call *call, struct weft_slice type, struct weft_bytes *body, int error);
+/* Counts and journals the call. Leaving the exchange is for whoever holds its worker's end. */
+void weft_call_close(struct weft_call *call, int status, bool cancelled, int error);
+
+/* -- the handlers, one for each route; each ends the call sooner or later -- */
+void weft_call_health(struct weft_call *call);
+void weft_call_ready(struct weft_call *call);
+void weft_call_metrics(struct weft_call *call);
+void weft_call_status(struct weft_call *call);
+void weft_call_drain(struct weft_call *call);
+void weft_call_api(struct weft_call *call);
+
+#endif

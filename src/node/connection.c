@@ -1,0 +1,440 @@
+/* node/connection.c - one connection: a socket, TLS if there is any, and the HTTP carrier on top. */
+#include "node/connection.h"
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "http/limits.h"
+
+#define VIEWS_MAX 16 /* pieces in one write */
+
+/* RFC 9113 3.4: what an HTTP/2 client says first. On a plain socket it decides the protocol. */
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+#define PREFACE_SIZE (sizeof(preface) - 1)
+
+struct weft_connection {
+    struct weft_connection_links links;
+    struct weft_connection_options options;
+    struct weft_socket *socket;
+    struct weft_tls *tls;
+    struct weft_carrier *carrier; /* NULL until the protocol is known */
+    struct weft_bytes plain;      /* from the carrier, not yet sealed or written */
+    struct weft_task flush;
+    struct weft_timer timer;
+    weft_time since;      /* it was made then, or the socket has taken nothing since then (blocked) */
+    const char *phrase;   /* why it failed, if there is more to say than `failed` */
+    int failed;           /* WEFT_ERR_*: nothing more can be sent */
+    uint8_t preface_seen; /* bytes of the preface that came, while nothing else did */
+    bool accepted;
+    bool opened; /* the socket is connected */
+    bool reading;
+    bool ended;   /* the peer sends no more */
+    bool blocked; /* the socket takes nothing for now */
+    bool shut;    /* close_notify is in the output */
+    bool h2;      /* what the carrier speaks */
+};
+
+static void touch(struct weft_connection *c)
+{
+    weft_turn_add_flush(&c->options.loop->turn, &c->flush);
+}
+
+static void fail(struct weft_connection *c, int why, const char *phrase)
+{
+    if (!c->failed) {
+        c->failed = why;
+        c->phrase = phrase;
+    }
+    touch(c);
+}
+
+/* -- the carrier's owner -- */
+
+static void on_request(void *self, struct weft_exchange *exchange)
+{
+    struct weft_connection *c = self;
+    c->options.user->request(c->options.self, c, exchange);
+}
+
+static void on_refused(void *self, int status, const char *why)
+{
+    struct weft_connection *c = self;
+    c->options.user->refused(c->options.self, status, why);
+}
+
+static void on_touched(void *self)
+{
+    touch(self);
+}
+
+static void start_carrier(struct weft_connection *c, bool h2)
+{
+    const struct weft_carrier_options options = {
+        .turn = &c->options.loop->turn,
+        .owner = {.self = c, .request = on_request, .refused = on_refused, .touched = on_touched},
+        .scheme = c->options.tls ? WEFT_SLICE("https") : WEFT_SLICE("http"),
+        .body_max = c->options.body_max,
+    };
+    int error;
+    c->h2 = h2;
+    if (c->accepted) {
+        error = h2 ? weft_h2_server_new(&c->carrier, &options) : weft_h1_server_new(&c->carrier, &options);
+    } else {
+        error = h2 ? weft_h2_client_new(&c->carrier, &options) : weft_h1_client_new(&c->carrier, &options);
+    }
+    if (error < 0) {
+        fail(c, error, NULL);
+    }
+    touch(c);
+}
+
+/* -- bytes in -- */
+
+/* The first bytes on a plain socket say which protocol it is. Those that could be either are counted, not kept: they
+ * are known. */
+static void sniff(struct weft_connection *c, const char *data, size_t size)
+{
+    size_t seen = c->preface_seen, i = 0;
+    while (seen < PREFACE_SIZE && i < size && data[i] == preface[seen]) {
+        seen++;
+        i++;
+    }
+    c->preface_seen = (uint8_t)seen;
+    if (seen < PREFACE_SIZE && i == size) {
+        return;
+    }
+    start_carrier(c, seen == PREFACE_SIZE);
+    if (c->carrier) {
+        size_t earlier = seen - i;
+        if (earlier > 0) {
+            weft_carrier_receive(c->carrier, preface, earlier);
+        }
+        weft_carrier_receive(c->carrier, data, size);
+    }
+}
+
+static void receive_plain(struct weft_connection *c, const char *data, size_t size)
+{
+    if (!c->carrier) {
+        sniff(c, data, size);
+    } else {
+        weft_carrier_receive(c->carrier, data, size);
+    }
+}
+
+static void receive_sealed(struct weft_connection *c, const char *data, size_t size)
+{
+    struct weft_bytes plain = {0};
+    int error = weft_tls_receive(c->tls, data, size, &plain);
+    enum weft_tls_state state = weft_tls_state(c->tls);
+    if (!c->carrier && state == WEFT_TLS_OPEN) {
+        start_carrier(c, weft_slice_equal(weft_tls_alpn(c->tls), WEFT_SLICE("h2")));
+    }
+    while (c->carrier && plain.size > 0) {
+        struct weft_slice front = weft_bytes_front(&plain);
+        weft_carrier_receive(c->carrier, front.data, front.size);
+        weft_bytes_drop(&plain, front.size);
+    }
+    weft_bytes_deinit(&plain);
+    if (error < 0) {
+        fail(c, error, weft_tls_why(c->tls));
+    } else if (state == WEFT_TLS_ENDED && c->carrier) {
+        weft_carrier_hangup(c->carrier);
+    }
+}
+
+static void on_received(void *self, const char *data, size_t size)
+{
+    struct weft_connection *c = self;
+    if (c->failed) {
+        return;
+    }
+    if (c->tls) {
+        receive_sealed(c, data, size);
+    } else {
+        receive_plain(c, data, size);
+    }
+    touch(c);
+}
+
+static void on_ended(void *self, int status)
+{
+    struct weft_connection *c = self;
+    c->ended = true;
+    if (status < 0) {
+        fail(c, status, NULL);
+    } else if (!c->carrier || (c->tls && weft_tls_state(c->tls) != WEFT_TLS_ENDED)) {
+        /* It went before it said anything, or without the close_notify that tells an end from a cut (RFC 8446 6.1). */
+        fail(c, WEFT_ERR_CLOSED, NULL);
+    } else {
+        weft_carrier_hangup(c->carrier);
+    }
+    touch(c);
+}
+
+/* -- bytes out -- */
+
+static void write_out(struct weft_connection *c, struct weft_bytes *out)
+{
+    struct weft_slice views[VIEWS_MAX];
+    size_t count = weft_bytes_peek(out, views, VIEWS_MAX), offered = 0;
+    for (size_t i = 0; i < count; i++) {
+        offered += views[i].size;
+    }
+    int64_t taken = c->options.loop->host->ops->write(c->socket, views, count);
+    if (taken < 0) {
+        fail(c, (int)taken, NULL);
+        return;
+    }
+    weft_bytes_drop(out, (size_t)taken);
+    if ((size_t)taken < offered) {
+        c->blocked = true;
+        c->since = c->options.loop->turn.now;
+    }
+}
+
+static struct weft_bytes *output(struct weft_connection *c)
+{
+    return c->tls ? weft_tls_output(c->tls) : &c->plain;
+}
+
+static bool all_said(const struct weft_connection *c)
+{
+    return c->carrier && weft_carrier_done(c->carrier) && c->plain.size == 0;
+}
+
+static void push(struct weft_connection *c)
+{
+    while (c->opened && !c->blocked) {
+        if (!c->failed && c->carrier && c->plain.size < WEFT_HTTP_OUTPUT_HIGH) {
+            weft_carrier_fill(c->carrier, &c->plain);
+        }
+        if (c->tls && !c->failed) {
+            int error = weft_tls_send(c->tls, &c->plain);
+            if (error < 0) {
+                fail(c, error, weft_tls_why(c->tls));
+            } else if (all_said(c) && !c->shut) {
+                c->shut = true;
+                weft_tls_shut(c->tls);
+            }
+        }
+        /* After a TLS failure its alert is still sent; after any other there is nothing to send to. */
+        if (output(c)->size == 0 || (c->failed && !(c->tls && c->failed == WEFT_ERR_CRYPTO))) {
+            return;
+        }
+        write_out(c, output(c));
+    }
+}
+
+static void on_writable(void *self)
+{
+    struct weft_connection *c = self;
+    c->blocked = false;
+    touch(c);
+}
+
+static void on_opened(void *self, int status)
+{
+    struct weft_connection *c = self;
+    if (status < 0) {
+        fail(c, status, NULL);
+        return;
+    }
+    c->opened = true;
+    if (!c->tls) {
+        start_carrier(c, c->options.h2);
+    }
+    touch(c);
+}
+
+static const struct weft_socket_user socket_user = {
+    .opened = on_opened,
+    .received = on_received,
+    .writable = on_writable,
+    .ended = on_ended,
+};
+
+/* -- its end, and its deadlines -- */
+
+static weft_time deadline(const struct weft_connection *c)
+{
+    weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + WEFT_HTTP_HEADER_TIMEOUT;
+    if (c->blocked && c->since + WEFT_HTTP_IDLE_TIMEOUT < at) {
+        at = c->since + WEFT_HTTP_IDLE_TIMEOUT;
+    }
+    return at;
+}
+
+static void on_timer(struct weft_timer *timer)
+{
+    struct weft_connection *c = WEFT_CONTAINER(timer, struct weft_connection, timer);
+    weft_time now = c->options.loop->turn.now;
+    if (deadline(c) <= now) {
+        if (c->carrier && weft_carrier_deadline(c->carrier) <= now) {
+            weft_carrier_expire(c->carrier);
+        } else {
+            fail(c, WEFT_ERR_TIMEOUT, NULL);
+        }
+    }
+    touch(c);
+}
+
+static void set_timer(struct weft_connection *c)
+{
+    /* A deadline that moved further away is left where it was: the timer fires early once, and looks again. */
+    weft_time at = deadline(c);
+    if (at < c->timer.at) {
+        weft_timer_set(&c->options.loop->timers, &c->timer, at);
+    }
+}
+
+static void set_reading(struct weft_connection *c)
+{
+    bool wants = c->opened && !c->ended && (!c->carrier || weft_carrier_wants_input(c->carrier));
+    if (wants != c->reading) {
+        c->reading = wants;
+        c->options.loop->host->ops->read(c->socket, wants);
+    }
+}
+
+static void destroy(struct weft_connection *c)
+{
+    weft_task_remove(&c->flush);
+    weft_timer_clear(&c->options.loop->timers, &c->timer);
+    weft_timers_release(&c->options.loop->timers);
+    weft_carrier_free(c->carrier);
+    weft_task_remove(&c->flush); /* what the carrier aborted may have touched us */
+    weft_tls_free(c->tls);
+    weft_bytes_deinit(&c->plain);
+    c->options.loop->host->ops->close(c->socket, c->failed != 0 && c->failed != WEFT_ERR_CRYPTO);
+    weft_free(c);
+}
+
+static void on_flush(struct weft_task *task)
+{
+    struct weft_connection *c = WEFT_CONTAINER(task, struct weft_connection, flush);
+    push(c);
+    bool over = c->failed ? !(c->failed == WEFT_ERR_CRYPTO && c->blocked) : all_said(c) && output(c)->size == 0;
+    if (over) {
+        c->options.user->closed(c->options.self, c, c->failed, c->phrase);
+        destroy(c);
+        return;
+    }
+    set_reading(c);
+    set_timer(c);
+    if (!c->accepted && c->carrier && weft_carrier_can_ask(c->carrier)) {
+        c->options.user->usable(c->options.self, c);
+    }
+}
+
+/* -- its beginning -- */
+
+static int connection_new(struct weft_connection **out, const struct weft_connection_options *options, bool accepted)
+{
+    struct weft_connection *c = *out = weft_zalloc(sizeof(*c));
+    if (!c) {
+        return WEFT_ERR_MEMORY;
+    }
+    c->options = *options;
+    c->accepted = accepted;
+    c->since = options->loop->turn.now;
+    weft_task_init(&c->flush, on_flush);
+    weft_timer_init(&c->timer, on_timer);
+    int error = weft_timers_reserve(&options->loop->timers);
+    if (error < 0) {
+        goto free_connection;
+    }
+    if (options->tls) {
+        error = accepted ? weft_tls_accept_new(&c->tls, options->tls)
+                         : weft_tls_connect_new(&c->tls, options->tls, options->name, NULL);
+        if (error < 0) {
+            goto release_timer;
+        }
+    }
+    return 0;
+
+release_timer:
+    weft_timers_release(&options->loop->timers);
+free_connection:
+    weft_free(c);
+    *out = NULL;
+    return error;
+}
+
+int weft_connection_accept(struct weft_connection **out, const struct weft_connection_options *options,
+                           struct weft_socket *socket)
+{
+    const struct weft_host_ops *host = options->loop->host->ops;
+    int error = connection_new(out, options, true);
+    if (error < 0) {
+        host->close(socket, true);
+        return error;
+    }
+    struct weft_connection *c = *out;
+    c->socket = socket;
+    c->opened = true;
+    host->attach(socket, &socket_user, c);
+    touch(c);
+    return 0;
+}
+
+int weft_connection_dial(struct weft_connection **out, const struct weft_connection_options *options,
+                         const struct weft_address *address)
+{
+    int error = connection_new(out, options, false);
+    if (error < 0) {
+        return error;
+    }
+    struct weft_connection *c = *out;
+    error = options->loop->host->ops->dial(options->loop->host, address, &socket_user, c, &c->socket);
+    if (error < 0) {
+        weft_timers_release(&options->loop->timers);
+        weft_tls_free(c->tls);
+        weft_free(c);
+        *out = NULL;
+        return error;
+    }
+    touch(c); /* sets the timer: a dial must not last forever */
+    return 0;
+}
+
+void weft_connection_free(struct weft_connection *connection)
+{
+    if (!connection) {
+        return;
+    }
+    if (!connection->failed) {
+        connection->failed = WEFT_ERR_CLOSED;
+    }
+    destroy(connection);
+}
+
+void weft_connection_drain(struct weft_connection *connection)
+{
+    if (connection->carrier) {
+        weft_carrier_drain(connection->carrier);
+    } else {
+        fail(connection, WEFT_ERR_CLOSED, NULL);
+    }
+    touch(connection);
+}
+
+bool weft_connection_local(const struct weft_connection *connection)
+{
+    return connection->options.local;
+}
+
+struct weft_carrier *weft_connection_carrier(struct weft_connection *connection)
+{
+    return connection->carrier;
+}
+
+bool weft_connection_h2(const struct weft_connection *connection)
+{
+    return connection->h2;
+}
+
+struct weft_connection_links *weft_connection_links(struct weft_connection *connection)
+{
+    return &connection->links;
+}

@@ -1,0 +1,33 @@
+/* node/front.h - the front door: every request that a client sends comes in here, is checked against the access table,
+ * and is answered or relayed. */
+#ifndef WEFT_NODE_FRONT_H
+#define WEFT_NODE_FRONT_H
+
+#include "node/access.h"
+#include "node/journal.h"
+#include "node/loop.h"
+#include "node/metrics.h"
+#include "node/upstream.h"
+
+#define WEFT_FRONT_BODY_MAX ((size_t)64 * 1024) /* of a request to the node itself: then 413 */
+
+struct weft_front {
+    struct weft_loop *loop;
+    struct weft_journal *journal;
+    struct weft_metrics *metrics;
+    struct weft_upstream *upstream; /* NULL: no model is served */
+    struct weft_access_policy access;
+    const char *version;
+    uint64_t (*random)(void *self);               /* for request ids */
+    void (*drain)(void *self, weft_time timeout); /* the owner asks the node to stop; negative: its own timeout */
+    bool (*draining)(const void *self);
+    void *self;
+    /* private to front.c */
+    int64_t date_s; /* what `date` says */
+    char date[32];
+};
+
+/* A request's head is complete: takes the worker's end. `local`: it came over a Unix socket. */
+void weft_front_request(struct weft_front *front, struct weft_exchange *exchange, bool local);
+
+#endif

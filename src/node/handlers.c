@@ -1,0 +1,170 @@
+/* node/handlers.c - what each route does. */
+#include "base/error.h"
+#include "base/mem.h"
+#include "node/call.h"
+#include "node/relay.h"
+#include "wire/json.h"
+
+void weft_call_health(struct weft_call *call)
+{
+    weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ok\"}\n"));
+}
+
+void weft_call_ready(struct weft_call *call)
+{
+    if (call->front->draining(call->front->self)) {
+        weft_call_refuse(call, &(const struct weft_refusal){503, "draining", "This node is shutting down."});
+    } else {
+        weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ready\"}\n"));
+    }
+}
+
+void weft_call_metrics(struct weft_call *call)
+{
+    struct weft_bytes text = {0};
+    int error = weft_metrics_print(call->front->metrics, call->front->version, &text);
+    weft_call_answer(call, WEFT_SLICE("text/plain; version=0.0.4; charset=utf-8"), &text, error);
+}
+
+void weft_call_status(struct weft_call *call)
+{
+    const struct weft_front *front = call->front;
+    const struct weft_metrics *metrics = front->metrics;
+    struct weft_bytes text = {0};
+    struct weft_json json;
+    int64_t now_s = front->loop->host->ops->wall(front->loop->host) / 1000000;
+    weft_json_start(&json, &text);
+    weft_json_object(&json);
+    weft_json_key(&json, "version");
+    weft_json_text(&json, front->version);
+    weft_json_key(&json, "uptime_s");
+    weft_json_int(&json, now_s - metrics->started_s);
+    weft_json_key(&json, "draining");
+    weft_json_bool(&json, front->draining(front->self));
+    weft_json_key(&json, "connections");
+    weft_json_int(&json, (int64_t)metrics->connections);
+    weft_json_key(&json, "running");
+    weft_json_int(&json, (int64_t)metrics->running);
+    weft_json_key(&json, "upstream");
+    if (front->upstream) {
+        weft_json_object(&json);
+        weft_json_key(&json, "authority");
+        weft_json_string(&json, weft_upstream_authority(front->upstream));
+        weft_json_key(&json, "connections");
+        weft_json_int(&json, (int64_t)metrics->upstream_connections);
+        weft_json_object_end(&json);
+    } else {
+        weft_json_null(&json);
+    }
+    weft_json_object_end(&json);
+    weft_call_answer(call, WEFT_SLICE("application/json"), &text, weft_json_finish(&json));
+}
+
+/* -- drain: {"timeout_s": N}, or no body -- */
+
+static void start_drain(struct weft_call *call, weft_time timeout)
+{
+    call->front->drain(call->front->self, timeout);
+    weft_call_json(call, 202, WEFT_SLICE("{\"status\":\"draining\"}\n"));
+}
+
+static int read_timeout(struct weft_slice text, weft_time *timeout)
+{
+    json_t *body;
+    int error = weft_json_parse(text, &body, NULL);
+    if (error < 0) {
+        return error;
+    }
+    json_int_t seconds = -1;
+    json_t *given = json_object_get(body, "timeout_s");
+    bool valid = json_is_object(body) && (!given || json_is_integer(given));
+    if (valid && given) {
+        seconds = json_integer_value(given);
+        valid = seconds >= 0 && seconds <= 24 * 3600;
+    }
+    json_decref(body);
+    *timeout = seconds < 0 ? -1 : (weft_time)seconds * WEFT_SECOND;
+    return valid ? 0 : WEFT_ERR_INVALID;
+}
+
+static void drain_body_came(struct weft_call *call)
+{
+    struct weft_bytes *bytes = &call->exchange->flows[WEFT_REQUEST].bytes;
+    size_t size = bytes->size;
+    char *text = weft_alloc(size + 1);
+    if (!text) {
+        weft_call_close(call, 500, false, WEFT_ERR_MEMORY);
+        weft_exchange_leave(call->exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
+        return;
+    }
+    size = weft_bytes_tail(bytes, text, size); /* all of it */
+    weft_exchange_take(call->exchange, WEFT_REQUEST, size);
+    weft_time timeout = -1;
+    int error = size > 0 ? read_timeout(weft_slice(text, size), &timeout) : 0;
+    weft_free(text);
+    if (error < 0) {
+        weft_call_refuse(call,
+                         &(const struct weft_refusal){
+                             400, "invalid_body",
+                             "The body must be empty, or a JSON object with timeout_s in whole seconds, up to a day."});
+    } else {
+        start_drain(call, timeout);
+    }
+}
+
+static void drain_wake(void *self, struct weft_exchange *exchange)
+{
+    struct weft_call *call = self;
+    if (exchange->aborted[WEFT_ASKER]) {
+        weft_call_close(call, 0, true, 0);
+        weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_CANCELLED);
+    } else if (exchange->flows[WEFT_REQUEST].bytes.size > WEFT_FRONT_BODY_MAX) {
+        weft_call_refuse(call, weft_refusal_for_error(WEFT_ERR_TOO_LARGE));
+    } else if (exchange->flows[WEFT_REQUEST].ended) {
+        drain_body_came(call);
+    }
+}
+
+void weft_call_drain(struct weft_call *call)
+{
+    weft_exchange_want_body(call->exchange);
+    weft_exchange_attach(call->exchange, WEFT_WORKER, drain_wake, call);
+}
+
+/* -- /v1/ -- */
+
+static void relay_done(void *self, const struct weft_relay_result *result)
+{
+    struct weft_call *call = self;
+    if (result->error) {
+        call->front->metrics->upstream_failures++;
+    }
+    if (result->first_byte > 0) {
+        weft_histogram_add(&call->front->metrics->first_byte, result->first_byte - call->started);
+    }
+    weft_call_close(call, result->status, result->cancelled, result->error);
+}
+
+static void relay(struct weft_call *call)
+{
+    const struct weft_relay_options options = {
+        .loop = call->front->loop, .upstream = call->front->upstream, .done = relay_done, .self = call};
+    int error = weft_relay_start(call->exchange, &options);
+    if (error < 0) {
+        weft_call_close(call, 500, false, error);
+        weft_exchange_leave(call->exchange, WEFT_WORKER, error);
+    }
+}
+
+void weft_call_api(struct weft_call *call)
+{
+    if (call->front->upstream) {
+        relay(call);
+    } else if (weft_slice_equal(call->exchange->request.target, WEFT_SLICE("/v1/models"))) {
+        weft_call_json(call, 200, WEFT_SLICE("{\"object\":\"list\",\"data\":[]}\n"));
+    } else {
+        weft_call_refuse(call, &(const struct weft_refusal){503, "no_model",
+                                                            "This node serves no model yet. Start it with --upstream "
+                                                            "URL to relay to a server that does."});
+    }
+}

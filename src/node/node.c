@@ -1,0 +1,577 @@
+/* node/node.c - one whole node. */
+#include "node/node.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "node/connection.h"
+#include "node/front.h"
+
+#define TOKEN_BYTES    32
+#define TOKEN_FILE_MAX 256
+#define PATH_SIZE      4096
+
+struct listener {
+    struct weft_node *node;
+    struct weft_listener *socket; /* NULL when not listening */
+    struct weft_config_listener bound;
+};
+
+enum node_state {
+    NODE_NEW,
+    NODE_STARTING, /* the owner token is being read or made */
+    NODE_RUNNING,
+    NODE_DRAINING, /* finishing what is running */
+    NODE_STOPPED,
+};
+
+struct weft_node {
+    struct weft_node_options options;
+    struct weft_loop loop;
+    struct weft_journal journal;
+    struct weft_metrics metrics;
+    struct weft_front front;
+    struct weft_random random;
+    struct weft_upstream *upstream;
+    struct weft_tls_identity *web_identity;
+    struct weft_tls_context *tls;
+    struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
+    size_t listener_count;
+    struct weft_connection *connections;
+    size_t connections_max;
+    struct weft_timer drain_timer;
+    enum node_state state;
+    bool accepting;
+    char token_path[PATH_SIZE];
+    char token[WEFT_BASE64URL_SIZE(TOKEN_BYTES) + 1]; /* only while it is being written to its file */
+};
+
+/* -- what it says -- */
+
+static void note(struct weft_node *node, enum weft_log_level level, const char *event, const char *name,
+                 const char *value)
+{
+    if (weft_journal_begin(&node->journal, level, event)) {
+        if (name) {
+            weft_journal_word(&node->journal, name, value);
+        }
+        weft_journal_end(&node->journal);
+    }
+}
+
+/* -- connections -- */
+
+static void set_accepting(struct weft_node *node)
+{
+    bool accepting = node->state == NODE_RUNNING && node->metrics.connections < node->connections_max;
+    if (accepting == node->accepting) {
+        return;
+    }
+    node->accepting = accepting;
+    for (size_t i = 0; i < node->listener_count; i++) {
+        if (node->listeners[i].socket) {
+            node->loop.host->ops->accept(node->listeners[i].socket, accepting);
+        }
+    }
+    if (!accepting && node->state == NODE_RUNNING) {
+        note(node, WEFT_LOG_WARN, "full", "meaning", "new connections wait until others close");
+    }
+}
+
+static void on_request(void *self, struct weft_connection *connection, struct weft_exchange *exchange)
+{
+    struct weft_node *node = self;
+    weft_front_request(&node->front, exchange, weft_connection_local(connection));
+}
+
+static void on_refused(void *self, int status, const char *why)
+{
+    struct weft_node *node = self;
+    node->metrics.malformed++;
+    if (weft_journal_begin(&node->journal, WEFT_LOG_INFO, "refused")) {
+        weft_journal_number(&node->journal, "status", status);
+        weft_journal_word(&node->journal, "why", why);
+        weft_journal_end(&node->journal);
+    }
+}
+
+static void say_stopped(struct weft_node *node)
+{
+    node->state = NODE_STOPPED;
+    weft_timer_clear(&node->loop.timers, &node->drain_timer);
+    note(node, WEFT_LOG_INFO, "stopped", NULL, NULL);
+    node->options.stopped(node->options.self);
+}
+
+static void unlink_connection(struct weft_node *node, struct weft_connection *connection)
+{
+    struct weft_connection_links *links = weft_connection_links(connection);
+    if (links->previous) {
+        weft_connection_links(links->previous)->next = links->next;
+    } else {
+        node->connections = links->next;
+    }
+    if (links->next) {
+        weft_connection_links(links->next)->previous = links->previous;
+    }
+    node->metrics.connections--;
+}
+
+static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
+{
+    struct weft_node *node = self;
+    unlink_connection(node, connection);
+    if (phrase && weft_journal_begin(&node->journal, WEFT_LOG_DEBUG, "connection failed")) {
+        weft_journal_word(&node->journal, "error", weft_error_text(why));
+        weft_journal_word(&node->journal, "why", phrase);
+        weft_journal_end(&node->journal);
+    }
+    set_accepting(node);
+    if (node->state == NODE_DRAINING && !node->connections) {
+        say_stopped(node);
+    }
+}
+
+static const struct weft_connection_user connection_user = {
+    .request = on_request, .refused = on_refused, .closed = on_closed};
+
+static void on_accepted(void *self, struct weft_socket *socket)
+{
+    const struct listener *listener = self;
+    struct weft_node *node = listener->node;
+    const struct weft_connection_options options = {
+        .loop = &node->loop,
+        .user = &connection_user,
+        .self = node,
+        .tls = listener->bound.scheme == WEFT_CONFIG_TLS ? node->tls : NULL,
+        .body_max = (size_t)node->options.config->body_max,
+        .local = listener->bound.scheme == WEFT_CONFIG_UNIX,
+    };
+    struct weft_connection *connection;
+    node->metrics.connections_total++;
+    if (weft_connection_accept(&connection, &options, socket) < 0) {
+        node->metrics.connections_refused++; /* out of memory: the socket was reset, which is all that can be said */
+        return;
+    }
+    struct weft_connection_links *links = weft_connection_links(connection);
+    links->next = node->connections;
+    if (node->connections) {
+        weft_connection_links(node->connections)->previous = connection;
+    }
+    node->connections = connection;
+    node->metrics.connections++;
+    set_accepting(node);
+}
+
+static const struct weft_listener_user listener_user = {.accepted = on_accepted};
+
+/* -- its end -- */
+
+static void close_listeners(struct weft_node *node)
+{
+    for (size_t i = 0; i < node->listener_count; i++) {
+        if (node->listeners[i].socket) {
+            node->loop.host->ops->unlisten(node->listeners[i].socket);
+            node->listeners[i].socket = NULL;
+        }
+    }
+}
+
+static void on_drain_timeout(struct weft_timer *timer)
+{
+    struct weft_node *node = WEFT_CONTAINER(timer, struct weft_node, drain_timer);
+    if (weft_journal_begin(&node->journal, WEFT_LOG_WARN, "drain timed out")) {
+        weft_journal_number(&node->journal, "cut", (int64_t)node->metrics.running);
+        weft_journal_end(&node->journal);
+    }
+    weft_node_stop(node);
+}
+
+void weft_node_drain(struct weft_node *node, weft_time timeout)
+{
+    if (node->state == NODE_DRAINING || node->state == NODE_STOPPED) {
+        return;
+    }
+    node->state = NODE_DRAINING;
+    weft_time wait = timeout < 0 ? node->options.config->drain_timeout : timeout;
+    if (weft_journal_begin(&node->journal, WEFT_LOG_INFO, "draining")) {
+        weft_journal_number(&node->journal, "running", (int64_t)node->metrics.running);
+        weft_journal_ms(&node->journal, "at_most_ms", wait);
+        weft_journal_end(&node->journal);
+    }
+    close_listeners(node);
+    weft_timer_set(&node->loop.timers, &node->drain_timer, node->loop.turn.now + wait);
+    for (struct weft_connection *c = node->connections; c; c = weft_connection_links(c)->next) {
+        weft_connection_drain(c); /* it closes in the flush, not here */
+    }
+    if (!node->connections) {
+        say_stopped(node);
+    }
+}
+
+void weft_node_stop(struct weft_node *node)
+{
+    if (node->state == NODE_STOPPED) {
+        return;
+    }
+    close_listeners(node);
+    while (node->connections) {
+        struct weft_connection *connection = node->connections;
+        unlink_connection(node, connection);
+        weft_connection_free(connection);
+    }
+    say_stopped(node);
+}
+
+/* -- its beginning -- */
+
+static void cannot_start(struct weft_node *node, int status, const char *problem)
+{
+    close_listeners(node);
+    node->state = NODE_STOPPED;
+    node->options.started(node->options.self, status, problem);
+}
+
+static void say_why_not(char *text, size_t size, const struct weft_config_listener *wanted, int status)
+{
+    const char *address = wanted->address.text;
+    unsigned port = wanted->address.port;
+    /* A sentence that is cut at the end of `text` is still a sentence that helps. */
+    if (wanted->scheme == WEFT_CONFIG_UNIX) {
+        (void)snprintf(text, size, "Cannot listen on unix:%s: %s. %s", address, weft_error_text(status),
+                       status == WEFT_ERR_BUSY ? "Another program answers there; stop it, or choose another path."
+                                               : "Check that its folder exists and is yours.");
+    } else if (status == WEFT_ERR_BUSY) {
+        (void)snprintf(text, size,
+                       "Port %u on %s is taken by another program (perhaps another weft). Stop it, or choose another "
+                       "port with --port.",
+                       port, address);
+    } else if (status == WEFT_ERR_DENIED) {
+        (void)snprintf(text, size,
+                       "The system does not let this program listen on port %u. Ports below 1024 are for the "
+                       "administrator; choose a higher one with --port.",
+                       port);
+    } else {
+        (void)snprintf(text, size, "Cannot listen on %s, port %u: %s. Check that the address is this machine's.",
+                       address, port, weft_error_text(status));
+    }
+}
+
+/* By default a node listens on 127.0.0.1 and ::1. A machine without IPv6 has no ::1, and does not need it. */
+static bool may_be_missing(const struct weft_node *node, size_t index, int error)
+{
+    return node->options.config->listeners_by_default && index > 0 &&
+           (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_UNSUPPORTED);
+}
+
+static int open_listeners(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_config_listeners *wanted = &node->options.config->listeners;
+    struct weft_host *host = node->loop.host;
+    for (size_t i = 0; i < wanted->count; i++) {
+        struct listener *listener = &node->listeners[node->listener_count];
+        *listener = (struct listener){.node = node, .bound = wanted->at[i]};
+        struct weft_address address = wanted->at[i].address;
+        if (i > 0 && address.port == 0 && node->options.config->listeners_by_default) {
+            address.port = node->listeners[0].bound.address.port; /* both get the one that was free */
+        }
+        int error =
+            host->ops->listen(host, &address, &listener_user, listener, &listener->socket, &listener->bound.address);
+        if (may_be_missing(node, i, error)) {
+            continue;
+        }
+        if (error < 0) {
+            say_why_not(problem, size, &wanted->at[i], error);
+            return error;
+        }
+        host->ops->accept(listener->socket, false); /* until the node runs */
+        node->listener_count++;
+    }
+    return 0;
+}
+
+static void run(struct weft_node *node)
+{
+    char problem[WEFT_NODE_PROBLEM_MAX];
+    int error = open_listeners(node, problem, sizeof(problem));
+    if (error < 0) {
+        cannot_start(node, error, problem);
+        return;
+    }
+    node->state = NODE_RUNNING;
+    node->metrics.started_s = node->loop.host->ops->wall(node->loop.host) / 1000000;
+    set_accepting(node);
+    note(node, WEFT_LOG_INFO, "started", "version", node->options.version);
+    node->options.started(node->options.self, 0, "");
+}
+
+static void token_failed(struct weft_node *node, int status, const char *doing)
+{
+    char problem[WEFT_NODE_PROBLEM_MAX + PATH_SIZE];
+    (void)snprintf(problem, sizeof(problem),
+                   "Cannot %s the owner token %s: %s. The node's folder must be yours to read and write; WEFT_HOME "
+                   "names another one.",
+                   doing, node->token_path, weft_error_text(status)); /* fits: the path has a bound */
+    cannot_start(node, status, problem);
+}
+
+static struct weft_slice trimmed(struct weft_slice text)
+{
+    while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) {
+        text.size--;
+    }
+    return text;
+}
+
+static void on_token_written(void *self, int status)
+{
+    struct weft_node *node = self;
+    weft_secret_wipe(node->token, sizeof(node->token));
+    if (node->state != NODE_STARTING) {
+        return; /* it was stopped meanwhile */
+    }
+    if (status < 0) {
+        token_failed(node, status, "write");
+    } else {
+        run(node);
+    }
+}
+
+static void make_token(struct weft_node *node)
+{
+    struct weft_host *host = node->loop.host;
+    uint8_t secret[TOKEN_BYTES];
+    host->ops->entropy(host, secret, sizeof(secret));
+    weft_base64url(node->token, secret, sizeof(secret));
+    weft_secret_wipe(secret, sizeof(secret));
+    size_t size = strlen(node->token);
+    node->front.access.owner = weft_secret_of(weft_slice(node->token, size));
+    node->token[size] = '\n';
+    int error =
+        host->ops->write_file(host, node->token_path, weft_slice(node->token, size + 1), true, on_token_written, node);
+    if (error < 0) {
+        token_failed(node, error, "write");
+    }
+}
+
+static void on_token_read(void *self, int status, struct weft_slice content)
+{
+    struct weft_node *node = self;
+    if (node->state != NODE_STARTING) {
+        return; /* it was stopped meanwhile */
+    }
+    struct weft_slice token = trimmed(content);
+    if (status == WEFT_ERR_NOT_FOUND) {
+        make_token(node);
+    } else if (status < 0) {
+        token_failed(node, status, "read");
+    } else if (token.size < WEFT_BASE64URL_SIZE(TOKEN_BYTES) - 1) {
+        token_failed(node, WEFT_ERR_INVALID, "use");
+    } else {
+        node->front.access.owner = weft_secret_of(token);
+        run(node);
+    }
+}
+
+void weft_node_start(struct weft_node *node)
+{
+    struct weft_host *host = node->loop.host;
+    node->state = NODE_STARTING;
+    int error = host->ops->read_file(host, node->token_path, TOKEN_FILE_MAX, on_token_read, node);
+    if (error < 0) {
+        token_failed(node, error, "read");
+    }
+}
+
+/* -- the front door's questions -- */
+
+static uint64_t next_random(void *self)
+{
+    struct weft_node *node = self;
+    return weft_random_next(&node->random);
+}
+
+static void drain_asked(void *self, weft_time timeout)
+{
+    weft_node_drain(self, timeout);
+}
+
+static bool is_draining(const void *self)
+{
+    const struct weft_node *node = self;
+    return node->state != NODE_RUNNING;
+}
+
+/* -- the guest -- */
+
+static weft_time turn(void *self, weft_time now)
+{
+    struct weft_node *node = self;
+    node->loop.turn.now = now;
+    weft_timers_run(&node->loop.timers, now);
+    weft_turn_run(&node->loop.turn);
+    return weft_timers_next(&node->loop.timers);
+}
+
+struct weft_guest weft_node_guest(struct weft_node *node)
+{
+    return (struct weft_guest){.self = node, .turn = turn};
+}
+
+/* -- made and unmade -- */
+
+/* Half of the sockets are for the upstream where there is one: each relayed request may need one. */
+static int share_sockets(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_config *config = node->options.config;
+    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
+    size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
+    if (clients < WEFT_NODE_CONNECTIONS_MIN) {
+        (void)snprintf(problem, size,
+                       "The limit of open files leaves room for %zu connections, too few to serve anyone. Raise it "
+                       "(ulimit -n 4096).",
+                       clients); /* fits */
+        return WEFT_ERR_FULL;
+    }
+    size_t wanted = (size_t)config->connections_max;
+    node->connections_max = clients < wanted ? clients : wanted;
+    return 0;
+}
+
+static int make_upstream(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_config *config = node->options.config;
+    if (config->upstream_text.size == 0) {
+        return 0;
+    }
+    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host) - node->connections_max;
+    int error = weft_upstream_new(&node->upstream, &node->loop, &node->metrics, &config->upstream, sockets);
+    if (error < 0) {
+        (void)snprintf(problem, size, "Cannot use the upstream %.*s: %s.", (int)config->upstream_text.size,
+                       config->upstream_text.data, weft_error_text(error)); /* a cut address still names it */
+    }
+    return error;
+}
+
+static int make_tls(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_node_options *options = &node->options;
+    if (options->certificate.size == 0) {
+        return 0;
+    }
+    int error =
+        weft_tls_identity_from_pem(&node->web_identity, options->certificate, options->certificate_key, problem, size);
+    if (error < 0) {
+        return error;
+    }
+    const struct weft_tls_server_options server = {.web = node->web_identity};
+    error = weft_tls_server_context_new(&node->tls, &server);
+    if (error < 0) {
+        (void)snprintf(problem, size, "Cannot use the certificate: %s.", weft_error_text(error)); /* fits */
+    }
+    return error;
+}
+
+static void make_front(struct weft_node *node)
+{
+    const struct weft_config *config = node->options.config;
+    node->front = (struct weft_front){
+        .loop = &node->loop,
+        .journal = &node->journal,
+        .metrics = &node->metrics,
+        .upstream = node->upstream,
+        .access =
+            {
+                .key = node->options.api_key,
+                .hosts = config->hosts.at,
+                .host_count = config->hosts.count,
+                .origins = config->origins.at,
+                .origin_count = config->origins.count,
+            },
+        .version = node->options.version,
+        .random = next_random,
+        .drain = drain_asked,
+        .draining = is_draining,
+        .self = node,
+    };
+}
+
+int weft_node_new(struct weft_node **out, const struct weft_node_options *options, char *problem, size_t problem_size)
+{
+    struct weft_host *host = options->host;
+    uint64_t seed;
+    struct weft_node *node = *out = weft_zalloc(sizeof(*node));
+    int error = WEFT_ERR_MEMORY;
+    if (!node) {
+        (void)snprintf(problem, problem_size, "This machine has no memory left to start."); /* fits */
+        return error;
+    }
+    node->options = *options;
+    node->loop.host = host;
+    node->loop.turn.now = host->ops->now(host);
+    weft_journal_init(&node->journal, host, options->config->log_level, options->journal_format);
+    host->ops->entropy(host, &seed, sizeof(seed));
+    weft_random_init(&node->random, seed);
+    weft_timer_init(&node->drain_timer, on_drain_timeout);
+    int path = snprintf(node->token_path, sizeof(node->token_path), "%s/owner.token", options->state_folder);
+    (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
+    error = path < 0 || (size_t)path >= sizeof(node->token_path) ? WEFT_ERR_TOO_LARGE
+                                                                 : weft_timers_reserve(&node->loop.timers);
+    if (error == 0) {
+        error = share_sockets(node, problem, problem_size);
+    }
+    if (error == 0) {
+        error = make_upstream(node, problem, problem_size);
+    }
+    if (error == 0) {
+        error = make_tls(node, problem, problem_size);
+    }
+    if (error < 0) {
+        weft_node_free(node);
+        *out = NULL;
+        return error;
+    }
+    make_front(node);
+    return 0;
+}
+
+void weft_node_free(struct weft_node *node)
+{
+    if (!node) {
+        return;
+    }
+    close_listeners(node);
+    while (node->connections) {
+        struct weft_connection *connection = node->connections;
+        unlink_connection(node, connection);
+        weft_connection_free(connection);
+    }
+    weft_upstream_free(node->upstream);
+    /* What the ends that were left have to say to each other, relays above all, is said before they go. */
+    weft_turn_run(&node->loop.turn);
+    weft_timer_clear(&node->loop.timers, &node->drain_timer);
+    weft_timers_deinit(&node->loop.timers);
+    weft_tls_context_free(node->tls);
+    weft_tls_identity_free(node->web_identity);
+    weft_free(node);
+}
+
+size_t weft_node_listeners(const struct weft_node *node)
+{
+    return node->listener_count;
+}
+
+struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index)
+{
+    WEFT_ASSERT(index < node->listener_count);
+    return node->listeners[index].bound;
+}
+
+size_t weft_node_connections_max(const struct weft_node *node)
+{
+    return node->connections_max;
+}

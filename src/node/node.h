@@ -1,0 +1,53 @@
+/* node/node.h - one whole node: its listeners, its front door, its connections and its end.
+ *
+ * It asks its surroundings for everything through host/host.h, and is the guest that the host runs: the same code
+ * answers under libuv and in the simulator. */
+#ifndef WEFT_NODE_NODE_H
+#define WEFT_NODE_NODE_H
+
+#include "crypto/secret.h"
+#include "host/host.h"
+#include "node/config.h"
+#include "node/journal.h"
+
+#define WEFT_NODE_PROBLEM_MAX     512
+#define WEFT_NODE_CONNECTIONS_MIN 8 /* a limit of open files that leaves fewer connections is refused at start */
+
+struct weft_node;
+
+/* What a node needs to know before it starts. Everything must outlive the node, but for `certificate` and
+ * `certificate_key`. */
+struct weft_node_options {
+    struct weft_host *host;
+    const struct weft_config *config;
+    struct weft_slice certificate, certificate_key; /* PEM; empty without a tls: listener */
+    struct weft_secret api_key;                     /* all zeros: none */
+    const char *state_folder;                       /* where owner.token is, or will be made */
+    const char *version;
+    enum weft_journal_format journal_format;
+    /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. */
+    void (*started)(void *self, int status, const char *problem);
+    /* After a drain or a stop: everything is closed, and the host may end its loop. */
+    void (*stopped)(void *self);
+    void *self;
+};
+
+WEFT_MUST_USE int weft_node_new(struct weft_node **out, const struct weft_node_options *options, char *problem,
+                                size_t problem_size);
+void weft_node_start(struct weft_node *node); /* `started` comes later */
+void weft_node_free(struct weft_node *node);  /* after the host's loop has ended: no callback may come any more */
+struct weft_guest weft_node_guest(struct weft_node *node);
+
+/* Takes no new connection or request, finishes what is running, at most for `timeout` (negative: the setting's), then
+ * stops. */
+void weft_node_drain(struct weft_node *node, weft_time timeout);
+/* Cuts everything that runs, then says `stopped`. */
+void weft_node_stop(struct weft_node *node);
+
+/* Where it listens, once started. */
+size_t weft_node_listeners(const struct weft_node *node);
+struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index);
+size_t weft_node_connections_max(
+    const struct weft_node *node); /* clients at once: the setting, or what the host has room for */
+
+#endif

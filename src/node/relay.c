@@ -1,0 +1,294 @@
+/* node/relay.c - carries an exchange from one carrier to another. */
+#include "node/relay.h"
+
+#include "base/error.h"
+#include "http/refusal.h"
+#include "wire/sse.h"
+
+/* What travels on. Everything else is between a client and us: cookies, keys, forwarding headers, our own names. */
+static const char *const request_fields[] = {"accept", "content-type", "idempotency-key", "user-agent"};
+static const char *const answer_fields[] = {"cache-control", "content-disposition", "content-language", "content-type",
+                                            "etag",          "last-modified",       "retry-after"};
+
+#define SSE_TAIL 4 /* bytes at the end of an event stream that say whether it stands between two events */
+
+/* Lives in the outer exchange's arena. */
+struct relay {
+    struct weft_relay_options options;
+    struct weft_relay_result result;
+    struct weft_exchange *outer; /* the client's: we are its worker */
+    struct weft_exchange *inner; /* the upstream's: we are its asker */
+    struct weft_timer silence;
+    weft_time heard; /* when the upstream last said something, or was given something */
+    struct weft_sse_tail tail;
+    bool events; /* the answer is a stream of server-sent events */
+};
+
+static int copy_fields(struct weft_exchange *to, struct weft_fields *into, const struct weft_fields *from,
+                       const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct weft_field *field = weft_fields_find(from, names[i]);
+        int error = field ? weft_fields_add(into, &to->arena, field->name, field->value) : 0;
+        if (error < 0) {
+            return error;
+        }
+    }
+    return 0;
+}
+
+/* The end, whatever came before: both exchanges are left and nothing of the relay may be touched any more. */
+static void finish(struct relay *relay, int why)
+{
+    struct weft_loop *loop = relay->options.loop;
+    weft_timer_clear(&loop->timers, &relay->silence);
+    weft_timers_release(&loop->timers);
+    if (relay->inner) {
+        weft_exchange_leave(relay->inner, WEFT_ASKER, why ? WEFT_ERR_CANCELLED : 0);
+    }
+    relay->result.status = relay->outer->answer_begun ? relay->outer->answer.status : 0;
+    relay->result.request_bytes = relay->outer->flows[WEFT_REQUEST].written;
+    relay->result.answer_bytes = relay->outer->flows[WEFT_ANSWER].written;
+    relay->options.done(relay->options.self, &relay->result);
+    weft_exchange_leave(relay->outer, WEFT_WORKER, why);
+}
+
+static struct weft_refusal refusal_for(int error)
+{
+    switch (error) {
+    case WEFT_ERR_REFUSED:
+    case WEFT_ERR_UNREACHABLE:
+        return (struct weft_refusal){
+            502, "upstream_unreachable",
+            "The upstream server does not answer. Check that it runs, and the upstream setting."};
+    case WEFT_ERR_NOT_FOUND:
+        return (struct weft_refusal){502, "upstream_unknown",
+                                     "The upstream server's name leads nowhere. Check the upstream setting."};
+    case WEFT_ERR_TIMEOUT:
+        return (struct weft_refusal){504, "upstream_timeout", "The upstream server took too long."};
+    case WEFT_ERR_CRYPTO:
+        return (struct weft_refusal){
+            502, "upstream_not_trusted",
+            "The secure connection to the upstream server failed. Its certificate must be valid."};
+    case WEFT_ERR_FULL:
+        return (struct weft_refusal){503, "too_many_connections",
+                                     "This node has no connection left for another request. Try again shortly."};
+    case WEFT_ERR_MEMORY:
+        return (struct weft_refusal){503, "out_of_memory", "This node has no memory left for another request."};
+    case WEFT_ERR_INVALID:
+        return (struct weft_refusal){502, "upstream_malformed", "The upstream server's answer is not valid HTTP."};
+    default:
+        return (struct weft_refusal){502, "upstream_closed",
+                                     "The upstream server closed the connection before it had answered."};
+    }
+}
+
+/* In mid-stream the head is gone: an event stream that stands between two events gets one more, that says what
+ * happened, and ends in order. Any other body is cut, so that nobody can take it for whole. */
+static int end_events(struct relay *relay, const struct weft_refusal *refusal)
+{
+    char body[512];
+    int size = weft_refusal_body(body, sizeof(body), refusal);
+    if (size < 0) {
+        return size;
+    }
+    struct weft_bytes event = {0};
+    int error = weft_sse_write(&event, WEFT_SLICE("error"), weft_slice(body, (size_t)size));
+    if (error == 0) {
+        error = weft_exchange_move(relay->outer, WEFT_ANSWER, &event);
+    }
+    weft_bytes_deinit(&event);
+    if (error == 0) {
+        weft_exchange_end(relay->outer, WEFT_ANSWER);
+    }
+    return error;
+}
+
+static void fail(struct relay *relay, int error)
+{
+    struct weft_exchange *outer = relay->outer;
+    struct weft_refusal refusal = refusal_for(error);
+    relay->result.error = error;
+    int failed = error;
+    if (!outer->answer_begun) {
+        char body[512];
+        int size = weft_refusal_body(body, sizeof(body), &refusal);
+        failed = size < 0 ? size
+                          : weft_exchange_reply(outer, refusal.status, WEFT_SLICE("application/json"),
+                                                weft_slice(body, (size_t)size));
+    } else if (relay->events && weft_sse_tail_between(&relay->tail) && outer->flows[WEFT_ANSWER].length < 0) {
+        failed = end_events(relay, &refusal);
+    }
+    finish(relay, failed < 0 ? error : 0);
+}
+
+/* Moves what one flow holds into the other, as far as there is room. Returns how much, or an error. */
+static int64_t carry(struct weft_exchange *from, struct weft_exchange *to, enum weft_way way)
+{
+    if (from->flows[way].bytes.size == 0 || weft_exchange_room(to, way) == 0) {
+        return 0;
+    }
+    struct weft_bytes some = {0};
+    size_t size = weft_exchange_take_all(from, way, &some);
+    int error = weft_exchange_move(to, way, &some);
+    weft_bytes_deinit(&some);
+    return error < 0 ? error : (int64_t)size;
+}
+
+static void carry_request(struct relay *relay)
+{
+    struct weft_exchange *outer = relay->outer, *inner = relay->inner;
+    if (inner->body_wanted) {
+        weft_exchange_want_body(outer);
+    }
+    if (inner->flows[WEFT_REQUEST].ended || inner->aborted[WEFT_WORKER]) {
+        return;
+    }
+    int64_t carried = carry(outer, inner, WEFT_REQUEST);
+    if (carried > 0) {
+        relay->heard = relay->options.loop->turn.now;
+    }
+    if (weft_exchange_drained(outer, WEFT_REQUEST)) {
+        weft_exchange_end(inner, WEFT_REQUEST);
+    }
+    /* WEFT_ERR_CLOSED: the upstream wants no more of it, and its answer says why. */
+}
+
+static int begin_answer(struct relay *relay)
+{
+    struct weft_exchange *outer = relay->outer, *inner = relay->inner;
+    int error =
+        copy_fields(outer, &outer->answer.fields, &inner->answer.fields, answer_fields, WEFT_COUNT(answer_fields));
+    if (error < 0) {
+        return error;
+    }
+    outer->answer.status = inner->answer.status;
+    outer->flows[WEFT_ANSWER].length = inner->flows[WEFT_ANSWER].length;
+    relay->events =
+        weft_slice_starts(weft_fields_value(&inner->answer.fields, "content-type"), WEFT_SLICE("text/event-stream"));
+    weft_exchange_begin_answer(outer);
+    return 0;
+}
+
+static int carry_answer(struct relay *relay)
+{
+    struct weft_exchange *outer = relay->outer, *inner = relay->inner;
+    if (inner->answer_begun && !outer->answer_begun) {
+        int error = begin_answer(relay);
+        if (error < 0) {
+            return error;
+        }
+    }
+    if (relay->events && weft_exchange_room(outer, WEFT_ANSWER) > 0) {
+        char last[SSE_TAIL];
+        size_t size = weft_bytes_tail(&inner->flows[WEFT_ANSWER].bytes, last, sizeof(last));
+        weft_sse_tail_pass(&relay->tail, weft_slice(last, size));
+    }
+    int64_t carried = carry(inner, outer, WEFT_ANSWER);
+    if (carried > 0) {
+        relay->heard = relay->options.loop->turn.now;
+        if (relay->result.first_byte == 0) {
+            relay->result.first_byte = relay->heard;
+        }
+    }
+    return carried < 0 ? (int)carried : 0;
+}
+
+static void pump(void *self, struct weft_exchange *woken)
+{
+    struct relay *relay = self;
+    (void)woken; /* one look does for both */
+    if (relay->outer->aborted[WEFT_ASKER]) {
+        relay->result.cancelled = true;
+        finish(relay, WEFT_ERR_CANCELLED);
+        return;
+    }
+    carry_request(relay);
+    int error = carry_answer(relay);
+    if (error < 0) {
+        fail(relay, error);
+    } else if (weft_exchange_drained(relay->inner, WEFT_ANSWER)) {
+        weft_exchange_end(relay->outer, WEFT_ANSWER);
+        finish(relay, 0);
+    } else if (relay->inner->aborted[WEFT_WORKER] && relay->inner->flows[WEFT_ANSWER].bytes.size == 0) {
+        fail(relay, relay->inner->aborted[WEFT_WORKER]);
+    }
+}
+
+static void on_silence(struct weft_timer *timer)
+{
+    struct relay *relay = WEFT_CONTAINER(timer, struct relay, silence);
+    struct weft_loop *loop = relay->options.loop;
+    bool waits_for_client = relay->outer->flows[WEFT_ANSWER].bytes.size > 0 ||
+                            (relay->outer->body_wanted && !relay->outer->flows[WEFT_REQUEST].ended);
+    if (waits_for_client) {
+        relay->heard = loop->turn.now;
+    }
+    weft_time at = relay->heard + WEFT_RELAY_SILENCE;
+    if (at <= loop->turn.now) {
+        fail(relay, WEFT_ERR_TIMEOUT);
+    } else {
+        weft_timer_set(&loop->timers, &relay->silence, at);
+    }
+}
+
+static int make_inner(struct relay *relay)
+{
+    struct weft_exchange *outer = relay->outer;
+    struct weft_upstream *upstream = relay->options.upstream;
+    int error = weft_exchange_new(&relay->inner, &relay->options.loop->turn);
+    if (error < 0) {
+        return error;
+    }
+    struct weft_exchange *inner = relay->inner;
+    struct weft_slice path = weft_upstream_path(upstream);
+    inner->request = (struct weft_request_head){
+        .method = weft_arena_copy(&inner->arena, outer->request.method),
+        .scheme = weft_upstream_scheme(upstream),
+        .authority = weft_arena_copy(&inner->arena, weft_upstream_authority(upstream)),
+        .target = weft_arena_print(&inner->arena, "%.*s%.*s", (int)path.size, path.data ? path.data : "",
+                                   (int)outer->request.target.size, outer->request.target.data),
+    };
+    inner->flows[WEFT_REQUEST].length = outer->flows[WEFT_REQUEST].length;
+    inner->expects_continue = outer->expects_continue;
+    if (!inner->request.method.data || !inner->request.authority.data || !inner->request.target.data) {
+        return WEFT_ERR_MEMORY;
+    }
+    return copy_fields(inner, &inner->request.fields, &outer->request.fields, request_fields,
+                       WEFT_COUNT(request_fields));
+}
+
+int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options)
+{
+    struct relay *relay = weft_arena_alloc(&exchange->arena, sizeof(*relay));
+    if (!relay) {
+        return WEFT_ERR_MEMORY;
+    }
+    *relay = (struct relay){.options = *options, .outer = exchange, .heard = options->loop->turn.now};
+    weft_sse_tail_init(&relay->tail);
+    weft_timer_init(&relay->silence, on_silence);
+    int error = weft_timers_reserve(&options->loop->timers);
+    if (error < 0) {
+        return error;
+    }
+    error = make_inner(relay);
+    if (error < 0) {
+        goto release_timer;
+    }
+    weft_exchange_attach(relay->inner, WEFT_ASKER, pump, relay);
+    error = weft_upstream_ask(options->upstream, relay->inner);
+    if (error < 0) {
+        weft_exchange_leave(relay->inner, WEFT_WORKER, error); /* pump hears it like any later failure */
+    }
+    weft_exchange_attach(exchange, WEFT_WORKER, pump, relay);
+    weft_timer_set(&options->loop->timers, &relay->silence, relay->heard + WEFT_RELAY_SILENCE);
+    return 0;
+
+release_timer:
+    if (relay->inner) {
+        weft_exchange_leave(relay->inner, WEFT_ASKER, error);
+        weft_exchange_leave(relay->inner, WEFT_WORKER, error);
+    }
+    weft_timers_release(&options->loop->timers);
+    return error;
+}

@@ -1,0 +1,34 @@
+/* node/relay.h - carries an exchange from one carrier to another: streaming both ways, cancelling both ways.
+ *
+ * The relay is the worker of the exchange it was given and the asker of one it makes. Heads are rebuilt from
+ * allow-lists: what a client sends to prove itself to us goes no further. */
+#ifndef WEFT_NODE_RELAY_H
+#define WEFT_NODE_RELAY_H
+
+#include "node/upstream.h"
+
+#define WEFT_RELAY_SILENCE                                                                                             \
+    (600 * WEFT_SECOND) /* no byte from the upstream, while it is its turn: then 504, or the end */
+
+/* How a relayed exchange went. */
+struct weft_relay_result {
+    int status;           /* what the client was answered; 0 if it left before */
+    int error;            /* 0, or what went wrong upstream */
+    bool cancelled;       /* the client left */
+    weft_time first_byte; /* when the answer's body began, or 0 */
+    uint64_t request_bytes, answer_bytes;
+};
+
+struct weft_relay_options {
+    struct weft_loop *loop;
+    struct weft_upstream *upstream;
+    /* Called once, at the end; the exchange is still there during the call, and the worker's end is left right after
+     * it. */
+    void (*done)(void *self, const struct weft_relay_result *result);
+    void *self;
+};
+
+/* Takes the worker's end of `exchange`. On error it is still the caller's. */
+WEFT_MUST_USE int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options);
+
+#endif
