@@ -4,9 +4,15 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
 FUZZ_SECONDS ?= 600
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
-CTEST = ctest --output-on-failure -j $(JOBS)
+CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
 # What `make test` leaves to `make check` (it needs more tools or a sanitizer), and to `make soak`.
 LATER = ^(differential|malformed|fuzz|soak)$$
+
+# $(call build,PRESET,OPTIONS): cmake says nothing unless something is wrong.
+define build
+@mkdir -p build && { cmake --preset $(1) >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }; }
+@cmake --build --preset $(1) -j $(JOBS) $(2)
+endef
 
 .PHONY: help
 help:
@@ -40,8 +46,7 @@ build/setup.%: scripts/setup scripts/requirements-test.txt scripts/requirements-
 
 .PHONY: release run
 release:
-	@cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build --preset release -j $(JOBS)
+	$(call build,release)
 
 run: build/setup.run release
 	build/release/weft up $(ARGS)
@@ -64,20 +69,17 @@ check-static: build/setup.check release
 
 check-asan: build/setup.check
 	@echo '== tests under AddressSanitizer and UBSan =='
-	@cmake --preset asan >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build --preset asan -j $(JOBS)
+	$(call build,asan)
 	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|soak|tidy|tools)$$'
 
 check-tsan: build/setup.check
 	@echo '== unit tests under ThreadSanitizer =='
-	@cmake --preset tsan >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build --preset tsan -j $(JOBS)
+	$(call build,tsan)
 	$(CTEST) --test-dir build/tsan -L '^(unit|cli)$$'
 
 check-fuzz: build/setup.check
 	@echo '== fuzz corpora under AddressSanitizer and UBSan =='
-	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build --preset fuzz --target fuzzers -j $(JOBS)
+	$(call build,fuzz,--target fuzzers)
 	$(CTEST) --test-dir build/fuzz -L '^fuzz$$'
 
 check-differential: build/setup.check release
@@ -91,8 +93,7 @@ bench: build/setup.bench release
 	bench/http $(ARGS)
 
 soak: build/setup.check release
-	@cmake --preset fuzz >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
-	@cmake --build --preset fuzz --target fuzzers -j $(JOBS)
+	$(call build,fuzz,--target fuzzers)
 	scripts/fuzz $(FUZZ_SECONDS)
 	$(CTEST) --test-dir build/release -L '^soak$$'
 
