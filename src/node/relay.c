@@ -6,7 +6,7 @@
 #include "wire/sse.h"
 
 /* What travels on. Everything else is between a client and us: cookies, keys, forwarding headers, our own names. */
-static const char *const request_fields[] = {"accept", "content-type", "idempotency-key", "user-agent"};
+static const char *const request_fields[] = {"accept", "content-type", "idempotency-key"};
 static const char *const answer_fields[] = {"cache-control", "content-disposition", "content-language", "content-type",
                                             "etag",          "last-modified",       "retry-after"};
 
@@ -104,6 +104,22 @@ static int end_events(struct relay *relay, const struct weft_refusal *refusal)
     return error;
 }
 
+static int answer_refusal(struct weft_exchange *outer, const struct weft_refusal *refusal)
+{
+    char body[512];
+    int size = weft_refusal_body(body, sizeof(body), refusal);
+    if (size < 0) {
+        return size;
+    }
+    int error = 0;
+    if (refusal->status == 503) {
+        error = weft_fields_add(&outer->answer.fields, &outer->arena, WEFT_SLICE("retry-after"), WEFT_SLICE("1"));
+    }
+    return error < 0 ? error
+                     : weft_exchange_reply(outer, refusal->status, WEFT_SLICE("application/json"),
+                                           weft_slice(body, (size_t)size));
+}
+
 static void fail(struct relay *relay, int error)
 {
     struct weft_exchange *outer = relay->outer;
@@ -111,11 +127,7 @@ static void fail(struct relay *relay, int error)
     relay->result.error = error;
     int failed = error;
     if (!outer->answer_begun) {
-        char body[512];
-        int size = weft_refusal_body(body, sizeof(body), &refusal);
-        failed = size < 0 ? size
-                          : weft_exchange_reply(outer, refusal.status, WEFT_SLICE("application/json"),
-                                                weft_slice(body, (size_t)size));
+        failed = answer_refusal(outer, &refusal);
     } else if (relay->events && weft_sse_tail_between(&relay->tail) && outer->flows[WEFT_ANSWER].length < 0) {
         failed = end_events(relay, &refusal);
     }
@@ -250,7 +262,6 @@ static int make_inner(struct relay *relay)
                                    (int)outer->request.target.size, outer->request.target.data),
     };
     inner->flows[WEFT_REQUEST].length = outer->flows[WEFT_REQUEST].length;
-    inner->expects_continue = outer->expects_continue;
     if (!inner->request.method.data || !inner->request.authority.data || !inner->request.target.data) {
         return WEFT_ERR_MEMORY;
     }
