@@ -215,7 +215,7 @@ static void fail(struct weft_socket *socket, int status)
 {
     socket->state = SOCKET_FAILED;
     (void)uv_read_stop(&socket->uv.stream); /* cannot fail */
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     socket->user->ended(socket->self, status);
 }
 
@@ -247,7 +247,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         fail(socket, weft_sys_error((int)size));
         return;
     }
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     if (size > 0) {
         socket->user->received(socket->self, buffer->base, (size_t)size);
         return;
@@ -288,7 +288,7 @@ static void on_written(uv_write_t *request, int status)
     }
     if (socket->blocked) {
         socket->blocked = false;
-        socket->sys->due = true;
+        weft_sys_deliver(socket->sys);
         socket->user->writable(socket->self);
     }
 }
@@ -415,7 +415,7 @@ static void on_connected(uv_connect_t *request, int status)
     if (socket->state != SOCKET_DIALLING) {
         return; /* closed meanwhile */
     }
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     socket->state = status < 0 ? SOCKET_FAILED : SOCKET_OPEN;
     bool was_blocked = socket->blocked;
     socket->blocked = false;
