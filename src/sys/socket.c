@@ -385,9 +385,9 @@ static int socket_new(struct weft_sys *sys, bool is_unix, struct weft_socket **o
 
 int weft_socket_open(struct weft_sys *sys, int descriptor, bool is_unix, struct weft_socket **out)
 {
-    struct weft_socket *socket;
+    struct weft_socket *socket = NULL;
     int status = socket_new(sys, is_unix, &socket);
-    if (status < 0) {
+    if (!socket) {
         return status;
     }
     status = is_unix ? uv_pipe_open(&socket->uv.pipe, descriptor) : uv_tcp_open(&socket->uv.tcp, descriptor);
@@ -437,9 +437,9 @@ int weft_socket_dial(struct weft_host *host, const struct weft_address *address,
     if (status < 0) {
         return status;
     }
-    struct weft_socket *socket;
+    struct weft_socket *socket = NULL;
     status = socket_new(sys, address->kind == WEFT_ADDRESS_UNIX, &socket);
-    if (status < 0) {
+    if (!socket) {
         return status;
     }
     weft_socket_attach(socket, user, self);

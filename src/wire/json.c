@@ -199,7 +199,7 @@ void weft_json_double(struct weft_json *json, double value)
     int length = 0;
     for (int digits = 15; digits <= 17; digits++) {
         length = snprintf(text, sizeof text, "%.*g", digits, value);
-        if (memcmp(&value, &(double){strtod(text, NULL)}, sizeof value) == 0) {
+        if (strtod(text, NULL) == value) {
             break;
         }
     }
