@@ -104,7 +104,7 @@ static void on_waiting(uv_poll_t *poll, int status, int events)
             pause_all(sys, "accepting pauses: out of memory");
             return;
         }
-        weft_sys_deliver(sys);
+        sys->due = true;
         listener->user->accepted(listener->self, socket);
     }
 }
