@@ -5,8 +5,9 @@
 
 void weft_carrier_free(struct weft_carrier *carrier)
 {
-    if (carrier)
+    if (carrier) {
         carrier->ops->free(carrier);
+    }
 }
 
 void weft_carrier_receive(struct weft_carrier *carrier, const char *data, size_t size)

@@ -66,8 +66,9 @@ static const char *const phrases[STATUS_LAST - STATUS_FIRST + 1] = {
 
 const char *weft_status_phrase(int status)
 {
-    if (status < STATUS_FIRST || status > STATUS_LAST)
+    if (status < STATUS_FIRST || status > STATUS_LAST) {
         return "";
+    }
     const char *phrase = phrases[status - STATUS_FIRST];
     return phrase ? phrase : "";
 }
@@ -78,8 +79,9 @@ int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refu
     int length =
         snprintf(buffer, size, "{\"error\":{\"message\":\"%s\",\"type\":\"%s\",\"param\":null,\"code\":\"%s\"}}\n",
                  refusal->why, type, refusal->code);
-    if (length < 0 || (size_t)length >= size)
+    if (length < 0 || (size_t)length >= size) {
         return WEFT_ERR_TOO_LARGE;
+    }
     return length;
 }
 

@@ -1,10 +1,8 @@
 /* node/setting.c - the one table of settings, and how to find a row of it. */
 #include "node/setting.h"
 
-#include "base/assert.h"
+#include "base/near.h"
 #include "node/config.h"
-
-#define NEAR_MAX 32 /* bytes of a name that edit distances are reckoned for */
 
 #define FIELD(member) offsetof(struct weft_config, member)
 
@@ -197,41 +195,12 @@ const struct weft_setting *weft_setting_by_flag(struct weft_slice flag)
     return find(flag, get_flag);
 }
 
-/* How many letters must be added, dropped, changed or swapped with the next one to make `a` of `b`. */
-static size_t edit_distance(struct weft_slice a, struct weft_slice b)
-{
-    size_t rows[3][NEAR_MAX + 1]; /* the row being filled and the two before it */
-    WEFT_ASSERT(a.size <= NEAR_MAX && b.size <= NEAR_MAX);
-    for (size_t j = 0; j <= b.size; j++) {
-        rows[0][j] = j;
-    }
-    for (size_t i = 1; i <= a.size; i++) {
-        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *above_that = rows[(i + 1) % 3];
-        row[0] = i;
-        for (size_t j = 1; j <= b.size; j++) {
-            size_t best = above[j - 1] + (a.data[i - 1] == b.data[j - 1] ? 0 : 1);
-            if (above[j] + 1 < best) {
-                best = above[j] + 1;
-            }
-            if (row[j - 1] + 1 < best) {
-                best = row[j - 1] + 1;
-            }
-            bool swapped = i > 1 && j > 1 && a.data[i - 1] == b.data[j - 2] && a.data[i - 2] == b.data[j - 1];
-            if (swapped && above_that[j - 2] + 1 < best) {
-                best = above_that[j - 2] + 1;
-            }
-            row[j] = best;
-        }
-    }
-    return rows[a.size % 3][b.size];
-}
-
 /* The nearest row within a third of the letters. One whose name only has a section before or a name behind what was
  * written ("level" or "log" for "log.level") counts as one letter away. */
 static const struct weft_setting *find_near(struct weft_slice text, name_of *get, char separator)
 {
     const struct weft_setting *nearest = NULL;
-    if (text.size == 0 || text.size > NEAR_MAX) {
+    if (text.size == 0 || text.size > WEFT_NEAR_MAX) {
         return NULL;
     }
     size_t least = (text.size < 6 ? 6 : text.size) / 3 + 1;
@@ -241,7 +210,7 @@ static const struct weft_setting *find_near(struct weft_slice text, name_of *get
             continue;
         }
         struct weft_slice whole = weft_slice_text(name);
-        size_t distance = edit_distance(text, whole);
+        size_t distance = weft_near_distance(text, whole);
         if (distance > 1 && whole.size > text.size) {
             size_t rest = whole.size - text.size;
             bool section = weft_slice_starts(whole, text) && name[text.size] == separator;

@@ -46,8 +46,11 @@ static bool read_number(struct weft_slice text, const struct unit *units, size_t
     struct weft_slice unit = weft_slice(text.data + digits, text.size - digits);
     for (size_t i = 0; digits > 0 && i < count; i++) {
         if (weft_slice_equal(unit, units[i].name)) {
+            if (value > INT64_MAX / units[i].factor) {
+                return false;
+            }
             *out = value * units[i].factor;
-            return value <= INT64_MAX / units[i].factor;
+            return true;
         }
     }
     return false;

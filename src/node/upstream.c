@@ -342,6 +342,14 @@ int weft_upstream_ask(struct weft_upstream *upstream, struct weft_exchange *exch
 
 /* -- the upstream -- */
 
+/* An empty slice may hold NULL, which memcpy must not be given. */
+static void put(char *to, struct weft_slice text)
+{
+    if (text.data) {
+        memcpy(to, text.data, text.size);
+    }
+}
+
 static int init(struct weft_upstream *upstream, const struct weft_url *url)
 {
     static const char *const alpn[] = {"h2", "http/1.1", NULL};
@@ -354,12 +362,12 @@ static int init(struct weft_upstream *upstream, const struct weft_url *url)
     if (url->host.size >= sizeof(upstream->host) || url->path.size >= path_max) {
         return WEFT_ERR_TOO_LARGE;
     }
-    memcpy(upstream->path, url->path.data, url->path.size);
+    put(upstream->path, url->path);
     if (url->scheme == WEFT_URL_UNIX) {
         (void)snprintf(upstream->authority, sizeof(upstream->authority), "localhost"); /* fits */
         return 0;
     }
-    memcpy(upstream->host, url->host.data, url->host.size);
+    put(upstream->host, url->host);
     (void)snprintf(upstream->authority, sizeof(upstream->authority), v6 ? "[%.*s]:%u" : "%.*s:%u", host, upstream->host,
                    url->port); /* fits: see AUTHORITY_MAX */
     if (url->scheme != WEFT_URL_HTTPS) {
@@ -414,5 +422,5 @@ struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream)
 
 struct weft_slice weft_upstream_path(const struct weft_upstream *upstream)
 {
-    return upstream->scheme == WEFT_URL_UNIX ? (struct weft_slice){0} : weft_slice_text(upstream->path);
+    return upstream->scheme == WEFT_URL_UNIX ? ((struct weft_slice){0}) : weft_slice_text(upstream->path);
 }

@@ -46,6 +46,9 @@ struct weft_sys {
 };
 
 /* sys.c */
+/* Before every callback to the guest. The first of a batch gives it a turn that has nothing to do but to learn the
+ * time: after a long sleep the last turn's would start deadlines that are already over. */
+void weft_sys_deliver(struct weft_sys *sys);
 weft_time weft_sys_clock(void);
 int weft_sys_error(int uv);                                       /* WEFT_ERR_* for one of libuv's UV_E* */
 void weft_sys_soon(struct weft_sys *sys, struct weft_task *task); /* runs it before the loop next blocks */

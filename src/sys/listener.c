@@ -104,7 +104,7 @@ static void on_waiting(uv_poll_t *poll, int status, int events)
             pause_all(sys, "accepting pauses: out of memory");
             return;
         }
-        sys->due = true;
+        weft_sys_deliver(sys);
         listener->user->accepted(listener->self, socket);
     }
 }

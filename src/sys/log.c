@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A pipe that poll(2) calls writable takes this much without blocking (POSIX: at least 512 and atomic; Linux: a page).
@@ -35,15 +36,30 @@ static bool append(struct weft_log *log, struct weft_slice line)
     return weft_bytes_append(&log->queue, text, size + 1) == 0; /* no memory: dropped like a line without place */
 }
 
+/* In the journal's form (node/journal.h), so that one reader understands both. */
+static size_t format(const struct weft_log *log, char *line, size_t room, const char *text, uint64_t dropped)
+{
+    struct timespec wall = {0};
+    struct tm date = {0};
+    char stamp[32] = "", count[48] = "";
+    (void)clock_gettime(CLOCK_REALTIME, &wall); /* cannot fail with this clock; then the time would be 1970 */
+    (void)gmtime_r(&wall.tv_sec, &date);
+    (void)strftime(stamp, sizeof(stamp), log->pretty ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &date);
+    if (dropped > 0) {
+        (void)snprintf(count, sizeof(count), log->pretty ? " dropped=%" PRIu64 : ",\"dropped\":%" PRIu64, dropped);
+    }
+    int size = log->pretty ? snprintf(line, room, "%s warn  %s%s", stamp, text, count)
+                           : snprintf(line, room, "{\"time\":\"%s.%03dZ\",\"level\":\"warn\",\"event\":\"%s\"%s}",
+                                      stamp, (int)(wall.tv_nsec / 1000000), text, count);
+    return (size_t)size < room ? (size_t)size : room - 1; /* our own texts are short */
+}
+
 static bool say_dropped(struct weft_log *log)
 {
-    char text[160];
-    int size = snprintf(text, sizeof(text),
-                        log->pretty ? "warn  %" PRIu64 " log lines were dropped: whatever reads them is too slow"
-                                    : "{\"level\":\"warn\",\"message\":\"log lines were dropped: whatever reads them "
-                                      "is too slow\",\"dropped\":%" PRIu64 "}",
-                        log->dropped);
-    return append(log, weft_slice(text, (size_t)size));
+    char line[256];
+    size_t size =
+        format(log, line, sizeof(line), "log lines were dropped: whatever reads them is too slow", log->dropped);
+    return append(log, weft_slice(line, size));
 }
 
 void weft_log_line(struct weft_log *log, struct weft_slice line)
@@ -60,8 +76,7 @@ void weft_log_line(struct weft_log *log, struct weft_slice line)
 void weft_log_say(struct weft_log *log, const char *text)
 {
     char line[256];
-    int size = snprintf(line, sizeof(line), log->pretty ? "warn  %s" : "{\"level\":\"warn\",\"message\":\"%s\"}", text);
-    weft_log_line(log, weft_slice(line, (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1));
+    weft_log_line(log, weft_slice(line, format(log, line, sizeof(line), text, 0)));
 }
 
 bool weft_log_flush(struct weft_log *log)

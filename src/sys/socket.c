@@ -215,7 +215,7 @@ static void fail(struct weft_socket *socket, int status)
 {
     socket->state = SOCKET_FAILED;
     (void)uv_read_stop(&socket->uv.stream); /* cannot fail */
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     socket->user->ended(socket->self, status);
 }
 
@@ -247,7 +247,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
         fail(socket, weft_sys_error((int)size));
         return;
     }
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     if (size > 0) {
         socket->user->received(socket->self, buffer->base, (size_t)size);
         return;
@@ -288,7 +288,7 @@ static void on_written(uv_write_t *request, int status)
     }
     if (socket->blocked) {
         socket->blocked = false;
-        socket->sys->due = true;
+        weft_sys_deliver(socket->sys);
         socket->user->writable(socket->self);
     }
 }
@@ -385,9 +385,9 @@ static int socket_new(struct weft_sys *sys, bool is_unix, struct weft_socket **o
 
 int weft_socket_open(struct weft_sys *sys, int descriptor, bool is_unix, struct weft_socket **out)
 {
-    struct weft_socket *socket;
+    struct weft_socket *socket = NULL;
     int status = socket_new(sys, is_unix, &socket);
-    if (status < 0) {
+    if (!socket) {
         return status;
     }
     status = is_unix ? uv_pipe_open(&socket->uv.pipe, descriptor) : uv_tcp_open(&socket->uv.tcp, descriptor);
@@ -415,7 +415,7 @@ static void on_connected(uv_connect_t *request, int status)
     if (socket->state != SOCKET_DIALLING) {
         return; /* closed meanwhile */
     }
-    socket->sys->due = true;
+    weft_sys_deliver(socket->sys);
     socket->state = status < 0 ? SOCKET_FAILED : SOCKET_OPEN;
     bool was_blocked = socket->blocked;
     socket->blocked = false;
@@ -437,9 +437,9 @@ int weft_socket_dial(struct weft_host *host, const struct weft_address *address,
     if (status < 0) {
         return status;
     }
-    struct weft_socket *socket;
+    struct weft_socket *socket = NULL;
     status = socket_new(sys, address->kind == WEFT_ADDRESS_UNIX, &socket);
-    if (status < 0) {
+    if (!socket) {
         return status;
     }
     weft_socket_attach(socket, user, self);

@@ -155,10 +155,21 @@ static void on_after_poll(uv_check_t *handle)
     run_turn(handle->data);
 }
 
+void weft_sys_deliver(struct weft_sys *sys)
+{
+    if (sys->due || sys->over) {
+        return;
+    }
+    sys->due = true;
+    if (sys->guest.turn) {
+        (void)sys->guest.turn(sys->guest.self, weft_sys_clock()); /* it will be asked again, after the callbacks */
+    }
+}
+
 static void on_awake(uv_idle_t *handle)
 {
     struct weft_sys *sys = handle->data;
-    sys->due = true;
+    weft_sys_deliver(sys);
     weft_turn_run(&sys->soon);
     (void)uv_idle_stop(handle); /* cannot fail */
 }
@@ -183,7 +194,7 @@ void weft_sys_job_end(struct weft_sys *sys)
 {
     WEFT_ASSERT(sys->jobs > 0);
     sys->jobs--;
-    sys->due = true;
+    weft_sys_deliver(sys);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -343,6 +354,11 @@ int weft_sys_run(struct weft_sys *sys, struct weft_guest guest)
     return 0;
 }
 
+void weft_sys_log_pretty(struct weft_sys *sys, bool pretty)
+{
+    sys->log.pretty = pretty;
+}
+
 void weft_sys_stop(struct weft_sys *sys)
 {
     uv_stop(&sys->loop);
@@ -356,7 +372,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (sys->over) {
         return;
     }
-    sys->due = true;
+    weft_sys_deliver(sys);
     sys->signalled(sys->signalled_self, number);
 }
 

@@ -27,6 +27,9 @@ void weft_sys_stop(struct weft_sys *sys); /* from a callback or a turn: _run ret
 /* `signalled` is called from the loop for each SIGTERM and SIGINT, which then no longer end the process. */
 WEFT_MUST_USE int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self);
 
+/* How this room's own log lines look: plain, or JSON. At first what fits standard error. */
+void weft_sys_log_pretty(struct weft_sys *sys, bool pretty);
+
 /* A socket whose other end is *child, a descriptor for a child process: blocking, closed on exec, the caller's to
  * close. On error *out is NULL and *child -1. */
 WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, int *child);

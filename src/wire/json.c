@@ -199,7 +199,7 @@ void weft_json_double(struct weft_json *json, double value)
     int length = 0;
     for (int digits = 15; digits <= 17; digits++) {
         length = snprintf(text, sizeof text, "%.*g", digits, value);
-        if (memcmp(&value, &(double){strtod(text, NULL)}, sizeof value) == 0) {
+        if (strtod(text, NULL) == value) {
             break;
         }
     }
@@ -218,9 +218,19 @@ void weft_json_null(struct weft_json *json)
 
 /* -- reading -- */
 
+/* jansson calls some failed allocations a syntax error, so they are noticed here. */
+static _Thread_local bool starved;
+
+static void *alloc_noticed(size_t size)
+{
+    void *pointer = weft_alloc(size);
+    starved = starved || pointer == NULL;
+    return pointer;
+}
+
 void weft_json_setup(uint64_t hash_seed)
 {
-    json_set_alloc_funcs(weft_alloc, weft_free);
+    json_set_alloc_funcs(alloc_noticed, weft_free);
     size_t seed = (size_t)(uint32_t)(hash_seed ^ (hash_seed >> 32));
     json_object_seed(seed == 0 ? 1 : seed); /* 0 would make jansson choose, from a file */
 }
@@ -287,13 +297,19 @@ int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_probl
         return WEFT_ERR_TOO_LARGE;
     }
 
+    /* jansson passes over a NUL behind a number or word; no JSON holds one. */
+    problem->text = "the text holds a NUL";
+    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
+        return WEFT_ERR_INVALID;
+    }
+
     json_error_t error = {.line = 0};
+    starved = false;
     *out = json_loadb(text.size == 0 ? "" : text.data, text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (*out != NULL) {
         return WEFT_OK;
     }
-    /* jansson does not name every failed allocation: it leaves the error as it was. */
-    if (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory) {
+    if (starved) {
         problem->text = "out of memory";
         return WEFT_ERR_MEMORY;
     }

@@ -194,7 +194,7 @@ static void out_of_descriptors_accepting_pauses_and_comes_back(void **state)
 
     assert_int_equal(weft_sys_run(stage.sys, (struct weft_guest){.self = &watch, .turn = watch_turn}), 0);
     assert_true(watch.paused);
-    assert_in_range(watch.turns, 1, 2); /* nothing woke the guest until the connection came */
+    assert_in_range(watch.turns, 1, 4); /* a batch or two: nothing woke the guest until the connection came */
     peer_close(&client, false);
     peer_close(&server, false);
     stage.ops->unlisten(door.listener);
