@@ -44,11 +44,14 @@ static void charge(struct weft_h2 *h2)
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *self)
 {
     struct weft_h2 *h2 = self;
-    (void)session;
     switch (hd->type) {
-    case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION:
-        break; /* nghttp2 bounds the continuations of a block */
+        break; /* nghttp2 bounds them: WEFT_H2_CONTINUATIONS_MAX */
+    case NGHTTP2_HEADERS:
+        if (h2->side->end == WEFT_ASKER && !stream_of(session, hd->stream_id) &&
+            hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session))
+            charge(h2); /* on a stream that is closed: nghttp2 unpacks and drops it */
+        break;
     case NGHTTP2_DATA:
         if (hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM))
             charge(h2);
@@ -76,9 +79,22 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     (void)frame;
     (void)error;
     h2->block_at = WEFT_NEVER;
-    h2->complaints++;
-    charge(h2);
     return 0;
+}
+
+/* Types that nobody knows are announced to nghttp2 as ours, or it would skip them without a word; here they are
+ * dropped. */
+static int on_unknown_chunk(nghttp2_session *session, const nghttp2_frame_hd *hd, const uint8_t *data, size_t size,
+                            void *self)
+{
+    (void)session, (void)hd, (void)data, (void)size, (void)self;
+    return NGHTTP2_ERR_CANCEL;
+}
+
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *self)
+{
+    (void)session, (void)payload, (void)hd, (void)self;
+    return NGHTTP2_ERR_CANCEL;
 }
 
 /* -- heads -- */
@@ -247,12 +263,34 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
+/* A peer that makes us reset its streams costs as much as one that resets them itself. */
+static void note_error_sent(struct weft_h2 *h2, const nghttp2_frame *frame)
+{
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && !h2->closing) {
+        h2->lost = true;
+        h2->complaints++;
+    }
+    if (frame->hd.type != NGHTTP2_RST_STREAM)
+        return;
+    switch (frame->rst_stream.error_code) {
+    case NGHTTP2_PROTOCOL_ERROR:
+    case NGHTTP2_FLOW_CONTROL_ERROR:
+    case NGHTTP2_STREAM_CLOSED:
+    case NGHTTP2_FRAME_SIZE_ERROR:
+    case NGHTTP2_REFUSED_STREAM:
+        h2->complaints++;
+        charge(h2);
+        break;
+    default: /* what we reset for reasons of our own */
+        break;
+    }
+}
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *self)
 {
     struct weft_h2 *h2 = self;
     uint8_t type = frame->hd.type;
-    if (type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
-        h2->lost = true;
+    note_error_sent(h2, frame);
     if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA)
         return 0;
     h2->window_updates_spare += 2; /* the stream's and the connection's */
@@ -292,6 +330,8 @@ void weft_h2_set_callbacks(nghttp2_session_callbacks *callbacks)
 {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(callbacks, on_unknown_chunk);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);

@@ -8,7 +8,6 @@
 
 #define REFUSAL_BODY_MAX 512 /* holds every refusal's JSON */
 
-static const struct weft_refusal no_host = {400, "missing_host", "The request does not say which host it is for."};
 static const struct weft_refusal two_hosts = {400, "bad_host", "The request's Host and :authority differ."};
 static const struct weft_refusal bad_host = {400, "bad_host", "The request's host is not a valid one."};
 static const struct weft_refusal bad_scheme = {400, "bad_scheme", "The request's scheme is neither http nor https."};
@@ -148,8 +147,6 @@ static const struct weft_refusal *check_authority(struct weft_request_head *requ
         request->authority = host;
     else if (host.data && !weft_slice_equal_nocase(host, request->authority))
         return &two_hosts;
-    if (!request->authority.data)
-        return &no_host;
     return weft_authority_valid(request->authority) ? NULL : &bad_host;
 }
 

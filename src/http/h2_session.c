@@ -259,24 +259,34 @@ static void tell_complaints(struct weft_h2 *h2)
     }
 }
 
+/* What nghttp2's callbacks have noted about the connection as a whole. */
+static void settle_end(struct weft_h2 *h2)
+{
+    tell_complaints(h2);
+    if (h2->calm)
+        weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames without progress");
+    if (h2->lost && !h2->closing) {
+        h2->closing = true;
+        h2->closing_at = h2->carrier.options.turn->now;
+        leave_all(h2);
+    }
+}
+
 void weft_h2_receive(struct weft_carrier *carrier, const char *data, size_t size)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
-    struct weft_carrier_owner *owner = &carrier->options.owner;
     if (h2->failed || h2->closing)
         return;
     ssize_t read = nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, size);
     if (read == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         weft_h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, "no HTTP/2 preface");
-    else if (read == NGHTTP2_ERR_FLOODED)
+    else if (read == NGHTTP2_ERR_FLOODED || read == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
         weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "a flood of frames");
     else if (read < 0)
         weft_h2_fail(h2);
-    else if (h2->calm)
-        weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames without progress");
     settle(h2);
-    tell_complaints(h2);
-    owner->touched(owner->self);
+    settle_end(h2);
+    carrier->options.owner.touched(carrier->options.owner.self);
 }
 
 void weft_h2_fill(struct weft_carrier *carrier, struct weft_bytes *output)
@@ -289,15 +299,11 @@ void weft_h2_fill(struct weft_carrier *carrier, struct weft_bytes *output)
         if (size < 0 || (size > 0 && weft_bytes_append(output, data, (size_t)size) < 0)) {
             weft_h2_fail(h2);
         } else if (size == 0) {
-            if (!h2->touched)
+            settle_end(h2);
+            if (!h2->touched && !(h2->calm && nghttp2_session_want_write(h2->session)))
                 break;
             settle(h2);
         }
-    }
-    if (h2->lost && !h2->closing) {
-        h2->closing = true;
-        h2->closing_at = carrier->options.turn->now;
-        leave_all(h2);
     }
 }
 
@@ -362,6 +368,9 @@ static int make_session(struct weft_h2 *h2)
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, WEFT_H2_ACKS_MAX);
+    nghttp2_option_set_max_continuations(option, WEFT_H2_CONTINUATIONS_MAX);
+    for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
     nghttp2_option_set_max_send_header_block_length(option, WEFT_H2_HEAD_OUT_MAX);
     /* nghttp2 counts resets by a clock of its own; ours are glitches, on the turn's clock. */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);

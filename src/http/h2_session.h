@@ -15,11 +15,14 @@
 #include "http/limits.h"
 #include "http/refusal.h"
 
-#define WEFT_H2_HELD_MAX       ((size_t)4 * WEFT_HTTP_WINDOW) /* untaken body bytes: then the connection's window waits */
-#define WEFT_H2_ACKS_MAX       64   /* PING and SETTINGS answers that the peer does not read: then ENHANCE_YOUR_CALM */
-#define WEFT_H2_QUEUE_MAX      1024 /* frames that wait for the peer to read: then nothing more is read from it */
-#define WEFT_H2_HEAD_OUT_MAX   ((size_t)256 * 1024) /* a head we send, packed: then the stream is reset */
-#define WEFT_H2_FIELD_OVERHEAD ((size_t)32)         /* a field counts as its text and this (RFC 9113 6.5.2) */
+#define WEFT_H2_HELD_MAX  ((size_t)4 * WEFT_HTTP_WINDOW) /* untaken body bytes: then the connection's window waits */
+#define WEFT_H2_ACKS_MAX  64   /* PING and SETTINGS answers that the peer does not read: then ENHANCE_YOUR_CALM */
+#define WEFT_H2_QUEUE_MAX 1024 /* frames that wait for the peer to read: then nothing more is read from it */
+/* Reads that bring parts of CONTINUATION headers, for so nghttp2 counts: then ENHANCE_YOUR_CALM. A head of
+ * WEFT_HTTP_HEAD_MAX is four continuations; each may come in pieces. */
+#define WEFT_H2_CONTINUATIONS_MAX 64
+#define WEFT_H2_HEAD_OUT_MAX      ((size_t)256 * 1024) /* a head we send, packed: then the stream is reset */
+#define WEFT_H2_FIELD_OVERHEAD    ((size_t)32)         /* a field counts as its text and this (RFC 9113 6.5.2) */
 
 struct weft_h2;
 

@@ -1,7 +1,7 @@
-/* support/http_ends.h - for tests: an asker that sends and checks a patterned body, a worker that echoes, and two
+/* tests/support/http_ends.h - for tests: an asker that sends and checks a patterned body, a worker that echoes, and two
  * carriers back to back in memory, whose bytes travel in pieces of random size. */
-#ifndef WEFT_TESTS_HTTP_ENDS_H
-#define WEFT_TESTS_HTTP_ENDS_H
+#ifndef WEFT_TESTS_SUPPORT_HTTP_ENDS_H
+#define WEFT_TESTS_SUPPORT_HTTP_ENDS_H
 
 #include "base/assert.h"
 #include "base/error.h"

@@ -1,4 +1,4 @@
-/* http/target_test.c - which targets and authorities pass, and how the others are answered. */
+/* tests/unit/http/target_test.c - which targets and authorities pass, and how the others are answered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
