@@ -1,0 +1,91 @@
+/* tests/unit/base/text_test.c - hexadecimal, base64url and dates, by the standards' own examples. */
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_hex(void **state)
+{
+    (void)state;
+    char text[9];
+    weft_hex(text, "\x00\x7f\x80\xff", 4);
+    assert_string_equal(text, "007f80ff");
+    weft_hex(text, "", 0);
+    assert_string_equal(text, "");
+}
+
+static void test_base64url(void **state)
+{
+    (void)state;
+    /* RFC 4648 section 10, without padding; the last two need both letters that base64 writes otherwise. */
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},          {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xff\xef\xbe", "_---"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        char text[WEFT_BASE64URL_SIZE(6)];
+        size_t size = strlen(cases[i].bytes);
+        weft_base64url(text, cases[i].bytes, size);
+        assert_string_equal(text, cases[i].text);
+        assert_true(strlen(text) + 1 <= WEFT_BASE64URL_SIZE(size));
+    }
+}
+
+static void test_http_dates(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } cases[] = {
+        {784111777, "Sun, 06 Nov 1994 08:49:37 GMT"}, /* RFC 9110 5.6.7 */
+        {0, "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {-1, "Wed, 31 Dec 1969 23:59:59 GMT"},
+        {951782399, "Mon, 28 Feb 2000 23:59:59 GMT"},
+        {951782400, "Tue, 29 Feb 2000 00:00:00 GMT"},  /* 400 years: a leap year */
+        {4107542400, "Mon, 01 Mar 2100 00:00:00 GMT"}, /* 100 years: none */
+        {-2208988800, "Mon, 01 Jan 1900 00:00:00 GMT"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        char text[WEFT_HTTP_DATE_SIZE];
+        weft_http_date(text, cases[i].seconds);
+        assert_string_equal(text, cases[i].text);
+    }
+}
+
+static void test_days_follow_each_other(void **state)
+{
+    (void)state;
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int year = 1600, month = 1, day = 1, weekday = 6; /* 1 January 1600 was a Saturday */
+    for (int64_t at = -11676096000; year < 2401; at += 86400) {
+        struct weft_date date = weft_date(at);
+        assert_true(date.year == year && date.month == month && date.day == day && date.weekday == weekday);
+        bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        weekday = (weekday + 1) % 7;
+        if (++day > days[month - 1] + (month == 2 && leap)) {
+            day = 1;
+            if (++month > 12) {
+                month = 1;
+                year++;
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_base64url),
+        cmocka_unit_test(test_http_dates),
+        cmocka_unit_test(test_days_follow_each_other),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
