@@ -1,0 +1,161 @@
+"""tests/lib/weft.py - starts the real `weft` with a fresh home on free ports, and holds it to a clean end.
+
+    with Weft("--upstream", url, tls=True, unix=True) as weft:
+        ... weft.tcp_port, weft.tls_port, weft.unix_path, weft.ca_file, weft.log() ...
+
+Nothing sleeps: the program says on stdout where it listens and that it is ready, and this waits for those lines.
+The binary is WEFT_BINARY (ctest sets it), else build/release/weft.
+"""
+
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+
+HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+WAIT_S = 60  # for anything that a busy machine does in a second
+SANITIZERS = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+LISTENING = "listening on "
+
+
+def binary_path():
+    return os.environ.get("WEFT_BINARY") or os.path.join(HOUSE, "build", "release", "weft")
+
+
+class Lines:
+    """Lines of a pipe, read by a thread, so that waiting for one has an end."""
+
+    def __init__(self, pipe):
+        self._queue = queue.Queue()
+        self._thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
+        self._thread.start()
+
+    def _read(self, pipe):
+        with pipe:
+            for line in pipe:
+                self._queue.put(line)
+        self._queue.put(None)
+
+    def next(self, wait_s=WAIT_S):
+        """The next line without its end; None at the end of the pipe. queue.Empty when it takes too long."""
+        line = self._queue.get(timeout=wait_s)
+        if line is None:
+            self._queue.put(None)
+            return None
+        return line.rstrip("\r\n")
+
+    def rest(self, wait_s=WAIT_S):
+        lines = []
+        while (line := self.next(wait_s)) is not None:
+            lines.append(line)
+        return lines
+
+
+def make_certificate(folder, name="cert"):
+    """A certificate for localhost and the loopback addresses, signed by itself. Returns (certificate, key) paths."""
+    cert, key = os.path.join(folder, name + ".pem"), os.path.join(folder, name + "-key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
+         "-keyout", key, "-out", cert], check=True, capture_output=True)
+    return cert, key
+
+
+class Weft:
+    """One running node. `tcp`, `tls` and `unix` say which listeners it gets; `args` are more flags of `weft up`."""
+
+    def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False):
+        self.binary = binary or binary_path()
+        self.folder = tempfile.mkdtemp(prefix="weft-")
+        self.home = os.path.join(self.folder, "home")
+        self.addresses = []  # as the node printed them
+        self.tcp_port = self.tls_port = self.unix_path = self.ca_file = None
+        self.process = None
+        self._args = list(args)
+        self._log_path = os.path.join(self.folder, "stderr")
+        if tcp:
+            self._args += ["--listen", "tcp:127.0.0.1:0"]
+        if tls:
+            self.ca_file, key = make_certificate(self.folder)
+            self._args += ["--listen", "tls:127.0.0.1:0", "--cert", self.ca_file, "--key", key]
+        if unix:
+            self._args += ["--listen", "unix:" + os.path.join(self.folder, "socket")]
+        self._env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
+        self._env.update({"WEFT_HOME": self.home}, **(env or {}))
+
+    def start(self):
+        with open(self._log_path, "wb") as log:
+            self.process = subprocess.Popen([self.binary, "up", *self._args], env=self._env, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder)
+        self.lines = Lines(self.process.stdout)
+        return self
+
+    def wait_ready(self, wait_s=WAIT_S):
+        """Reads where the node listens, until it says that it is ready."""
+        while (line := self.lines.next(wait_s)) is not None:
+            if line.startswith(LISTENING):
+                self._take_address(line[len(LISTENING):].split()[0])
+            elif line.startswith("ready"):
+                return self
+        code = self.process.wait(wait_s)
+        raise AssertionError(f"weft ended with {code} before it was ready:\n{self.log()}")
+
+    def _take_address(self, address):
+        self.addresses.append(address)
+        if address.startswith("unix:"):
+            self.unix_path = self.unix_path or address[len("unix:"):]
+            return
+        port = int(re.search(r":(\d+)/?$", address).group(1))
+        if address.startswith("https:"):
+            self.tls_port = self.tls_port or port
+        else:
+            self.tcp_port = self.tcp_port or port
+
+    def url(self, path="/", tls=False):
+        return f"https://localhost:{self.tls_port}{path}" if tls else f"http://127.0.0.1:{self.tcp_port}{path}"
+
+    def log(self):
+        with open(self._log_path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def stop(self, wait_s=WAIT_S):
+        """SIGTERM, then the end: it must be a clean one."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(wait_s)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"weft did not end {wait_s} s after SIGTERM:\n{self.log()}") from None
+        self.lines.rest(wait_s)
+        log = self.log()
+        if code != 0 or SANITIZERS.search(log):
+            raise AssertionError(f"weft ended with {code}:\n{log}")
+
+    def __enter__(self):
+        try:
+            return self.start().wait_ready()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:  # the test's own failure is the news; the log helps to read it
+            print(f"-- log of weft --\n{self.log()}", flush=True)
+            self._give_up()
+            return
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _give_up(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
