@@ -227,11 +227,6 @@ static void submit_answer(struct weft_h2_stream *stream)
         weft_h2_head_add_length(&head, body->length);
     stream->submitted = true;
     stream->moved_at = h2->carrier.options.turn->now;
-
-    /* Streams share the connection evenly, whatever priorities a client claims (RFC 9218 lets a server choose). */
-    nghttp2_extpri even = {.urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1};
-    if (!weft_h2_ok(h2, nghttp2_session_change_extpri_stream_priority(h2->session, stream->id, &even, 1)))
-        return;
     bool bodiless =
         weft_exchange_bodiless(exchange) || (weft_exchange_drained(exchange, WEFT_ANSWER) && body->trailers.count == 0);
     nghttp2_data_provider source = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};

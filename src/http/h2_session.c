@@ -383,6 +383,8 @@ out:
     return error;
 }
 
+/* SETTINGS_NO_RFC7540_PRIORITIES is not said: nghttp2 1.52 frees a body twice when its queue for the newer scheme
+ * cannot grow. Its older one shares a connection evenly unless the peer asks for something else. */
 int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const struct weft_carrier_ops *ops,
                  const struct weft_carrier_options *options)
 {
@@ -390,7 +392,6 @@ int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const stru
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, WEFT_HTTP_STREAMS_MAX},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WEFT_HTTP_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, WEFT_HTTP_HEAD_MAX},
-        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     static const nghttp2_settings_entry client_settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},

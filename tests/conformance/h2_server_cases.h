@@ -272,7 +272,7 @@ static const struct h2_case h2_server_cases[] = {
      {FRAME(NGHTTP2_PRIORITY, 0, 1, "\0\0\0\0")},
      .outcome = GOES_AWAY,
      .code = NGHTTP2_FRAME_SIZE_ERROR},
-    {"a priority of stream 0", {FRAME(NGHTTP2_PRIORITY, 0, 0, "\0\0\0\x03\x10")}, .outcome = IGNORES},
+    {"a priority of stream 0", {FRAME(NGHTTP2_PRIORITY, 0, 0, "\0\0\0\x03\x10")}, .outcome = GOES_AWAY, .code = 1},
 
     /* settings */
     {"settings on a stream", {FRAME(NGHTTP2_SETTINGS, 0, 1, "")}, .outcome = GOES_AWAY, .code = 1},

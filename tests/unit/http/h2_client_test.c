@@ -1,4 +1,5 @@
-/* tests/unit/http/h2_client_test.c - the h2 client and server back to back: whole exchanges, whatever size the pieces have. */
+/* tests/unit/http/h2_client_test.c - the h2 client and server back to back: whole exchanges, whatever size the pieces
+ * have. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
