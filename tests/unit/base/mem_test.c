@@ -54,14 +54,6 @@ static void test_nothing_is_still_a_pointer(void **state)
     assert_int_equal(weft_mem_live(), 0);
 }
 
-static void test_too_much_is_refused(void **state)
-{
-    (void)state;
-    volatile size_t half = SIZE_MAX / 2; /* volatile: the compiler must not see through it */
-    assert_null(weft_calloc(half, 4));
-    assert_int_equal(weft_mem_live(), 0);
-}
-
 static void test_the_nth_fails_once(void **state)
 {
     (void)state;
@@ -88,7 +80,6 @@ int main(void)
         cmocka_unit_test(test_live_counts_what_is_not_freed),
         cmocka_unit_test(test_zeroed_is_zero),
         cmocka_unit_test(test_nothing_is_still_a_pointer),
-        cmocka_unit_test(test_too_much_is_refused),
         cmocka_unit_test(test_the_nth_fails_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
