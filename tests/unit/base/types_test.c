@@ -1,13 +1,10 @@
-/* tests/unit/base/types_test.c - slices compared, errors with words, and the one door to the heap. */
+/* tests/unit/base/types_test.c - slices compared. */
 #include "base/types.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-
-#include "base/error.h"
-#include "base/mem.h"
 
 static void test_equal(void **state)
 {
@@ -58,58 +55,6 @@ static void test_container(void **state)
     assert_ptr_equal(WEFT_CONTAINER(&outer.member, struct outer, member), &outer);
 }
 
-static void test_every_error_has_its_own_words(void **state)
-{
-    (void)state;
-    for (int error = WEFT_ERR_EXISTS; error <= WEFT_OK; error++) {
-        assert_true(strlen(weft_error_text(error)) > 0);
-        for (int other = WEFT_ERR_EXISTS; other < error; other++) {
-            assert_string_not_equal(weft_error_text(error), weft_error_text(other));
-        }
-    }
-    assert_non_null(weft_error_text(1));
-    assert_non_null(weft_error_text(WEFT_ERR_EXISTS - 1));
-    assert_non_null(weft_error_text(-1000000));
-}
-
-static void test_memory_fails_when_told(void **state)
-{
-    (void)state;
-    int64_t live = weft_mem_live();
-    weft_mem_fail_at(2);
-    char *first = weft_alloc(0); /* even nothing is something */
-    assert_non_null(first);
-    assert_false(weft_mem_failed());
-    assert_null(weft_zalloc(8));
-    assert_true(weft_mem_failed());
-    char *second = weft_zalloc(8); /* once only */
-    assert_non_null(second);
-    assert_memory_equal(second, "\0\0\0\0\0\0\0\0", 8);
-    assert_int_equal(weft_mem_live(), live + 2);
-
-    memcpy(second, "1234567", 8);
-    weft_mem_fail_at(1);
-    assert_null(weft_realloc(second, 100));
-    assert_string_equal(second, "1234567"); /* a realloc that fails leaves what was there */
-    second = weft_realloc(second, 100);
-    assert_non_null(second);
-    assert_string_equal(second, "1234567");
-    assert_int_equal(weft_mem_live(), live + 2);
-    char *third = weft_realloc(NULL, 5);
-    assert_non_null(third);
-    assert_int_equal(weft_mem_live(), live + 3);
-    weft_mem_fail_at(1);
-    weft_mem_fail_at(0);
-    char *fourth = weft_calloc(3, 4);
-    assert_non_null(fourth);
-    weft_free(first);
-    weft_free(second);
-    weft_free(third);
-    weft_free(fourth);
-    weft_free(NULL);
-    assert_int_equal(weft_mem_live(), live);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -117,8 +62,6 @@ int main(void)
         cmocka_unit_test(test_equal_nocase),
         cmocka_unit_test(test_starts),
         cmocka_unit_test(test_container),
-        cmocka_unit_test(test_every_error_has_its_own_words),
-        cmocka_unit_test(test_memory_fails_when_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,76 +202,76 @@ static void test_secret(void **state)
     assert_null(strstr(problem.text, "s3cret"));
 }
 
+static const struct {
+    struct sources sources;
+    const char *sentence; /* how it begins */
+} refusals[] = {
+    {{.file = "a: 1\nlisen: x\n"}, "weft.yaml:1: there is no setting `a`; docs/CONFIG.md lists them all"},
+    {{.file = "\nlisen: unix:/x\n"}, "weft.yaml:2: there is no setting `lisen`; did you mean `listen`?"},
+    {{.file = "log:\n  levle: info\n"}, "weft.yaml:2: there is no setting `log.levle`; did you mean `log.level`?"},
+    {{.file = "level: info\n"}, "weft.yaml:1: there is no setting `level`; did you mean `log.level`?"},
+    {{.file = "limits: 5\n"}, "weft.yaml:1: there is no setting `limits`; did you mean `limits.body`?"},
+    {{.file = "hots: {}\n"}, "weft.yaml:1: there is no setting `hots`; did you mean `hosts`?"},
+    {{.file = "home: /x\n"}, "weft.yaml:1: there is no setting `home`; "},
+    {{.file = "listen: [[unix:/x]]\n"}, "weft.yaml:1: there is no setting `listen[0][0]`"},
+    {{.file = "listen: {a: 1}\n"}, "weft.yaml:1: there is no setting `listen.a`"},
+    {{.file = "listen: {}\n"}, "weft.yaml:1: `listen` needs a list of plain values"},
+    {{.file = "listen:\n- \n"}, "weft.yaml:2: `listen` needs a list of plain values"},
+    {{.file = "port: [1]\n"}, "weft.yaml:1: `port` needs one plain value"},
+    {{.file = "port: []\n"}, "weft.yaml:1: `port` needs one plain value"},
+    {{.file = "port: 1\nport: 2\n"}, "weft.yaml: line 2: `port` stands twice"},
+    {{.file = "port: 65536\n"}, "weft.yaml:1: `port` is \"65536\"; expected a port from 0 to 65535"},
+    {{.file = "cert: ''\n"}, "weft.yaml:1: `cert` is \"\"; expected a path"},
+    {{.file = "drain_timeout: 30\n"},
+     "weft.yaml:1: `drain_timeout` is \"30\"; expected a time such as 30s, 500ms, "
+     "5m or 1h, from 0ms to 1h"},
+    {{.file = "drain_timeout: 61m\n"}, "weft.yaml:1: `drain_timeout` is \"61m\"; expected a time"},
+    {{.environment = "WEFT_LIMITS_BODY=64MB"},
+     "WEFT_LIMITS_BODY (environment) is \"64MB\"; expected a size such as 64MiB, from 1KiB to 4GiB"},
+    {{.environment = "WEFT_LIMITS_BODY=99999999999999999999GiB"}, "WEFT_LIMITS_BODY (environment) is "},
+    {{.environment = "WEFT_LIMITS_BODY=9000000000000000000GiB"}, "WEFT_LIMITS_BODY (environment) is "},
+    {{.environment = "WEFT_LIMITS_BODY=17179869185GiB"}, "WEFT_LIMITS_BODY (environment) is "}, /* 1 GiB mod 2^64 */
+    {{.environment = "WEFT_HOSTS=a,,b"}, "WEFT_HOSTS (environment) is \"\"; expected a host name without a port"},
+    {{.environment = "WEFT_HOSTS=a:80"}, "WEFT_HOSTS (environment) is \"a:80\"; expected"},
+    {{.flags = "--limits-connections 0"}, "--limits-connections is \"0\"; expected a whole number, from 1 to 1000000"},
+    {{.flags = "--limits-connections -1"}, "--limits-connections is \"-1\"; expected"},
+    {{.flags = "--log-level loud"}, "--log-level is \"loud\"; expected one of debug|info|warn|error"},
+    {{.flags = "--log-format pretty|json"}, "--log-format is \"pretty|json\"; expected one of"},
+    {{.flags = "--log-level="}, "--log-level is \"\"; expected one of"},
+    {{.flags = "--listen 127.0.0.1:80"}, "--listen is \"127.0.0.1:80\"; expected tcp:ADDRESS:PORT"},
+    {{.flags = "--listen tcp:localhost:80"}, "--listen is \"tcp:localhost:80\"; expected"},
+    {{.flags = "--listen unix:"}, "--listen is \"unix:\"; expected"},
+    {{.flags = "--upstream ftp://x"},
+     "--upstream is \"ftp://x\"; expected http://HOST:PORT, https://HOST:PORT, "
+     "h2c://HOST:PORT or unix:PATH (it begins with none"},
+    {{.flags = "--cors-origin *"}, "--cors-origin is \"*\"; expected one exact origin"},
+    {{.flags = "--cors-origin null"}, "--cors-origin is \"null\"; expected"},
+    {{.flags = "--cors-origin https://a/"}, "--cors-origin is \"https://a/\"; expected"},
+    {{.flags = "--cors-origin https://u@a"}, "--cors-origin is \"https://u@a\"; expected"},
+    {{.flags = "--cors-origin 1s://a"}, "--cors-origin is \"1s://a\"; expected"},
+    {{.flags = "--cors-origin https:"}, "--cors-origin is \"https:\"; expected"},
+    {{.flags = "--lisen unix:/x"}, "there is no flag --lisen; did you mean --listen?"},
+    {{.flags = "--log.level info"}, "there is no flag --log.level; did you mean --log-level?"},
+    {{.flags = "--level info"}, "there is no flag --level; did you mean --log-level?"},
+    {{.flags = "--xyzzy"}, "there is no flag --xyzzy; --help lists them all"},
+    {{.flags = "--port"}, "--port needs a value: --port PORT"},
+    {{.flags = "extra"}, "\"extra\" is not expected here"},
+    {{.flags = "-p 1"}, "\"-p\" is not expected here"},
+    {{.flags = "--"}, "\"--\" is not expected here"},
+    {{.flags = "--port 1 --listen unix:/x"}, "both `port` and `listen` are set"},
+    {{.file = "listen: unix:/x\n", .flags = "--port 1"}, "both `port` and `listen` are set"},
+};
+
 static void test_refusals(void **state)
 {
     (void)state;
-    static const struct {
-        struct sources sources;
-        const char *sentence; /* how it begins */
-    } cases[] = {
-        {{.file = "a: 1\nlisen: x\n"}, "weft.yaml:1: there is no setting `a`; docs/CONFIG.md lists them all"},
-        {{.file = "\nlisen: unix:/x\n"}, "weft.yaml:2: there is no setting `lisen`; did you mean `listen`?"},
-        {{.file = "log:\n  levle: info\n"}, "weft.yaml:2: there is no setting `log.levle`; did you mean `log.level`?"},
-        {{.file = "level: info\n"}, "weft.yaml:1: there is no setting `level`; did you mean `log.level`?"},
-        {{.file = "limits: 5\n"}, "weft.yaml:1: there is no setting `limits`; did you mean `limits.body`?"},
-        {{.file = "hots: {}\n"}, "weft.yaml:1: there is no setting `hots`; did you mean `hosts`?"},
-        {{.file = "home: /x\n"}, "weft.yaml:1: there is no setting `home`; "},
-        {{.file = "listen: [[unix:/x]]\n"}, "weft.yaml:1: there is no setting `listen[0][0]`"},
-        {{.file = "listen: {a: 1}\n"}, "weft.yaml:1: there is no setting `listen.a`"},
-        {{.file = "listen: {}\n"}, "weft.yaml:1: `listen` needs a list of plain values"},
-        {{.file = "listen:\n- \n"}, "weft.yaml:2: `listen` needs a list of plain values"},
-        {{.file = "port: [1]\n"}, "weft.yaml:1: `port` needs one plain value"},
-        {{.file = "port: []\n"}, "weft.yaml:1: `port` needs one plain value"},
-        {{.file = "port: 1\nport: 2\n"}, "weft.yaml: line 2: `port` stands twice"},
-        {{.file = "port: 65536\n"}, "weft.yaml:1: `port` is \"65536\"; expected a port from 0 to 65535"},
-        {{.file = "cert: ''\n"}, "weft.yaml:1: `cert` is \"\"; expected a path"},
-        {{.file = "drain_timeout: 30\n"},
-         "weft.yaml:1: `drain_timeout` is \"30\"; expected a time such as 30s, 500ms, "
-         "5m or 1h, from 0ms to 1h"},
-        {{.file = "drain_timeout: 61m\n"}, "weft.yaml:1: `drain_timeout` is \"61m\"; expected a time"},
-        {{.environment = "WEFT_LIMITS_BODY=64MB"},
-         "WEFT_LIMITS_BODY (environment) is \"64MB\"; expected a size such as 64MiB, from 1KiB to 4GiB"},
-        {{.environment = "WEFT_LIMITS_BODY=99999999999999999999GiB"}, "WEFT_LIMITS_BODY (environment) is "},
-        {{.environment = "WEFT_LIMITS_BODY=9000000000000000000GiB"}, "WEFT_LIMITS_BODY (environment) is "},
-        {{.environment = "WEFT_LIMITS_BODY=17179869185GiB"}, "WEFT_LIMITS_BODY (environment) is "}, /* 1 GiB mod 2^64 */
-        {{.environment = "WEFT_HOSTS=a,,b"}, "WEFT_HOSTS (environment) is \"\"; expected a host name without a port"},
-        {{.environment = "WEFT_HOSTS=a:80"}, "WEFT_HOSTS (environment) is \"a:80\"; expected"},
-        {{.flags = "--limits-connections 0"},
-         "--limits-connections is \"0\"; expected a whole number, from 1 to 1000000"},
-        {{.flags = "--limits-connections -1"}, "--limits-connections is \"-1\"; expected"},
-        {{.flags = "--log-level loud"}, "--log-level is \"loud\"; expected one of debug|info|warn|error"},
-        {{.flags = "--log-format pretty|json"}, "--log-format is \"pretty|json\"; expected one of"},
-        {{.flags = "--log-level="}, "--log-level is \"\"; expected one of"},
-        {{.flags = "--listen 127.0.0.1:80"}, "--listen is \"127.0.0.1:80\"; expected tcp:ADDRESS:PORT"},
-        {{.flags = "--listen tcp:localhost:80"}, "--listen is \"tcp:localhost:80\"; expected"},
-        {{.flags = "--listen unix:"}, "--listen is \"unix:\"; expected"},
-        {{.flags = "--upstream ftp://x"},
-         "--upstream is \"ftp://x\"; expected http://HOST:PORT, https://HOST:PORT, "
-         "h2c://HOST:PORT or unix:PATH (it begins with none"},
-        {{.flags = "--cors-origin *"}, "--cors-origin is \"*\"; expected one exact origin"},
-        {{.flags = "--cors-origin null"}, "--cors-origin is \"null\"; expected"},
-        {{.flags = "--cors-origin https://a/"}, "--cors-origin is \"https://a/\"; expected"},
-        {{.flags = "--cors-origin https://u@a"}, "--cors-origin is \"https://u@a\"; expected"},
-        {{.flags = "--cors-origin 1s://a"}, "--cors-origin is \"1s://a\"; expected"},
-        {{.flags = "--cors-origin https:"}, "--cors-origin is \"https:\"; expected"},
-        {{.flags = "--lisen unix:/x"}, "there is no flag --lisen; did you mean --listen?"},
-        {{.flags = "--log.level info"}, "there is no flag --log.level; did you mean --log-level?"},
-        {{.flags = "--level info"}, "there is no flag --level; did you mean --log-level?"},
-        {{.flags = "--xyzzy"}, "there is no flag --xyzzy; --help lists them all"},
-        {{.flags = "--port"}, "--port needs a value: --port PORT"},
-        {{.flags = "extra"}, "\"extra\" is not expected here"},
-        {{.flags = "-p 1"}, "\"-p\" is not expected here"},
-        {{.flags = "--"}, "\"--\" is not expected here"},
-        {{.flags = "--port 1 --listen unix:/x"}, "both `port` and `listen` are set"},
-        {{.file = "listen: unix:/x\n", .flags = "--port 1"}, "both `port` and `listen` are set"},
-    };
-    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+    for (size_t i = 0; i < WEFT_COUNT(refusals); i++) {
         struct weft_config config;
         struct weft_config_problem problem;
-        assert_true(load(&config, &cases[i].sources, &problem) < 0);
+        assert_true(load(&config, &refusals[i].sources, &problem) < 0);
         char begin[WEFT_CONFIG_PROBLEM_MAX];
-        (void)snprintf(begin, sizeof begin, "%.*s", (int)strlen(cases[i].sentence), problem.text);
-        assert_string_equal(begin, cases[i].sentence);
+        (void)snprintf(begin, sizeof begin, "%.*s", (int)strlen(refusals[i].sentence), problem.text);
+        assert_string_equal(begin, refusals[i].sentence);
     }
 }
 
@@ -352,36 +352,6 @@ static void test_check(void **state)
     }
 }
 
-static void read_all(struct weft_bytes *bytes, char *text, size_t room)
-{
-    assert_true(bytes->size < room);
-    text[weft_bytes_read(bytes, text, room - 1)] = '\0';
-}
-
-static void test_texts(void **state)
-{
-    (void)state;
-    static char text[1 << 16], committed[1 << 16];
-    struct weft_bytes out;
-    weft_bytes_init(&out);
-    assert_int_equal(weft_config_help(&out), WEFT_OK);
-    read_all(&out, text, sizeof text);
-    assert_non_null(strstr(text, "  --listen ADDRESS  (may be repeated)\n"));
-    assert_non_null(strstr(text, "      default: 64MiB\n"));
-    assert_non_null(strstr(text, "  WEFT_API_KEY=KEY  (environment only)\n"));
-    assert_null(strstr(text, "--api-key "));
-
-    /* `weft help --markdown > docs/CONFIG.md` makes them the same again. */
-    assert_int_equal(weft_config_markdown(&out), WEFT_OK);
-    read_all(&out, text, sizeof text);
-    FILE *file = fopen("docs/CONFIG.md", "rb");
-    assert_non_null(file);
-    committed[fread(committed, 1, sizeof committed - 1, file)] = '\0';
-    assert_int_equal(fclose(file), 0);
-    assert_string_equal(text, committed);
-    weft_bytes_deinit(&out);
-}
-
 static void test_torture(void **state)
 {
     (void)state;
@@ -403,14 +373,6 @@ static void test_torture(void **state)
         weft_config_deinit(&config);
         assert_int_equal(weft_mem_live(), live);
     }
-    struct weft_bytes out;
-    weft_bytes_init(&out);
-    weft_mem_fail_at(1);
-    assert_int_equal(weft_config_help(&out), WEFT_ERR_MEMORY);
-    weft_mem_fail_at(1);
-    assert_int_equal(weft_config_markdown(&out), WEFT_ERR_MEMORY);
-    weft_mem_fail_at(0);
-    weft_bytes_deinit(&out);
 }
 
 int main(void)
@@ -425,7 +387,6 @@ int main(void)
         cmocka_unit_test(test_a_wrong_value_is_shown_safely),
         cmocka_unit_test(test_locate),
         cmocka_unit_test(test_check),
-        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

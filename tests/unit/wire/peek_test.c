@@ -65,78 +65,80 @@ static void test_keys_are_compared_decoded(void **state)
     test_free(copy);
 }
 
+static const char *const good_texts[] = {
+    "{}",
+    "{ }",
+    "{\"\":0}",
+    "{\"a\":-0}",
+    "{\"a\":0.0}",
+    "{\"a\":1E5}",
+    "{\"a\":1e-05}",
+    "{\"a\":[ ]}",
+    "{\"a\":[1 , 2]}",
+    "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\uABcd\"}",
+    "{\"a\":\"\x7f\"}",
+};
+
+static const char *const bad_texts[] = {
+    "",
+    " ",
+    "[]",
+    "1",
+    "\"a\"",
+    "null",
+    "{",
+    "}",
+    "{\"a\"}",
+    "{\"a\":}",
+    "{\"a\":1,}",
+    "{,}",
+    "{\"a\":1 \"b\":2}",
+    "{a:1}",
+    "{'a':1}",
+    "{\"a\":01}",
+    "{\"a\":-}",
+    "{\"a\":1.}",
+    "{\"a\":.5}",
+    "{\"a\":1e}",
+    "{\"a\":1e+}",
+    "{\"a\":+1}",
+    "{\"a\":nul}",
+    "{\"a\":nulll}",
+    "{\"a\":True}",
+    "{\"a\":NaN}",
+    "{\"a\":tru",
+    "{\"a\":\"",
+    "{\"a\":\"\\",
+    "{\"a\":\"\\u12",
+    "{\"a\":\"\\x\"}",
+    "{\"a\":\"\\u12g4\"}",
+    "{\"a\":\"\\ud800\"}",
+    "{\"a\":\"\\ud800\\u0041\"}",
+    "{\"a\":\"\\udc00\"}",
+    "{\"a\":\"\n\"}",
+    "{\"a\":\"\xC0\x80\"}",
+    "{\"a\":\"\xE2\x82",
+    "{\"a\":[1,]}",
+    "{\"a\":[1",
+    "{\"a\":[1}",
+    "{\"a\":{\"b\":1]}",
+    "{}{}",
+    "{} x",
+    "\xEF\xBB\xBF{}",
+    "{\"a\":1}\f",
+    "{\"a\":/**/1}",
+};
+
 static void test_grammar(void **state)
 {
     (void)state;
-    static const char *const good[] = {
-        "{}",
-        "{ }",
-        "{\"\":0}",
-        "{\"a\":-0}",
-        "{\"a\":0.0}",
-        "{\"a\":1E5}",
-        "{\"a\":1e-05}",
-        "{\"a\":[ ]}",
-        "{\"a\":[1 , 2]}",
-        "{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\uABcd\"}",
-        "{\"a\":\"\x7f\"}",
-    };
-    static const char *const bad[] = {
-        "",
-        " ",
-        "[]",
-        "1",
-        "\"a\"",
-        "null",
-        "{",
-        "}",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{,}",
-        "{\"a\":1 \"b\":2}",
-        "{a:1}",
-        "{'a':1}",
-        "{\"a\":01}",
-        "{\"a\":-}",
-        "{\"a\":1.}",
-        "{\"a\":.5}",
-        "{\"a\":1e}",
-        "{\"a\":1e+}",
-        "{\"a\":+1}",
-        "{\"a\":nul}",
-        "{\"a\":nulll}",
-        "{\"a\":True}",
-        "{\"a\":NaN}",
-        "{\"a\":tru",
-        "{\"a\":\"",
-        "{\"a\":\"\\",
-        "{\"a\":\"\\u12",
-        "{\"a\":\"\\x\"}",
-        "{\"a\":\"\\u12g4\"}",
-        "{\"a\":\"\\ud800\"}",
-        "{\"a\":\"\\ud800\\u0041\"}",
-        "{\"a\":\"\\udc00\"}",
-        "{\"a\":\"\n\"}",
-        "{\"a\":\"\xC0\x80\"}",
-        "{\"a\":\"\xE2\x82",
-        "{\"a\":[1,]}",
-        "{\"a\":[1",
-        "{\"a\":[1}",
-        "{\"a\":{\"b\":1]}",
-        "{}{}",
-        "{} x",
-        "\xEF\xBB\xBF{}",
-        "{\"a\":1}\f",
-        "{\"a\":/**/1}",
-    };
     char *copy;
-    for (size_t i = 0; i < WEFT_COUNT(good); i++) {
-        assert_int_equal(peek(good[i], strlen(good[i]), NULL, 0, &copy), WEFT_OK);
+    for (size_t i = 0; i < WEFT_COUNT(good_texts); i++) {
+        assert_int_equal(peek(good_texts[i], strlen(good_texts[i]), NULL, 0, &copy), WEFT_OK);
         test_free(copy);
     }
-    for (size_t i = 0; i < WEFT_COUNT(bad); i++) {
-        assert_int_equal(peek(bad[i], strlen(bad[i]), NULL, 0, &copy), WEFT_ERR_INVALID);
+    for (size_t i = 0; i < WEFT_COUNT(bad_texts); i++) {
+        assert_int_equal(peek(bad_texts[i], strlen(bad_texts[i]), NULL, 0, &copy), WEFT_ERR_INVALID);
         test_free(copy);
     }
     /* A NUL ends nothing. */

@@ -1,0 +1,146 @@
+/* tests/unit/node/setting_value_test.c - what a setting's text means, at the edges of each kind. */
+#include "node/setting_value.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+
+static struct weft_config config;
+
+static int take(const char *name, const char *text)
+{
+    char expected[WEFT_CONFIG_PROBLEM_MAX] = "";
+    const struct weft_setting *setting = weft_setting_by_name(weft_slice_text(name));
+    assert_non_null(setting);
+    int status = weft_setting_take(&config, setting, weft_slice_text(text), expected);
+    assert_true((status == WEFT_OK) == (expected[0] == '\0')); /* a refusal always says what it expected */
+    return status;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    config = (struct weft_config){.port = 0};
+    weft_arena_init(&config.arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    weft_config_deinit(&config);
+    return 0;
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+        int64_t value; /* -1: refused */
+    } cases[] = {
+        {"limits.body", "1024", 1024},
+        {"limits.body", "1KiB", 1024},
+        {"limits.body", "1023", -1},
+        {"limits.body", "4GiB", (int64_t)4 << 30},
+        {"limits.body", "4294967297", -1},
+        {"limits.body", "007KiB", 7 * 1024},
+        {"limits.body", "", -1},
+        {"limits.body", "MiB", -1},
+        {"limits.body", "1 MiB", -1},
+        {"limits.body", "1mib", -1},
+        {"limits.body", "1.5MiB", -1},
+        {"limits.body", "+1MiB", -1},
+        {"limits.body", "9223372036854775807", -1},
+        {"limits.body", "9223372036854775808", -1},
+        {"limits.connections", "1", 1},
+        {"limits.connections", "1000000", 1000000},
+        {"limits.connections", "1000001", -1},
+        {"limits.connections", "1KiB", -1},
+        {"drain_timeout", "0s", 0},
+        {"drain_timeout", "1ms", WEFT_MS},
+        {"drain_timeout", "60m", 3600 * WEFT_SECOND},
+        {"drain_timeout", "1h", 3600 * WEFT_SECOND},
+        {"drain_timeout", "3601s", -1},
+        {"drain_timeout", "0", -1},
+        {"drain_timeout", "1d", -1},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        int64_t *field =
+            (int64_t *)(void *)((char *)&config + weft_setting_by_name(weft_slice_text(cases[i].name))->at);
+        *field = -1;
+        assert_int_equal(take(cases[i].name, cases[i].text), cases[i].value < 0 ? WEFT_ERR_INVALID : WEFT_OK);
+        assert_true(*field == cases[i].value); /* a refusal leaves the field as it was */
+    }
+}
+
+static void test_ports(void **state)
+{
+    (void)state;
+    assert_int_equal(take("port", "65535"), WEFT_OK);
+    assert_int_equal(config.port, 65535);
+    assert_int_equal(take("port", "65536"), WEFT_ERR_INVALID);
+    assert_int_equal(take("port", "-1"), WEFT_ERR_INVALID);
+    assert_int_equal(take("port", ""), WEFT_ERR_INVALID);
+    assert_int_equal(config.port, 65535);
+    assert_int_equal(take("port", "0"), WEFT_OK);
+    assert_int_equal(config.port, 0);
+}
+
+static void test_choices(void **state)
+{
+    (void)state;
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < WEFT_COUNT(levels); i++) {
+        assert_int_equal(take("log.level", levels[i]), WEFT_OK);
+        assert_int_equal(config.log_level, WEFT_LOG_DEBUG + i);
+    }
+    assert_int_equal(config.log_level, WEFT_LOG_ERROR);
+    assert_int_equal(take("log.level", "err"), WEFT_ERR_INVALID);
+    assert_int_equal(take("log.level", "errors"), WEFT_ERR_INVALID);
+    assert_int_equal(take("log.level", ""), WEFT_ERR_INVALID);
+    assert_int_equal(take("log.format", "json"), WEFT_OK);
+    assert_int_equal(config.log_format, WEFT_CONFIG_LOG_JSON);
+}
+
+static void test_lists_are_bounded_and_cleared(void **state)
+{
+    (void)state;
+    for (int i = 0; i < WEFT_CONFIG_HOSTS_MAX; i++) {
+        assert_int_equal(take("hosts", "Name"), WEFT_OK);
+        assert_int_equal(take("cors.origins", "http://Name:1"), WEFT_OK);
+    }
+    assert_int_equal(take("hosts", "name"), WEFT_ERR_FULL);
+    assert_int_equal(take("cors.origins", "http://name"), WEFT_ERR_FULL);
+    assert_int_equal(config.hosts.count, WEFT_CONFIG_HOSTS_MAX);
+    assert_string_equal(config.hosts.at[WEFT_CONFIG_HOSTS_MAX - 1].data, "name");
+    assert_string_equal(config.origins.at[0].data, "http://name:1");
+    for (int i = 0; i < WEFT_CONFIG_LISTENERS_MAX; i++) {
+        assert_int_equal(take("listen", "unix:/x"), WEFT_OK);
+    }
+    assert_int_equal(take("listen", "unix:/x"), WEFT_ERR_FULL);
+    static const char *const lists[] = {"hosts", "cors.origins", "listen"};
+    for (size_t i = 0; i < WEFT_COUNT(lists); i++) {
+        const struct weft_setting *setting = weft_setting_by_name(weft_slice_text(lists[i]));
+        assert_true(weft_setting_is_list(setting->kind));
+        weft_setting_clear(&config, setting);
+    }
+    assert_int_equal(config.hosts.count + config.origins.count + config.listeners.count, 0);
+    assert_int_equal(take("port", "7"), WEFT_OK);
+    weft_setting_clear(&config, weft_setting_by_name(WEFT_SLICE("port")));
+    assert_int_equal(config.port, 7); /* what is no list keeps its value */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ports, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_choices, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lists_are_bounded_and_cleared, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
