@@ -243,7 +243,8 @@ int64_t weft_h1_read_body(struct weft_h1_reader *reader, struct weft_slice input
 
 bool weft_h1_read_end(struct weft_h1_reader *reader)
 {
-    if (reader->phase == WEFT_H1_BODY && llhttp_finish(&reader->parser) == HPE_OK && reader->complete) {
+    bool to_the_end = reader->phase == WEFT_H1_BODY && !reader->guard.chunked && reader->guard.length < 0;
+    if (to_the_end && llhttp_finish(&reader->parser) == HPE_OK && reader->complete) {
         reader->phase = WEFT_H1_OVER;
     }
     return reader->phase == WEFT_H1_OVER;

@@ -135,13 +135,14 @@ static bool run_case(const struct table_case *it)
     return right;
 }
 
-static void read_expected(struct table_case *it, char *list)
+static void read_expected(struct table_case *it, const char *list)
 {
-    for (char *word = strtok_r(list, " ", &list); word; word = strtok_r(NULL, " ", &list)) {
-        if (*word != '-') {
-            assert_true(it->answers < STAGE_ANSWERS_MAX);
-            it->expected[it->answers++] = atoi(word);
-        }
+    while (*list && *list != '-') {
+        char *end;
+        assert_true(it->answers < STAGE_ANSWERS_MAX);
+        it->expected[it->answers++] = (int)strtol(list, &end, 10);
+        assert_true(end > list);
+        list = *end ? end + 1 : end;
     }
 }
 

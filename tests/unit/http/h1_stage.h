@@ -1,7 +1,7 @@
 /* tests/unit/http/h1_stage.h - an HTTP/1.x server carrier with a handler behind it and bytes before it, in one thread
  * and without a clock. The handler takes a request's whole body, then answers with what it was asked. */
-#ifndef WEFT_TEST_H1_STAGE_H
-#define WEFT_TEST_H1_STAGE_H
+#ifndef WEFT_TESTS_UNIT_HTTP_H1_STAGE_H
+#define WEFT_TESTS_UNIT_HTTP_H1_STAGE_H
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,7 @@ struct stage {
     void (*handle)(struct stage *stage, struct weft_exchange *exchange);
     struct weft_exchange *exchange; /* for handlers that hold one */
     int aborted;                    /* what they saw of the asker's end */
+    unsigned wakes;                 /* how often they were woken */
 };
 
 static inline void stage_echo(void *self, struct weft_exchange *exchange)
@@ -94,6 +95,20 @@ static inline void stage_refused(void *self, int status, const char *why)
 static inline void stage_touched(void *self)
 {
     (void)self; /* the stage looks after every step anyway */
+}
+
+/* A handler that holds the exchange for the test to work on, and notes when the asker gives up. */
+static inline void stage_hold_wake(void *self, struct weft_exchange *exchange)
+{
+    struct stage *stage = self;
+    stage->aborted = exchange->aborted[WEFT_ASKER];
+    stage->wakes++;
+}
+
+static inline void stage_hold(struct stage *stage, struct weft_exchange *exchange)
+{
+    stage->exchange = exchange;
+    weft_exchange_attach(exchange, WEFT_WORKER, stage_hold_wake, stage);
 }
 
 /* 0, or an error of the carrier's birth. */
