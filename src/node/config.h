@@ -44,7 +44,7 @@ enum weft_config_log_format { WEFT_CONFIG_LOG_AUTO, WEFT_CONFIG_LOG_PRETTY, WEFT
 
 enum weft_config_source { WEFT_CONFIG_DEFAULT, WEFT_CONFIG_FILE, WEFT_CONFIG_ENVIRONMENT, WEFT_CONFIG_FLAG };
 
-/* Slices live in the arena, have a NUL behind them, and are empty where nothing was set. */
+/* Slices live in the arena with a NUL behind them; where nothing was set they are empty, and their data NULL. */
 struct weft_config {
     struct weft_arena arena;
     struct weft_slice home;

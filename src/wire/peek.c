@@ -5,6 +5,8 @@
 #include "base/error.h"
 #include "wire/utf8.h"
 
+#define ONES UINT64_C(0x0101010101010101)
+
 /* Stands in the text. Nothing behind `end` is ever read. */
 struct walk {
     const char *at, *end;
@@ -74,6 +76,28 @@ static int32_t read_escape(struct walk *walk)
     return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
 }
 
+/* 0x80 in some byte of it if any byte of `word` is 0; in none if none is. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - ONES) & ~word & (0x80 * ONES);
+}
+
+/* How many bytes from here stand for themselves in a string: eight at once, because bodies carry whole pictures. */
+static size_t plain_run(const struct walk *walk)
+{
+    size_t left = (size_t)(walk->end - walk->at), run = 0;
+    for (; left - run >= 8; run += 8) {
+        uint64_t word;
+        memcpy(&word, walk->at + run, sizeof word);
+        uint64_t control = (word - 0x20 * ONES) & ~word;
+        uint64_t special = control | zero_bytes(word ^ ('"' * ONES)) | zero_bytes(word ^ ('\\' * ONES));
+        if (((word | special) & (0x80 * ONES)) != 0) {
+            break;
+        }
+    }
+    return run;
+}
+
 /* One string, from its first quote to behind its last. What it decodes to goes into `buffer` as far as that
  * reaches; *length is all of it. */
 static int read_string(struct walk *walk, char *buffer, size_t room, size_t *length)
@@ -87,12 +111,13 @@ static int read_string(struct walk *walk, char *buffer, size_t room, size_t *len
         unsigned char byte = (unsigned char)*walk->at;
         char encoded[4];
         const char *piece = walk->at;
-        size_t size = 1;
-        if (byte == '"') {
+        size_t size = plain_run(walk);
+        if (size > 0) {
+            walk->at += size;
+        } else if (byte == '"') {
             walk->at++;
             return WEFT_OK;
-        }
-        if (byte == '\\') {
+        } else if (byte == '\\') {
             walk->at++;
             int32_t point = read_escape(walk);
             if (point < 0) {
@@ -101,6 +126,7 @@ static int read_string(struct walk *walk, char *buffer, size_t room, size_t *len
             size = weft_utf8_encode((uint32_t)point, encoded);
             piece = encoded;
         } else {
+            size = 1;
             if (byte >= 0x80) {
                 size = weft_utf8_step(weft_slice(walk->at, (size_t)(walk->end - walk->at)));
             }

@@ -159,6 +159,29 @@ static void test_every_cut_is_refused(void **state)
     }
 }
 
+/* Each byte at each place of a long string: strings are read eight bytes at once. */
+static void test_every_byte_in_a_string(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        for (size_t place = 0; place < 24; place++) {
+            char text[] = "{\"a\":\"................................\"}";
+            text[6 + place] = (char)byte;
+            bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\'; /* `\.` is no escape */
+            struct weft_peek wanted[] = {{.key = "a"}};
+            char *copy, decoded[32];
+            int status = peek(text, sizeof text - 1, wanted, 1, &copy);
+            assert_int_equal(status, plain ? WEFT_OK : WEFT_ERR_INVALID);
+            if (plain) {
+                assert_int_equal(weft_peek_string(&wanted[0], decoded, sizeof decoded), sizeof decoded);
+                assert_memory_equal(decoded, text + 6, sizeof decoded);
+                assert_int_equal(weft_peek_string(&wanted[0], decoded, sizeof decoded - 1), WEFT_ERR_TOO_LARGE);
+            }
+            test_free(copy);
+        }
+    }
+}
+
 static void test_depth(void **state)
 {
     (void)state;
@@ -183,8 +206,11 @@ static void test_depth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_finds),   cmocka_unit_test(test_keys_are_compared_decoded),
-        cmocka_unit_test(test_grammar), cmocka_unit_test(test_every_cut_is_refused),
+        cmocka_unit_test(test_finds),
+        cmocka_unit_test(test_keys_are_compared_decoded),
+        cmocka_unit_test(test_grammar),
+        cmocka_unit_test(test_every_cut_is_refused),
+        cmocka_unit_test(test_every_byte_in_a_string),
         cmocka_unit_test(test_depth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
