@@ -87,7 +87,7 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
         return;
     }
     const struct weft_flow *body = &exchange->flows[WEFT_REQUEST];
-    bool has_body = !body->ended && body->length != 0;
+    bool has_body = body->written > 0 || (!body->ended && body->length != 0); /* all of it may be here already */
     struct weft_access_verdict verdict = weft_access_check(&front->access, &exchange->request, has_body, local);
     *call = (struct weft_call){.front = front,
                                .exchange = exchange,

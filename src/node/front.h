@@ -9,7 +9,9 @@
 #include "node/metrics.h"
 #include "node/upstream.h"
 
-#define WEFT_FRONT_BODY_MAX ((size_t)64 * 1024) /* of a request to the node itself: then 413 */
+/* Of a request to the node itself: then 413. Well below WEFT_HTTP_FLOW_HIGH, where the carrier stops reading: the body
+ * is waited for in the exchange. */
+#define WEFT_FRONT_BODY_MAX ((size_t)16 * 1024)
 
 struct weft_front {
     struct weft_loop *loop;
