@@ -3,6 +3,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
 FUZZ_SECONDS ?= 600
+SEED ?= 1
+SEEDS ?= 100
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
 CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
 # What `make test` leaves to `make check` (it needs more tools or a sanitizer), and to `make soak`.
@@ -22,6 +24,7 @@ help:
 	@echo '  make test     install what is missing, build, run every test that must pass'
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx'
+	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
 	@echo '  make soak     the long ones: each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS)), endurance tests'
 	@echo
 	@echo '  make setup    only install what building and testing need'
@@ -88,7 +91,10 @@ check-differential: build/setup.check release
 
 # -- figures and endurance --
 
-.PHONY: bench soak
+.PHONY: sim bench soak
+sim: build/setup.test release
+	build/release/weft-sim --seed $(SEED) --seeds $(SEEDS) $(ARGS)
+
 bench: build/setup.bench release
 	bench/http $(ARGS)
 

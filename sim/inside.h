@@ -1,0 +1,141 @@
+/* sim/inside.h - what world.c and network.c share. */
+#ifndef WEFT_SIM_INSIDE_H
+#define WEFT_SIM_INSIDE_H
+
+#include "base/random.h"
+#include "base/timers.h"
+#include "sim/world.h"
+
+#define WEFT_WORLD_PATH_MAX      256
+#define WEFT_WORLD_ADDRESSES_MAX 4
+#define WEFT_WORLD_SWALLOWS_MAX  4
+
+struct weft_world_file {
+    char path[WEFT_WORLD_PATH_MAX]; /* empty: no file */
+    size_t size;
+    char data[WEFT_WORLD_FILE_MAX];
+};
+
+struct weft_world_host {
+    struct weft_host host;
+    struct weft_world *world;
+    const char *name;
+    struct weft_guest guest;
+    weft_time deadline;
+    unsigned idle_turns; /* in a row, without an event or time moving on */
+    bool poked;          /* its guest's turn is due */
+    size_t sockets_max;
+    unsigned dials_to_fail;
+    int read_status, write_status;
+    struct weft_world_file files[WEFT_WORLD_FILES_MAX];
+    size_t log_used;
+    char log[WEFT_WORLD_LOG_MAX + 1];
+};
+
+enum weft_end_state {
+    WEFT_END_NONE,   /* not in use */
+    WEFT_END_DIALS,  /* not yet connected */
+    WEFT_END_WAITS,  /* connected, not yet accepted */
+    WEFT_END_OPEN,   /* bytes flow */
+    WEFT_END_FAILED, /* its user hears of it, or has heard, and will close */
+    WEFT_END_CLOSED, /* by its user */
+};
+
+/* One end of a link, and the pipe that leads to it. */
+struct weft_socket {
+    struct weft_world *world;
+    struct weft_world_host *host;
+    struct weft_link *link;
+    const struct weft_socket_user *user;
+    void *self;
+    enum weft_end_state state;
+    struct weft_timer arrival; /* bytes, or their end, reach it */
+    struct weft_timer notice;  /* it is connected, may write again, or has failed */
+    int status;                /* why it failed, once `notice` has come; 0 otherwise */
+    bool reading;
+    bool blocked;   /* it waits for `writable` */
+    bool shut;      /* it will write no more */
+    bool in_ended;  /* the peer will write no more ... */
+    bool end_heard; /* ... and this end knows */
+    size_t start, size, room;
+    char bytes[WEFT_WORLD_PIPE_MAX]; /* from the peer: a ring */
+};
+
+struct weft_link {
+    struct weft_socket ends[2]; /* dialler, accepter */
+    struct weft_address to;
+    struct weft_link *next; /* in its listener's queue */
+    unsigned number;        /* for the transcript */
+};
+
+struct weft_listener {
+    struct weft_world_host *host; /* NULL: not in use */
+    struct weft_address address;
+    const struct weft_listener_user *user;
+    void *self;
+    struct weft_timer arrival;
+    struct weft_link *first, *last; /* connected, not yet accepted */
+    bool accepting;
+};
+
+struct weft_world_name {
+    const char *name;
+    int status;
+    struct weft_address addresses[WEFT_WORLD_ADDRESSES_MAX];
+    size_t count;
+};
+
+enum weft_job_kind { WEFT_JOB_NONE, WEFT_JOB_RESOLVE, WEFT_JOB_READ, WEFT_JOB_WRITE };
+
+struct weft_job {
+    enum weft_job_kind kind;
+    struct weft_world_host *host;
+    struct weft_timer timer;
+    union {
+        void (*resolved)(void *self, int status, const struct weft_address *addresses, size_t count);
+        void (*read)(void *self, int status, struct weft_slice content);
+        void (*written)(void *self, int status);
+    } done;
+    void *self;
+    char path[WEFT_WORLD_PATH_MAX]; /* or name */
+    uint16_t port;
+    bool exclusive;
+    size_t size; /* of data, or at most to be read */
+    char data[WEFT_WORLD_FILE_MAX];
+};
+
+struct weft_world {
+    struct weft_random random;
+    struct weft_timers timers;
+    weft_time now;
+    bool calm;
+    struct weft_transcript *transcript;
+    unsigned link_count; /* ever made */
+    uint16_t next_port;
+    size_t host_count, name_count, swallow_count;
+    struct weft_world_host hosts[WEFT_WORLD_HOSTS_MAX];
+    struct weft_listener listeners[WEFT_WORLD_LISTENERS_MAX];
+    struct weft_world_name names[WEFT_WORLD_NAMES_MAX];
+    struct weft_address swallows[WEFT_WORLD_SWALLOWS_MAX];
+    struct weft_job jobs[WEFT_WORLD_JOBS_MAX];
+    struct weft_link links[WEFT_WORLD_LINKS_MAX];
+};
+
+struct weft_world_host *weft_world_host_of(struct weft_host *host);
+void weft_world_after(struct weft_world *world, struct weft_timer *timer); /* sets it, after a delay of the seed's */
+
+/* network.c */
+void weft_network_init(struct weft_world *world);
+int weft_network_listen(struct weft_host *host, const struct weft_address *address,
+                        const struct weft_listener_user *user, void *self, struct weft_listener **out,
+                        struct weft_address *bound);
+void weft_network_accept(struct weft_listener *listener, bool on);
+void weft_network_unlisten(struct weft_listener *listener);
+void weft_network_attach(struct weft_socket *socket, const struct weft_socket_user *user, void *self);
+void weft_network_read(struct weft_socket *socket, bool on);
+int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *views, size_t count);
+void weft_network_close(struct weft_socket *socket, bool reset);
+int weft_network_dial(struct weft_host *host, const struct weft_address *address, const struct weft_socket_user *user,
+                      void *self, struct weft_socket **out);
+
+#endif

@@ -1,0 +1,507 @@
+/* sim/network.c - connections between hosts: in random pieces, after random delays, through bounded pipes. */
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "host/address.h"
+#include "sim/inside.h"
+
+#define PORT_FIRST 20000 /* of those chosen for port 0 */
+#define PIPE_MIN   512   /* the narrowest pipe holds so many bytes */
+
+static void on_arrival(struct weft_timer *timer);
+static void on_notice(struct weft_timer *timer);
+static void on_waiting(struct weft_timer *timer);
+
+void weft_network_init(struct weft_world *world)
+{
+    world->next_port = PORT_FIRST;
+    for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
+        for (int end = 0; end < 2; end++) {
+            struct weft_socket *socket = &world->links[i].ends[end];
+            socket->world = world;
+            socket->link = &world->links[i];
+            weft_timer_init(&socket->arrival, on_arrival);
+            weft_timer_init(&socket->notice, on_notice);
+        }
+    }
+    for (size_t i = 0; i < WEFT_WORLD_LISTENERS_MAX; i++) {
+        weft_timer_init(&world->listeners[i].arrival, on_waiting);
+    }
+}
+
+static struct weft_socket *peer_of(struct weft_socket *socket)
+{
+    return &socket->link->ends[socket == &socket->link->ends[0]];
+}
+
+static int side(const struct weft_socket *socket)
+{
+    return socket == &socket->link->ends[0] ? 0 : 1;
+}
+
+static bool same_address(const struct weft_address *a, const struct weft_address *b)
+{
+    return a->kind == b->kind && a->port == b->port && strcmp(a->text, b->text) == 0;
+}
+
+/* Soon, unless it is under way already. */
+static void soon(struct weft_socket *socket, struct weft_timer *timer)
+{
+    if (timer->at == WEFT_NEVER) {
+        weft_world_after(socket->world, timer);
+    }
+}
+
+static void forget(struct weft_socket *socket)
+{
+    weft_timer_clear(&socket->world->timers, &socket->arrival);
+    weft_timer_clear(&socket->world->timers, &socket->notice);
+    socket->size = 0;
+    socket->user = NULL;
+}
+
+/* When both ends are closed there is nothing left to happen. */
+static void release(struct weft_link *link)
+{
+    for (int end = 0; end < 2; end++) {
+        if (link->ends[end].state != WEFT_END_CLOSED && link->ends[end].state != WEFT_END_NONE) {
+            return;
+        }
+    }
+    for (int end = 0; end < 2; end++) {
+        forget(&link->ends[end]);
+        link->ends[end].state = WEFT_END_NONE;
+    }
+}
+
+/* Something breaks the connection for this end: it hears of it when it next reads or writes. */
+static void break_off(struct weft_socket *socket, int status)
+{
+    if (socket->status == 0 && (socket->state == WEFT_END_OPEN || socket->state == WEFT_END_WAITS)) {
+        socket->status = status;
+        soon(socket, &socket->notice);
+    }
+}
+
+static void fail(struct weft_socket *socket)
+{
+    struct weft_world *world = socket->world;
+    socket->state = WEFT_END_FAILED;
+    socket->host->poked = true;
+    weft_timer_clear(&world->timers, &socket->arrival);
+    weft_transcript_note(world->transcript, world->now, "link %u.%d fails: %s", socket->link->number, side(socket),
+                         weft_error_text(socket->status));
+    socket->user->ended(socket->self, socket->status);
+}
+
+/* -- listening -- */
+
+int weft_network_listen(struct weft_host *host, const struct weft_address *address,
+                        const struct weft_listener_user *user, void *self, struct weft_listener **out,
+                        struct weft_address *bound)
+{
+    struct weft_world_host *own = weft_world_host_of(host);
+    struct weft_world *world = own->world;
+    struct weft_listener *listener = NULL;
+    struct weft_address wanted = *address;
+    *out = NULL;
+    if (wanted.kind == WEFT_ADDRESS_TCP && wanted.port == 0) {
+        wanted.port = world->next_port++;
+    }
+    for (size_t i = 0; i < WEFT_WORLD_LISTENERS_MAX; i++) {
+        struct weft_listener *l = &world->listeners[i];
+        if (!l->host) {
+            listener = listener ? listener : l;
+        } else if (same_address(&l->address, &wanted)) {
+            return WEFT_ERR_BUSY;
+        }
+    }
+    if (!listener) {
+        return WEFT_ERR_FULL;
+    }
+    listener->host = own;
+    listener->address = wanted;
+    listener->user = user;
+    listener->self = self;
+    listener->first = listener->last = NULL;
+    listener->accepting = true;
+    if (bound) {
+        *bound = wanted;
+    }
+    *out = listener;
+    weft_transcript_note(world->transcript, world->now, "%s listens on %s %u", own->name, wanted.text, wanted.port);
+    return 0;
+}
+
+static struct weft_listener *listener_at(struct weft_world *world, const struct weft_address *address)
+{
+    for (size_t i = 0; i < WEFT_WORLD_LISTENERS_MAX; i++) {
+        if (world->listeners[i].host && same_address(&world->listeners[i].address, address)) {
+            return &world->listeners[i];
+        }
+    }
+    return NULL;
+}
+
+void weft_network_accept(struct weft_listener *listener, bool on)
+{
+    listener->accepting = on;
+    if (on && listener->first && listener->arrival.at == WEFT_NEVER) {
+        weft_world_after(listener->host->world, &listener->arrival);
+    }
+}
+
+static struct weft_link *take_waiting(struct weft_listener *listener)
+{
+    struct weft_link *link = listener->first;
+    listener->first = link->next;
+    if (!listener->first) {
+        listener->last = NULL;
+    }
+    link->next = NULL;
+    return link;
+}
+
+static void on_waiting(struct weft_timer *timer)
+{
+    struct weft_listener *listener = WEFT_CONTAINER(timer, struct weft_listener, arrival);
+    struct weft_world_host *host = listener->host;
+    if (!listener->accepting || !listener->first) {
+        return;
+    }
+    struct weft_socket *socket = &take_waiting(listener)->ends[1];
+    socket->state = WEFT_END_OPEN;
+    if (listener->first) {
+        weft_world_after(host->world, &listener->arrival);
+    }
+    host->poked = true;
+    weft_transcript_note(host->world->transcript, host->world->now, "%s accepts link %u", host->name,
+                         socket->link->number);
+    listener->user->accepted(listener->self, socket);
+}
+
+void weft_network_unlisten(struct weft_listener *listener)
+{
+    struct weft_world *world = listener->host->world;
+    weft_timer_clear(&world->timers, &listener->arrival);
+    while (listener->first) {
+        weft_network_close(&take_waiting(listener)->ends[1], true);
+    }
+    weft_transcript_note(world->transcript, world->now, "%s listens no more on %s %u", listener->host->name,
+                         listener->address.text, listener->address.port);
+    listener->host = NULL;
+}
+
+/* -- dialling -- */
+
+static struct weft_link *link_new(struct weft_world *world)
+{
+    for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
+        struct weft_link *link = &world->links[i];
+        if (link->ends[0].state != WEFT_END_NONE || link->ends[1].state != WEFT_END_NONE) {
+            continue;
+        }
+        link->number = ++world->link_count;
+        link->next = NULL;
+        for (int end = 0; end < 2; end++) {
+            struct weft_socket *socket = &link->ends[end];
+            socket->host = NULL;
+            socket->status = 0;
+            socket->reading = socket->blocked = socket->shut = socket->in_ended = socket->end_heard = false;
+            socket->start = socket->size = 0;
+            socket->room = WEFT_WORLD_PIPE_MAX;
+            if (!world->calm && weft_random_below(&world->random, 2)) {
+                socket->room = PIPE_MIN + weft_random_below(&world->random, WEFT_WORLD_PIPE_MAX / 8);
+            }
+        }
+        return link;
+    }
+    return NULL;
+}
+
+int weft_network_dial(struct weft_host *host, const struct weft_address *address, const struct weft_socket_user *user,
+                      void *self, struct weft_socket **out)
+{
+    struct weft_world_host *own = weft_world_host_of(host);
+    *out = NULL;
+    if (own->dials_to_fail > 0) {
+        own->dials_to_fail--;
+        return WEFT_ERR_FULL;
+    }
+    struct weft_link *link = link_new(own->world);
+    if (!link) {
+        return WEFT_ERR_FULL;
+    }
+    struct weft_socket *socket = *out = &link->ends[0];
+    link->to = *address;
+    socket->host = own;
+    socket->user = user;
+    socket->self = self;
+    socket->state = WEFT_END_DIALS;
+    soon(socket, &socket->notice);
+    weft_transcript_note(own->world->transcript, own->world->now, "%s dials %s %u: link %u", own->name, address->text,
+                         address->port, link->number);
+    return 0;
+}
+
+static bool swallowed(const struct weft_world *world, const struct weft_address *address)
+{
+    for (size_t i = 0; i < world->swallow_count; i++) {
+        if (same_address(&world->swallows[i], address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void end_dial(struct weft_socket *socket)
+{
+    struct weft_world *world = socket->world;
+    struct weft_link *link = socket->link;
+    if (swallowed(world, &link->to)) {
+        return;
+    }
+    struct weft_listener *listener = listener_at(world, &link->to);
+    int status = listener ? 0 : WEFT_ERR_REFUSED;
+    socket->state = listener ? WEFT_END_OPEN : WEFT_END_FAILED;
+    if (listener) {
+        struct weft_socket *peer = peer_of(socket);
+        peer->host = listener->host;
+        peer->state = WEFT_END_WAITS;
+        if (listener->last) {
+            listener->last->next = link;
+        } else {
+            listener->first = link;
+        }
+        listener->last = link;
+        weft_network_accept(listener, listener->accepting);
+    }
+    bool was_blocked = socket->blocked;
+    socket->blocked = false;
+    socket->host->poked = true;
+    weft_transcript_note(world->transcript, world->now, "link %u opens: %s", link->number, weft_error_text(status));
+    socket->user->opened(socket->self, status);
+    if (was_blocked && socket->state == WEFT_END_OPEN) {
+        socket->user->writable(socket->self);
+    }
+}
+
+static void on_notice(struct weft_timer *timer)
+{
+    struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, notice);
+    if (socket->state == WEFT_END_DIALS) {
+        end_dial(socket);
+    } else if (socket->state == WEFT_END_OPEN && socket->status < 0) {
+        /* The kernel tells a reader, or who waits to write; anybody else finds out when he next tries. */
+        if (socket->reading || socket->blocked) {
+            fail(socket);
+        }
+    } else if (socket->state == WEFT_END_OPEN && socket->blocked) {
+        socket->blocked = false;
+        socket->host->poked = true;
+        weft_transcript_note(socket->world->transcript, socket->world->now, "link %u.%d may write",
+                             socket->link->number, side(socket));
+        socket->user->writable(socket->self);
+    }
+}
+
+/* -- bytes -- */
+
+void weft_network_attach(struct weft_socket *socket, const struct weft_socket_user *user, void *self)
+{
+    socket->user = user;
+    socket->self = self;
+}
+
+void weft_network_read(struct weft_socket *socket, bool on)
+{
+    socket->reading = on;
+    if (on && socket->state == WEFT_END_OPEN) {
+        if (socket->status < 0) {
+            soon(socket, &socket->notice);
+        }
+        if (socket->size > 0 || (socket->in_ended && !socket->end_heard)) {
+            soon(socket, &socket->arrival);
+        }
+    }
+}
+
+/* How much of `most` comes at once: all, a byte, or something between. */
+static size_t piece(struct weft_world *world, size_t most)
+{
+    if (world->calm || most == 0) {
+        return most;
+    }
+    switch (weft_random_below(&world->random, 4)) {
+    case 0:
+        return 1;
+    case 1:
+        return 1 + weft_random_below(&world->random, most);
+    default:
+        return most;
+    }
+}
+
+static void on_arrival(struct weft_timer *timer)
+{
+    struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, arrival);
+    struct weft_world *world = socket->world;
+    if (socket->state != WEFT_END_OPEN || !socket->reading || (socket->size == 0 && !socket->in_ended)) {
+        return; /* reading on starts it again */
+    }
+    socket->host->poked = true;
+    if (socket->size == 0) {
+        socket->end_heard = true;
+        weft_transcript_note(world->transcript, world->now, "link %u.%d: end", socket->link->number, side(socket));
+        socket->user->ended(socket->self, 0);
+        return;
+    }
+    char bytes[WEFT_WORLD_PIPE_MAX];
+    size_t size = piece(world, socket->size);
+    size_t straight = WEFT_WORLD_PIPE_MAX - socket->start;
+    size_t first = size < straight ? size : straight;
+    memcpy(bytes, socket->bytes + socket->start, first);
+    memcpy(bytes + first, socket->bytes, size - first);
+    socket->start = (socket->start + size) % WEFT_WORLD_PIPE_MAX;
+    socket->size -= size;
+    if (socket->size > 0 || socket->in_ended) {
+        soon(socket, &socket->arrival);
+    }
+    struct weft_socket *peer = peer_of(socket);
+    if (peer->blocked) {
+        soon(peer, &peer->notice);
+    }
+    weft_transcript_note(world->transcript, world->now, "link %u.%d receives %zu: ", socket->link->number, side(socket),
+                         size);
+    weft_transcript_bytes(world->transcript, bytes, size);
+    socket->user->received(socket->self, bytes, size);
+}
+
+static size_t put(struct weft_socket *to, const char *data, size_t size)
+{
+    size_t at = (to->start + to->size) % WEFT_WORLD_PIPE_MAX;
+    size_t straight = WEFT_WORLD_PIPE_MAX - at;
+    size_t first = size < straight ? size : straight;
+    memcpy(to->bytes + at, data, first);
+    memcpy(to->bytes, data + first, size - first);
+    to->size += size;
+    return size;
+}
+
+int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *views, size_t count)
+{
+    struct weft_world *world = socket->world;
+    struct weft_socket *peer = peer_of(socket);
+    size_t total = 0, taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += views[i].size;
+    }
+    if (socket->state == WEFT_END_DIALS) {
+        socket->blocked = true;
+        return 0;
+    }
+    if (socket->state != WEFT_END_OPEN || socket->status < 0) {
+        socket->blocked = true; /* so that it hears why */
+        soon(socket, &socket->notice);
+        return WEFT_ERR_CLOSED;
+    }
+    WEFT_ASSERT(!socket->shut);
+    if (peer->state == WEFT_END_CLOSED) {
+        /* Thrown away there; once this end knows that the other one is done, it also hears that nobody reads. */
+        if (socket->end_heard) {
+            break_off(socket, WEFT_ERR_CLOSED);
+        }
+        return (int64_t)total;
+    }
+    size_t most = peer->room - peer->size;
+    most = total < most ? total : piece(world, most);
+    weft_transcript_note(world->transcript, world->now, "link %u.%d writes %zu of %zu: ", socket->link->number,
+                         side(socket), most, total);
+    for (size_t i = 0; i < count && taken < most; i++) {
+        size_t part = views[i].size < most - taken ? views[i].size : most - taken;
+        weft_transcript_bytes(world->transcript, views[i].data, part);
+        taken += put(peer, views[i].data, part);
+    }
+    if (peer->size > 0 && peer->reading) {
+        soon(peer, &peer->arrival);
+    }
+    if (taken < total) {
+        socket->blocked = true;
+        if (peer->size < peer->room) {
+            soon(socket, &socket->notice);
+        }
+    }
+    return (int64_t)taken;
+}
+
+void weft_world_shut(struct weft_socket *socket)
+{
+    struct weft_socket *peer = peer_of(socket);
+    socket->shut = true;
+    peer->in_ended = true;
+    if (peer->state == WEFT_END_OPEN && peer->reading) {
+        soon(peer, &peer->arrival);
+    }
+}
+
+void weft_network_close(struct weft_socket *socket, bool reset)
+{
+    struct weft_world *world = socket->world;
+    struct weft_socket *peer = peer_of(socket);
+    WEFT_ASSERT(socket->state != WEFT_END_NONE && socket->state != WEFT_END_CLOSED); /* closed once */
+    weft_transcript_note(world->transcript, world->now, "link %u.%d %s", socket->link->number, side(socket),
+                         reset ? "resets" : "closes");
+    socket->state = WEFT_END_CLOSED;
+    forget(socket);
+    if (reset) {
+        peer->size = 0; /* what was under way is lost */
+        break_off(peer, WEFT_ERR_CLOSED);
+    } else if (peer->state == WEFT_END_OPEN || peer->state == WEFT_END_WAITS) {
+        weft_world_shut(socket);
+        if (peer->blocked) {
+            soon(peer, &peer->notice);
+        }
+    }
+    release(socket->link);
+}
+
+void weft_world_swallow(struct weft_world *world, const char *address)
+{
+    WEFT_ASSERT(world->swallow_count < WEFT_WORLD_SWALLOWS_MAX);
+    int error = weft_address_parse(weft_slice_text(address), &world->swallows[world->swallow_count++]);
+    WEFT_ASSERT(error == 0);
+}
+
+size_t weft_world_links(const struct weft_world *world)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
+        const struct weft_link *link = &world->links[i];
+        count += link->ends[0].state != WEFT_END_NONE || link->ends[1].state != WEFT_END_NONE;
+    }
+    return count;
+}
+
+size_t weft_world_sockets(const struct weft_host *host)
+{
+    const struct weft_world_host *own = (const struct weft_world_host *)(const void *)host;
+    size_t count = 0;
+    for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
+        for (int end = 0; end < 2; end++) {
+            const struct weft_socket *socket = &own->world->links[i].ends[end];
+            count += socket->host == own && socket->state != WEFT_END_NONE && socket->state != WEFT_END_CLOSED;
+        }
+    }
+    return count;
+}
+
+size_t weft_world_listening(const struct weft_host *host)
+{
+    const struct weft_world_host *own = (const struct weft_world_host *)(const void *)host;
+    size_t count = 0;
+    for (size_t i = 0; i < WEFT_WORLD_LISTENERS_MAX; i++) {
+        count += own->world->listeners[i].host == own;
+    }
+    return count;
+}

@@ -1,0 +1,111 @@
+/* sim/resident.c - one whole node that lives on a host of the world. */
+#include "sim/resident.h"
+
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+
+#define START_TIME (10 * WEFT_SECOND)
+
+static void on_started(void *self, int status, const char *problem)
+{
+    struct weft_resident *resident = self;
+    WEFT_ASSERT(!resident->started); /* told once */
+    resident->started = true;
+    resident->status = status;
+    (void)snprintf(resident->problem, sizeof(resident->problem), "%s", problem); /* as long as a node's are */
+}
+
+static void on_stopped(void *self)
+{
+    struct weft_resident *resident = self;
+    WEFT_ASSERT(!resident->stopped); /* told once */
+    resident->stopped = true;
+}
+
+int weft_resident_begin(struct weft_resident *resident, struct weft_host *host, struct weft_world *world,
+                        const struct weft_resident_options *options)
+{
+    struct weft_config_problem problem;
+    struct weft_config_input input = {.file_name = "weft.yaml"};
+    *resident = (struct weft_resident){.world = world, .host = host};
+    if (options->yaml) {
+        input.file = weft_slice_text(options->yaml);
+    }
+    int error = weft_config_init(&resident->config, &input, &problem);
+    if (error < 0) {
+        (void)snprintf(resident->problem, sizeof(resident->problem), "%s", problem.text); /* as long as theirs are */
+        return error;
+    }
+    struct weft_node_options node_options = {
+        .host = host,
+        .config = &resident->config,
+        .certificate = options->certificate,
+        .certificate_key = options->certificate_key,
+        .state_folder = WEFT_RESIDENT_HOME,
+        .version = "0.0.0-sim",
+        .journal_format = options->journal_format,
+        .started = on_started,
+        .stopped = on_stopped,
+        .self = resident,
+    };
+    if (options->api_key) {
+        node_options.api_key = weft_secret_of(weft_slice_text(options->api_key));
+    }
+    error = weft_node_new(&resident->node, &node_options, resident->problem, sizeof(resident->problem));
+    if (error < 0) {
+        weft_config_deinit(&resident->config);
+        return error;
+    }
+    weft_world_set_guest(host, weft_node_guest(resident->node));
+    weft_node_start(resident->node);
+    weft_world_poke(host);
+    return 0;
+}
+
+void weft_resident_start(struct weft_resident *resident, struct weft_host *host, struct weft_world *world,
+                         const struct weft_resident_options *options)
+{
+    int error = weft_resident_begin(resident, host, world, options);
+    WEFT_ASSERT(error == 0);
+    bool told = weft_world_run(world, weft_world_now(world) + START_TIME, weft_resident_started, resident);
+    WEFT_ASSERT(told && resident->status == 0);
+}
+
+void weft_resident_drain(struct weft_resident *resident, weft_time timeout)
+{
+    weft_node_drain(resident->node, timeout);
+    weft_world_poke(resident->host);
+}
+
+bool weft_resident_started(void *self)
+{
+    const struct weft_resident *resident = self;
+    return resident->started;
+}
+
+bool weft_resident_stopped(void *self)
+{
+    const struct weft_resident *resident = self;
+    return resident->stopped;
+}
+
+void weft_resident_end(struct weft_resident *resident)
+{
+    if (resident->node) {
+        weft_world_set_guest(resident->host, (struct weft_guest){0});
+        weft_node_free(resident->node);
+        resident->node = NULL;
+        weft_config_deinit(&resident->config);
+    }
+}
+
+struct weft_slice weft_resident_token(const struct weft_resident *resident)
+{
+    struct weft_slice token = weft_world_file(resident->host, WEFT_RESIDENT_TOKEN);
+    while (token.size > 0 && token.data[token.size - 1] == '\n') {
+        token.size--;
+    }
+    return token;
+}

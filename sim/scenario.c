@@ -1,0 +1,173 @@
+/* sim/scenario.c - the list of stories, and the crowd that a node answers. */
+#include "sim/scenario.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "base/mem.h"
+#include "sim/engine.h"
+#include "sim/resident.h"
+#include "sim/visitor.h"
+
+#define VISITORS_MAX 24
+#define PATIENCE     (300 * WEFT_SECOND) /* by then everybody must have been told everything */
+
+const struct weft_scenario weft_scenarios[] = {
+    {"crowd", "a node answers a crowd: patient, pipelining, leaving and rude clients, over h1 and h2",
+     weft_story_crowd},
+    {"relay", "a node relays to an upstream that streams, dies and stalls, while clients come and go",
+     weft_story_relay},
+};
+const size_t weft_scenario_count = WEFT_COUNT(weft_scenarios);
+
+void weft_story_check(struct weft_story *story, bool holds, const char *format, ...)
+{
+    story->checks++;
+    if (holds) {
+        return;
+    }
+    char text[sizeof(story->first)];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args); /* a cut sentence still says most */
+    va_end(args);
+    if (story->failures++ == 0) {
+        memcpy(story->first, text, sizeof(text));
+    }
+    weft_world_note(story->world, text);
+}
+
+struct crowd {
+    struct weft_visitor at[VISITORS_MAX];
+    size_t count;
+};
+
+static bool all_content(void *self)
+{
+    const struct crowd *crowd = self;
+    for (size_t i = 0; i < crowd->count; i++) {
+        if (!weft_visitor_content(&crowd->at[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void let_come(struct crowd *crowd, struct weft_story *story, struct weft_host *host, const char *address,
+                     const struct weft_ask *menu, size_t menu_count)
+{
+    crowd->count = VISITORS_MAX / 2 + weft_world_below(story->world, VISITORS_MAX / 2 + 1);
+    for (size_t i = 0; i < crowd->count; i++) {
+        crowd->at[i].number = (unsigned)i;
+        weft_visitor_come(&crowd->at[i], story, host, address, menu, menu_count);
+    }
+}
+
+static void wait_and_judge(struct crowd *crowd, struct weft_story *story)
+{
+    bool content = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, all_content, crowd);
+    weft_story_check(story, content, "somebody still waits for an answer");
+    for (size_t i = 0; i < crowd->count; i++) {
+        weft_visitor_judge(&crowd->at[i], false);
+    }
+}
+
+/* Drains in the middle of a second crowd: everybody is told, by an answer or by an end, and nothing stays open. */
+static void drain_with(struct crowd *crowd, struct weft_story *story, struct weft_resident *node)
+{
+    weft_world_pass(story->world, (weft_time)weft_world_below(story->world, 50 * 1000));
+    weft_resident_drain(node, 5 * WEFT_SECOND);
+    bool stopped = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, weft_resident_stopped, node);
+    weft_story_check(story, stopped, "the node does not stop");
+    bool content = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, all_content, crowd);
+    weft_story_check(story, content, "somebody was left without an end");
+    for (size_t i = 0; i < crowd->count; i++) {
+        weft_visitor_judge(&crowd->at[i], true);
+    }
+    weft_story_check(story, weft_world_listening(node->host) == 0, "a stopped node listens");
+}
+
+static void end_node(struct weft_story *story, struct weft_resident *node)
+{
+    weft_resident_end(node);
+    weft_world_pass(story->world, WEFT_SECOND);
+    weft_story_check(story, weft_world_sockets(node->host) == 0, "a freed node holds %zu sockets",
+                     weft_world_sockets(node->host));
+}
+
+#define TYPE_JSON "content-type: application/json\n"
+
+void weft_story_crowd(struct weft_story *story)
+{
+    static const struct weft_ask menu[] = {
+        {"GET", "/health", NULL, NULL, 200, false},
+        {"HEAD", "/health", NULL, NULL, 200, false},
+        {"GET", "/readyz", NULL, NULL, 200, false},
+        {"GET", "/metrics", NULL, NULL, 200, false},
+        {"GET", "/nothing", NULL, NULL, 404, false},
+        {"POST", "/health", TYPE_JSON, "{}", 405, false},
+        {"POST", "/v1/chat/completions", TYPE_JSON, "{\"model\":\"any\"}", 503, false},
+        {"POST", "/v1/chat/completions", "content-type: text/plain\n", "hello", 415, false},
+        {"GET", "/v1/models", NULL, NULL, 200, false},
+        {"GET", "/weft/v1/status", NULL, NULL, 401, false},
+        {"DELETE", "/v1/models/any", "origin: https://evil.example\n", NULL, 403, false},
+    };
+    const struct weft_resident_options options = {.yaml = "listen:\n  - tcp:127.0.0.1:9338\n  - unix:/run/weft.sock\n"};
+    struct weft_host *host = weft_world_host(story->world, "node");
+    struct weft_host *clients = weft_world_host(story->world, "clients");
+    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct weft_resident node;
+    WEFT_ASSERT(crowd);
+    weft_resident_start(&node, host, story->world, &options);
+    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
+    wait_and_judge(crowd, story);
+    let_come(crowd, story, clients, "/run/weft.sock", menu, WEFT_COUNT(menu));
+    drain_with(crowd, story, &node);
+    end_node(story, &node);
+    weft_free(crowd);
+}
+
+void weft_story_relay(struct weft_story *story)
+{
+    static const struct weft_ask menu[] = {
+        {"POST", "/v1/chat/completions?do=answer", TYPE_JSON, "{\"messages\":[]}", 200, false},
+        {"POST", "/v1/chat/completions?do=echo", TYPE_JSON, "{\"messages\":[\"hello there\"]}", 200, false},
+        {"POST", "/v1/chat/completions?do=events&n=9", TYPE_JSON, "{\"stream\":true}", 200, false},
+        {"POST", "/v1/chat/completions?do=cut&n=3", TYPE_JSON, "{\"stream\":true}", 200, true},
+        {"POST", "/v1/chat/completions?do=early", TYPE_JSON, "{\"stream\":false}", 200, false},
+        {"GET", "/v1/models?do=answer", NULL, NULL, 200, false},
+        {"HEAD", "/v1/models?do=answer", NULL, NULL, 200, false},
+        {"GET", "/v1/files/1?do=bytes&n=20", NULL, NULL, 200, false},
+        {"GET", "/health", NULL, NULL, 200, false},
+        {"GET", "/v1/models?do=stall&n=2", NULL, NULL, 200, true},
+    };
+    bool h2c = weft_world_below(story->world, 2) == 1;
+    static const char *const addresses[] = {"10.0.0.9:0"};
+    const struct weft_resident_options options = {
+        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://engine.test:8000\n"
+                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://engine.test:8000/base\n",
+    };
+    struct weft_host *host = weft_world_host(story->world, "node");
+    struct weft_host *clients = weft_world_host(story->world, "clients");
+    struct weft_host *upstream = weft_world_host(story->world, "engine");
+    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct weft_engine engine;
+    struct weft_resident node;
+    WEFT_ASSERT(crowd);
+    weft_world_name(story->world, "engine.test", 0, addresses, 1);
+    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
+    weft_resident_start(&node, host, story->world, &options);
+    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu) - 1);
+    wait_and_judge(crowd, story);
+    weft_world_pass(story->world, WEFT_SECOND);
+    weft_story_check(story, engine.running == 0, "%zu cancels did not reach the upstream", engine.running);
+    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
+    drain_with(crowd, story, &node);
+    weft_world_pass(story->world, WEFT_SECOND);
+    weft_story_check(story, engine.running == 0, "%zu requests run on after the drain", engine.running);
+    end_node(story, &node);
+    weft_engine_end(&engine);
+    weft_free(crowd);
+}

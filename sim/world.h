@@ -1,0 +1,81 @@
+/* sim/world.h - a world from a seed: its clock, network, files, names, entropy and logs are all fake.
+ *
+ * It implements host/host.h for a few hosts that share one network. Time moves only when nothing is due. Nothing is
+ * allocated after weft_world_new(): a test that fails each allocation in turn fails those of the code under test only,
+ * and what is left over at the end is its leak.
+ *
+ * Whoever calls an operation of a host from outside its guest's turn says so with weft_world_poke(). */
+#ifndef WEFT_SIM_WORLD_H
+#define WEFT_SIM_WORLD_H
+
+#include "host/host.h"
+#include "sim/transcript.h"
+
+#define WEFT_WORLD_HOSTS_MAX     6
+#define WEFT_WORLD_LINKS_MAX     256                 /* connections at once: then a dial is WEFT_ERR_FULL */
+#define WEFT_WORLD_LISTENERS_MAX 32                  /* then WEFT_ERR_FULL */
+#define WEFT_WORLD_PIPE_MAX      ((size_t)64 * 1024) /* bytes under way in one direction: then a write takes less */
+#define WEFT_WORLD_FILES_MAX     16
+#define WEFT_WORLD_FILE_MAX      ((size_t)4096)
+#define WEFT_WORLD_NAMES_MAX     16
+#define WEFT_WORLD_JOBS_MAX      64                   /* files and names that are being looked up: then WEFT_ERR_FULL */
+#define WEFT_WORLD_LOG_MAX       ((size_t)256 * 1024) /* kept of a host's log: its end */
+
+struct weft_world;
+
+struct weft_world_options {
+    uint64_t seed;
+    bool calm; /* no delay, whole segments, wide pipes: for tests that look at something else than the network */
+    struct weft_transcript *transcript; /* NULL: nothing is told */
+};
+
+/* On error *out is NULL. */
+WEFT_MUST_USE int weft_world_new(struct weft_world **out, const struct weft_world_options *options);
+void weft_world_free(struct weft_world *world);
+
+weft_time weft_world_now(const struct weft_world *world);
+uint64_t weft_world_below(struct weft_world *world, uint64_t bound); /* a number of the seed's, 0..bound-1 */
+void weft_world_note(struct weft_world *world, const char *text);    /* into the transcript */
+
+/* -- hosts -- */
+
+/* Adds one; `name` must outlive the world. */
+struct weft_host *weft_world_host(struct weft_world *world, const char *name);
+void weft_world_set_guest(struct weft_host *host, struct weft_guest guest); /* a guest without a turn: none */
+void weft_world_poke(struct weft_host *host);                               /* its guest has its turn at once */
+void weft_world_set_sockets_max(struct weft_host *host, size_t sockets);    /* what its limit says: 1000 at first */
+size_t weft_world_sockets(const struct weft_host *host);                    /* open, or waiting to be accepted */
+size_t weft_world_listening(const struct weft_host *host);
+/* What it has logged, a newline behind each line, and a NUL at the end. */
+const char *weft_world_log(const struct weft_host *host);
+
+/* -- its files -- */
+
+/* From now on reads, or writes, of any file end with this; 0 for as they should. */
+void weft_world_fail_files(struct weft_host *host, int read, int write);
+void weft_world_put_file(struct weft_host *host, const char *path, struct weft_slice content);
+/* NULL data: there is none. */
+struct weft_slice weft_world_file(const struct weft_host *host, const char *path);
+
+/* -- the network -- */
+
+/* A name has these addresses, or leads to `status`. */
+void weft_world_name(struct weft_world *world, const char *name, int status, const char *const *addresses,
+                     size_t count);
+/* Dials to this address never come to an end. */
+void weft_world_swallow(struct weft_world *world, const char *address);
+/* The next `count` dials of this host fail at once, as if it had no descriptor left. */
+void weft_world_fail_dials(struct weft_host *host, unsigned count);
+/* Says that no more will be written, and reads on: what a host's operations cannot do. */
+void weft_world_shut(struct weft_socket *socket);
+size_t weft_world_links(const struct weft_world *world); /* connections with at least one open end */
+
+/* -- time -- */
+
+/* Lets happen what is due up to `limit`, until `done` (may be NULL) is true. True if it was; false if time or events
+ * ran out. A guest that asks for its turn again and again while time stands still is an assertion. */
+bool weft_world_run(struct weft_world *world, weft_time limit, bool (*done)(void *self), void *self);
+/* Lets this much time pass, with all that happens in it. */
+void weft_world_pass(struct weft_world *world, weft_time time);
+
+#endif
