@@ -1,0 +1,48 @@
+/* cli/command.c - the commands of `weft`, in one table. */
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "base/near.h"
+
+const struct weft_command weft_commands[] = {
+    {.name = "up",
+     .arguments = "[FLAGS]",
+     .help = "start a node and keep it running until it is told to stop",
+     .run = weft_up_run,
+     .print_more = weft_up_print_more},
+    {.name = "version",
+     .arguments = "",
+     .help = "say which weft this is, and which libraries it runs with",
+     .run = weft_version_run},
+    {.name = "help", .arguments = "[COMMAND]", .help = "list the commands, or explain one", .run = weft_help_run},
+};
+const size_t weft_commands_count = WEFT_COUNT(weft_commands);
+
+const struct weft_command *weft_command_find(const char *name)
+{
+    for (size_t i = 0; i < weft_commands_count; i++) {
+        if (strcmp(weft_commands[i].name, name) == 0) {
+            return &weft_commands[i];
+        }
+    }
+    return NULL;
+}
+
+const struct weft_command *weft_command_near(const char *name)
+{
+    const struct weft_command *nearest = NULL;
+    size_t least = 3; /* further apart is another word */
+    if (strlen(name) > WEFT_NEAR_MAX) {
+        return NULL;
+    }
+    for (size_t i = 0; i < weft_commands_count; i++) {
+        struct weft_slice known = weft_slice_text(weft_commands[i].name);
+        size_t distance = weft_near_distance(weft_slice_text(name), known);
+        if (distance < least && distance < known.size) {
+            least = distance;
+            nearest = &weft_commands[i];
+        }
+    }
+    return nearest;
+}

@@ -1,0 +1,64 @@
+/* cli/help.c - `weft help`: what commands there are, and what each takes. */
+#include <stdio.h>
+
+#include "cli/command.h"
+
+#define WORD_SHOWN 60 /* bytes of a wrong word that a message repeats */
+
+static int said(void)
+{
+    /* A closed pipe (`weft help | head`) is not worth a word; a full disk is a failure. */
+    return fflush(stdout) == 0 ? WEFT_EXIT_OK : WEFT_EXIT_FAILURE;
+}
+
+static int list(void)
+{
+    printf("Weft: a private model server that joins others into a mesh.\n\n"
+           "usage: weft COMMAND\n\n");
+    for (size_t i = 0; i < weft_commands_count; i++) {
+        printf("  %-9s %s\n", weft_commands[i].name, weft_commands[i].help);
+    }
+    printf("\n`weft help COMMAND` (or `weft COMMAND --help`) says more; `weft help up` lists every setting.\n");
+    return said();
+}
+
+int weft_help_unknown(const char *name)
+{
+    const struct weft_command *near = weft_command_near(name);
+    if (near) {
+        fprintf(stderr, "weft: there is no command \"%.*s\"; did you mean `weft %s`?\n", WORD_SHOWN, name, near->name);
+    } else {
+        fprintf(stderr, "weft: there is no command \"%.*s\"; `weft help` lists them all.\n", WORD_SHOWN, name);
+    }
+    return WEFT_EXIT_USAGE;
+}
+
+int weft_help_unexpected(const char *command, const char *word)
+{
+    fprintf(stderr, "weft: `weft %s` takes no \"%.*s\"; `weft help %s` says what it takes.\n", command, WORD_SHOWN,
+            word, command);
+    return WEFT_EXIT_USAGE;
+}
+
+int weft_help_command(const char *name)
+{
+    const struct weft_command *command = weft_command_find(name);
+    if (!command) {
+        return weft_help_unknown(name);
+    }
+    printf("usage: weft %s%s%s\n\n%s\n", command->name, command->arguments[0] ? " " : "", command->arguments,
+           command->help);
+    if (command->print_more && command->print_more() < 0) {
+        fprintf(stderr, "weft: out of memory\n");
+        return WEFT_EXIT_FAILURE;
+    }
+    return said();
+}
+
+int weft_help_run(int argc, char **argv)
+{
+    if (argc > 1) {
+        return weft_help_unexpected("help", argv[1]);
+    }
+    return argc == 1 ? weft_help_command(argv[0]) : list();
+}

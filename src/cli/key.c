@@ -1,0 +1,78 @@
+/* cli/key.c - the API key on its way from a file or the environment to the node. */
+#include "cli/key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cli/input.h"
+#include "crypto/secret.h"
+
+#define VARIABLE "WEFT_API_KEY"
+
+static int take(struct weft_api_key *key, struct weft_slice text, const char *from, struct weft_config_problem *problem)
+{
+    const char *wrong = NULL;
+    if (text.size == 0) {
+        wrong = "is empty";
+    } else if (text.size > WEFT_KEY_MAX) {
+        wrong = "is longer than 512 bytes";
+    }
+    for (size_t i = 0; !wrong && i < text.size; i++) {
+        if (text.data[i] <= 0x20 || text.data[i] == 0x7f) { /* bytes over 0x7f are negative, or above: refused too */
+            wrong = "holds a space or another character that no HTTP client can send in a key";
+        }
+    }
+    if (wrong) {
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "the API key in %.200s %s: use 1 to 512 printable ASCII characters, such as the output of "
+                       "`openssl rand -hex 32`",
+                       from, wrong);
+        return WEFT_ERR_INVALID;
+    }
+    memcpy(key->text, text.data, text.size);
+    key->text[text.size] = '\0';
+    key->size = text.size;
+    return 0;
+}
+
+static struct weft_slice first_line(const struct weft_input *input)
+{
+    size_t size = 0;
+    while (size < input->size && input->data[size] != '\n' && input->data[size] != '\r') {
+        size++;
+    }
+    return weft_slice(input->data, size);
+}
+
+static int take_from_file(struct weft_api_key *key, const char *path, struct weft_config_problem *problem)
+{
+    struct weft_input input;
+    int status = weft_input_read(&input, path, "the API key file", 4096, 0077, problem);
+    if (status == 0) {
+        status = take(key, first_line(&input), path, problem);
+        weft_input_deinit(&input);
+    }
+    return status;
+}
+
+int weft_key_take(struct weft_api_key *key, struct weft_config *config, struct weft_config_problem *problem)
+{
+    *key = (struct weft_api_key){.size = 0};
+    char *variable = getenv(VARIABLE);
+    if (!variable || variable[0] == '\0') {
+        return config->api_key_file.size > 0 ? take_from_file(key, config->api_key_file.data, problem) : 0;
+    }
+    int status = take(key, weft_slice_text(variable), "the environment (" VARIABLE ")", problem);
+    /* Overwritten where it stands: /proc/PID/environ shows that very memory, whatever unsetenv(3) does. */
+    weft_secret_wipe(variable, strlen(variable));
+    config->api_key = (struct weft_slice){0};
+    (void)unsetenv(VARIABLE); /* fails only for a bad name; what is left is empty */
+    if (status == 0 && config->api_key_file.size > 0) {
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "an API key is in the environment (" VARIABLE ") and in a file (`api_key_file`): weft cannot "
+                       "know which one is meant. Leave one of them out");
+        status = WEFT_ERR_INVALID;
+    }
+    return status;
+}

@@ -1,0 +1,19 @@
+/* cli/key.h - the API key on its way from a file or the environment to the node. */
+#ifndef WEFT_CLI_KEY_H
+#define WEFT_CLI_KEY_H
+
+#include "node/config.h"
+
+#define WEFT_KEY_MAX ((size_t)512) /* bytes of an API key */
+
+struct weft_api_key {
+    char text[WEFT_KEY_MAX + 1];
+    size_t size; /* 0: none is set */
+};
+
+/* Takes the key from the environment, where nothing of it stays, or from the file that the settings name. No key at
+ * all is fine. Wipe it with weft_secret_wipe() (crypto/secret.h) once the node has its hash. */
+WEFT_MUST_USE int weft_key_take(struct weft_api_key *key, struct weft_config *config,
+                                struct weft_config_problem *problem);
+
+#endif

@@ -1,0 +1,274 @@
+/* cli/up.c - `weft up`: reads the settings, starts a node, says where it is, and ends it as it is told. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cli/command.h"
+#include "cli/input.h"
+#include "cli/key.h"
+#include "cli/places.h"
+#include "cli/version.h"
+#include "crypto/secret.h"
+#include "host/address.h"
+#include "node/node.h"
+#include "sys/sys.h"
+
+#define PEM_MAX ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
+
+struct up {
+    struct weft_places places;
+    struct weft_input settings;
+    struct weft_config config;
+    struct weft_api_key key;
+    struct weft_input certificate, certificate_key;
+    struct weft_config_problem problem;
+    struct weft_sys *sys;
+    struct weft_node *node;
+    bool pretty;
+    int signals;
+    int exit;
+};
+
+extern char **environ;
+
+static int say_problem(const char *text)
+{
+    fprintf(stderr, "weft: %s\n", text);
+    return WEFT_EXIT_FAILURE;
+}
+
+int weft_up_print_more(void)
+{
+    printf("\nA node answers HTTP at the addresses it listens on, and relays /v1/ to the upstream that you name.\n"
+           "Each flag can stand in the settings file or the environment too; flags go over the environment, that over\n"
+           "the file. The file is weft.yaml in the folder named by --home, else $XDG_CONFIG_HOME/weft/weft.yaml.\n\n");
+    struct weft_bytes text;
+    weft_bytes_init(&text);
+    int status = weft_config_help(&text);
+    while (status == 0 && text.size > 0) {
+        struct weft_slice front = weft_bytes_front(&text);
+        (void)fwrite(front.data, 1, front.size, stdout); /* the flush that follows reports what went wrong */
+        weft_bytes_drop(&text, front.size);
+    }
+    weft_bytes_deinit(&text);
+    return status;
+}
+
+/* -- what it says -- */
+
+/* 9968 as 9,968. */
+static const char *grouped(size_t number, char out[32])
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof(digits), "%zu", number);
+    char *at = out;
+    for (int i = 0; i < size; i++) {
+        if (i > 0 && (size - i) % 3 == 0) {
+            *at++ = ',';
+        }
+        *at++ = digits[i];
+    }
+    *at = '\0';
+    return out;
+}
+
+static void say_listeners(const struct up *up)
+{
+    static const char *const schemes[] = {
+        [WEFT_CONFIG_TCP] = "http://", [WEFT_CONFIG_TLS] = "https://", [WEFT_CONFIG_UNIX] = "unix:"};
+    for (size_t i = 0; i < weft_node_listeners(up->node); i++) {
+        struct weft_config_listener listener = weft_node_listener(up->node, i);
+        char address[WEFT_ADDRESS_PRINT_MAX];
+        printf("listening on %s%s\n", schemes[listener.scheme], weft_address_print(&listener.address, address));
+    }
+}
+
+static void say_limit(const struct up *up)
+{
+    char holds[32], asked[32], files[32];
+    size_t max = weft_node_connections_max(up->node), wanted = (size_t)up->config.connections_max;
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit); /* cannot fail for a limit that exists */
+    if (max >= wanted) {
+        printf("holds up to %s connections\n", grouped(max, holds));
+    } else {
+        printf("holds up to %s connections: the limit of open files is %s%s. For the %s that are set, raise it "
+               "(`ulimit -Hn`)\n",
+               grouped(max, holds), grouped((size_t)limit.rlim_cur, files),
+               up->config.upstream_text.size > 0 ? ", and each may need one more for the upstream" : "",
+               grouped(wanted, asked));
+    }
+}
+
+static void on_started(void *self, int status, const char *problem)
+{
+    struct up *up = self;
+    if (status < 0) {
+        up->exit = say_problem(problem);
+        weft_sys_stop(up->sys);
+        return;
+    }
+    say_listeners(up);
+    say_limit(up);
+    if (up->config.upstream_text.size > 0) {
+        printf("ready: /v1 is relayed to %s\n", up->config.upstream_text.data);
+    } else {
+        printf("ready: no model yet, so /v1 answers 503 until one is served; set upstream to relay\n");
+    }
+    (void)fflush(stdout); /* nobody may be listening: the node runs all the same */
+}
+
+static void on_stopped(void *self)
+{
+    weft_sys_stop(((struct up *)self)->sys);
+}
+
+/* The journal says it too; this is for whoever has just pressed Ctrl-C. */
+static void say_draining(struct up *up)
+{
+    if (up->pretty) {
+        char line[160];
+        int size = snprintf(line, sizeof(line),
+                            "weft: what is running is finished first, for at most %" PRId64 " s; again to end now",
+                            up->config.drain_timeout / WEFT_SECOND);
+        struct weft_host *host = weft_sys_host(up->sys);
+        host->ops->log(host, WEFT_LOG_INFO, weft_slice(line, (size_t)size));
+    }
+}
+
+static void on_signal(void *self, int number)
+{
+    (void)number; /* both ask for the same */
+    struct up *up = self;
+    if (up->signals++ == 0) {
+        say_draining(up);
+        weft_node_drain(up->node, -1);
+    } else {
+        up->exit = WEFT_EXIT_FAILURE; /* somebody may have been cut off */
+        weft_node_stop(up->node);
+    }
+}
+
+/* -- what it is told -- */
+
+static int load_settings(struct up *up, int argc, char **argv)
+{
+    struct weft_config_input input = {.argc = argc, .argv = argv, .envp = environ};
+    const char *home, *file;
+    weft_config_locate(&input, &home, &file);
+    int status = weft_places_find(&up->places, home, file, &up->problem);
+    if (status < 0) {
+        return status;
+    }
+    status =
+        weft_input_read(&up->settings, up->places.settings, "the settings file", WEFT_CONFIG_FILE_MAX, 0, &up->problem);
+    if (status < 0 && (status != WEFT_ERR_NOT_FOUND || up->places.settings_named)) {
+        return status;
+    }
+    input.file_name = up->places.settings;
+    input.file = weft_slice(up->settings.data, up->settings.size);
+    return weft_config_init(&up->config, &input, &up->problem);
+}
+
+static int load_secrets(struct up *up)
+{
+    const struct weft_config *config = &up->config;
+    int status = weft_key_take(&up->key, &up->config, &up->problem);
+    if (status == 0) {
+        status = weft_config_check(config, up->key.size > 0, &up->problem);
+    }
+    if (status == 0 && config->cert.size > 0) {
+        status = weft_input_read(&up->certificate, config->cert.data, "the certificate", PEM_MAX, 0, &up->problem);
+    }
+    if (status == 0 && config->key.size > 0) {
+        /* A group may be let in on purpose (as Debian's ssl-cert is); everybody never is. */
+        status = weft_input_read(&up->certificate_key, config->key.data, "the certificate's key", PEM_MAX, S_IROTH,
+                                 &up->problem);
+    }
+    return status;
+}
+
+static bool is_pretty(const struct up *up)
+{
+    return up->config.log_format == WEFT_CONFIG_LOG_PRETTY ||
+           (up->config.log_format == WEFT_CONFIG_LOG_AUTO && isatty(STDERR_FILENO) == 1);
+}
+
+/* -- its life -- */
+
+static int make_node(struct up *up)
+{
+    struct weft_node_options options = {
+        .host = weft_sys_host(up->sys),
+        .config = &up->config,
+        .certificate = weft_slice(up->certificate.data, up->certificate.size),
+        .certificate_key = weft_slice(up->certificate_key.data, up->certificate_key.size),
+        .state_folder = up->places.state,
+        .version = weft_version,
+        .journal_format = up->pretty ? WEFT_JOURNAL_PRETTY : WEFT_JOURNAL_JSON,
+        .started = on_started,
+        .stopped = on_stopped,
+        .self = up,
+    };
+    if (up->key.size > 0) {
+        options.api_key = weft_secret_of(weft_slice(up->key.text, up->key.size));
+    }
+    int status = weft_node_new(&up->node, &options, up->problem.text, sizeof(up->problem.text));
+    weft_secret_wipe(&up->key, sizeof(up->key)); /* the node has its hash */
+    weft_input_deinit(&up->certificate_key);
+    weft_input_deinit(&up->certificate);
+    return status;
+}
+
+static int run_node(struct up *up)
+{
+    int status = weft_sys_new(&up->sys);
+    if (status < 0) {
+        return say_problem("out of memory before the start");
+    }
+    weft_sys_log_pretty(up->sys, up->pretty);
+    status = make_node(up);
+    if (status < 0) {
+        return say_problem(up->problem.text);
+    }
+    status = weft_sys_on_signal(up->sys, on_signal, up);
+    if (status < 0) {
+        return say_problem("signals cannot be watched, so this node could not be ended well; is memory short?");
+    }
+    weft_node_start(up->node);
+    status = weft_sys_run(up->sys, weft_node_guest(up->node));
+    return status < 0 ? say_problem("the event loop could not run") : up->exit;
+}
+
+int weft_up_run(int argc, char **argv)
+{
+    struct up up = {.exit = WEFT_EXIT_OK};
+    (void)umask(0077); /* what a node makes is its owner's only; cannot fail */
+    int status = load_settings(&up, argc, argv);
+    if (status == 0) {
+        status = load_secrets(&up);
+    }
+    if (status == 0) {
+        status = weft_places_make(&up.places, &up.problem);
+    }
+    if (status < 0) {
+        (void)say_problem(up.problem.text);
+        up.exit = status == WEFT_ERR_MEMORY ? WEFT_EXIT_FAILURE : WEFT_EXIT_USAGE;
+    } else {
+        up.pretty = is_pretty(&up);
+        up.exit = run_node(&up);
+    }
+    weft_node_free(up.node);
+    weft_sys_free(up.sys);
+    weft_secret_wipe(&up.key, sizeof(up.key));
+    weft_input_deinit(&up.certificate_key);
+    weft_input_deinit(&up.certificate);
+    weft_config_deinit(&up.config);
+    weft_input_deinit(&up.settings);
+    weft_bytes_trim();
+    return up.exit;
+}
