@@ -25,6 +25,8 @@ struct h2_heard {
     int settings, pings_acked, continues;
     int status[H2_STREAMS_MAX];
     int64_t reset[H2_STREAMS_MAX]; /* code, or -1 */
+    int64_t length;                /* the last content-length, or -1 */
+    char trailer[32];              /* the last x-sum */
     bool ended[H2_STREAMS_MAX];
     uint64_t body[H2_STREAMS_MAX]; /* bytes */
     uint64_t window[H2_STREAMS_MAX];
@@ -116,7 +118,7 @@ static inline void h2_headers(struct weft_bytes *to, unsigned flags, uint32_t id
 
 static inline void h2_heard_init(struct h2_heard *heard)
 {
-    *heard = (struct h2_heard){0};
+    *heard = (struct h2_heard){.length = -1};
     weft_bytes_init(&heard->rest);
     for (size_t i = 0; i < H2_STREAMS_MAX; i++)
         heard->reset[i] = -1;
@@ -141,6 +143,11 @@ static inline int h2_heard_block(struct h2_heard *heard, const uint8_t *block, s
         size -= (size_t)used;
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 7 && memcmp(nv.name, ":status", 7) == 0)
             status = atoi((const char *)nv.value);
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 14 && memcmp(nv.name, "content-length", 14) == 0)
+            heard->length = atoll((const char *)nv.value);
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 5 && memcmp(nv.name, "x-sum", 5) == 0 &&
+            nv.valuelen < sizeof(heard->trailer))
+            memcpy(heard->trailer, nv.value, nv.valuelen);
     }
     nghttp2_hd_inflate_end_headers(heard->inflater);
     return status;
