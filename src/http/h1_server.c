@@ -170,7 +170,7 @@ static size_t read_head(struct server *server, struct weft_slice input)
         }
         return 0;
     }
-    struct weft_h1_request request;
+    struct weft_h1_request request = {0};
     struct weft_refusal refusal;
     server->head_only = false;
     if (size > 0 && weft_h1_request_read(&request, &server->reader.guard, input, &head, &refusal) < 0) {
