@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "node/connection.h"
 #include "node/front.h"
+#include "wire/json.h"
 
 #define TOKEN_BYTES    32
 #define TOKEN_FILE_MAX 256
@@ -516,6 +517,7 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     weft_journal_init(&node->journal, host, options->config->log_level, options->journal_format);
     host->ops->entropy(host, &seed, sizeof(seed));
     weft_random_init(&node->random, seed);
+    weft_json_setup(weft_random_next(&node->random));
     weft_timer_init(&node->drain_timer, on_drain_timeout);
     int path = snprintf(node->token_path, sizeof(node->token_path), "%s/owner.token", options->state_folder);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
