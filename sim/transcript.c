@@ -54,9 +54,9 @@ void weft_transcript_note(struct weft_transcript *transcript, weft_time now, con
     va_start(args, format);
     int size = vsnprintf(text + head, sizeof(text) - (size_t)head, format, args);
     va_end(args);
-    WEFT_ASSERT(size >= 0 && (size_t)(head + size) < sizeof(text));
+    WEFT_ASSERT(size >= 0 && (size_t)head + (size_t)size < sizeof(text));
     transcript->lines++;
-    weft_transcript_bytes(transcript, text, (size_t)(head + size));
+    weft_transcript_bytes(transcript, text, (size_t)head + (size_t)size);
     if (transcript->trace) {
         fputs(text, stderr);
     }

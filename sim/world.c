@@ -195,7 +195,7 @@ static void end_read(struct weft_job *job)
     if (status == 0) {
         status = !file ? WEFT_ERR_NOT_FOUND : file->size > job->size ? WEFT_ERR_TOO_LARGE : 0;
     }
-    job->done.read(job->self, status, status < 0 ? (struct weft_slice){0} : weft_slice(file->data, file->size));
+    job->done.read(job->self, status, status < 0 ? ((struct weft_slice){0}) : weft_slice(file->data, file->size));
 }
 
 static void on_job(struct weft_timer *timer)

@@ -2,6 +2,7 @@
  *
  * One exchange at a time. Input behind the current request is kept, up to a bound, until its answer is out; then a task
  * goes on with it, so that the owner never hears of a request from inside _fill. */
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "http/carrier.h"
@@ -170,7 +171,7 @@ static size_t read_head(struct server *server, struct weft_slice input)
         }
         return 0;
     }
-    struct weft_h1_request request = {0};
+    struct weft_h1_request request;
     struct weft_refusal refusal;
     server->head_only = false;
     if (size > 0 && weft_h1_request_read(&request, &server->reader.guard, input, &head, &refusal) < 0) {
@@ -182,6 +183,7 @@ static size_t read_head(struct server *server, struct weft_slice input)
         refuse(server, why, 0);
         return 0;
     }
+    WEFT_ASSERT(size > 0); /* a head that is not fit always comes with its reason */
     begin(server, &request);
     return (size_t)size;
 }
