@@ -24,8 +24,8 @@ static int refuse(struct weft_config_problem *problem, int error, const char *fo
 
 static int refuse_errno(struct weft_config_problem *problem, const char *what, const char *path, int error)
 {
-    return refuse(problem, error == ENOENT ? WEFT_ERR_NOT_FOUND : WEFT_ERR_DENIED, "%s %.200s cannot be read: %s", what,
-                  path, strerror(error));
+    return refuse(problem, error == ENOENT || error == ENOTDIR ? WEFT_ERR_NOT_FOUND : WEFT_ERR_DENIED,
+                  "%s %.200s cannot be read: %s", what, path, strerror(error));
 }
 
 static int read_all(int descriptor, struct weft_input *input, size_t max)

@@ -117,7 +117,7 @@ static void on_started(void *self, int status, const char *problem)
     if (up->config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->config.upstream_text.data);
     } else {
-        printf("ready: no model yet, so /v1 answers 503 until one is served; set upstream to relay\n");
+        printf("ready: no model yet, so /v1 lists none and answers the rest with 503; set upstream to relay\n");
     }
     (void)fflush(stdout); /* nobody may be listening: the node runs all the same */
 }

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""tests/cli/up_test.py - how `weft up` starts, and the ways in which it refuses to."""
+
+import os
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import weft  # noqa: E402
+
+KEY = "a-key-that-nobody-may-see"
+
+
+def mode(path):
+    return stat.S_IMODE(os.lstat(path).st_mode)
+
+
+class Refused(unittest.TestCase):
+    """It ends at once, with one sentence that says what to do, and makes nothing before."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="weft-cli-")
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.home = os.path.join(self.folder, "home")
+
+    def up(self, *flags, code, says, **env):
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
+        done = subprocess.run([weft.binary_path(), "up", *flags], env={**clean, "WEFT_HOME": self.home, **env},
+                              capture_output=True, text=True, timeout=weft.WAIT_S)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(done.stdout, "")
+        for words in says if isinstance(says, tuple) else (says,):
+            self.assertIn(words, done.stderr)
+        self.assertNotIn(KEY, done.stderr)
+
+    def settings(self, text):
+        os.makedirs(self.home, exist_ok=True)
+        with open(os.path.join(self.home, "weft.yaml"), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def key_file(self, text=KEY + "\n", permissions=0o600):
+        path = os.path.join(self.folder, "key")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, permissions)
+        return path
+
+    def test_an_unknown_flag_names_the_nearest(self):
+        self.up("--prot", "1", code=2, says="did you mean --port?")
+        self.assertFalse(os.path.exists(self.home))
+
+    def test_an_unknown_setting_names_its_line_and_the_nearest(self):
+        self.settings("# mine\nlog:\n  levle: debug\n")
+        self.up(code=2, says=("weft.yaml:3:", "did you mean `log.level`"))
+
+    def test_a_settings_file_that_is_no_yaml_names_its_line(self):
+        self.settings("port: [\n")
+        self.up(code=2, says=("weft.yaml", "line "))
+
+    def test_a_settings_file_that_was_named_must_be_there(self):
+        self.up("--config", os.path.join(self.folder, "other.yaml"), code=2, says=("other.yaml", "No such file"))
+
+    def test_a_port_that_is_none(self):
+        for port in ("nine", "65536", "-1", "80x", ""):
+            self.up("--port", port, code=2, says="--port")
+
+    def test_a_port_that_is_taken_is_named_with_what_to_do(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = other.getsockname()[1]
+            self.up("--port", str(port), code=1, says=(f"Port {port} ", "--port"))
+
+    def test_a_unix_socket_that_is_taken(self):
+        path = os.path.join(self.folder, "socket")
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(path)
+            other.listen()
+            self.up("--listen", "unix:" + path, code=1, says=path)
+        self.assertTrue(os.path.exists(path))
+
+    def test_beyond_loopback_only_with_a_key(self):
+        for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:0"):
+            self.up("--listen", "tcp:" + address, code=2, says=("--api-key-file", "WEFT_API_KEY", "127.0.0.1"))
+
+    def test_a_key_file_that_others_can_read(self):
+        path = self.key_file(permissions=0o644)
+        self.up("--api-key-file", path, code=2, says=("0644", f"chmod 600 {path}"))
+
+    def test_a_key_file_that_holds_none(self):
+        self.up("--api-key-file", self.key_file(text="\n"), code=2, says="is empty")
+        self.up("--api-key-file", self.key_file(text="two words\n"), code=2, says="space")
+        self.up("--api-key-file", os.path.join(self.folder, "nothing"), code=2, says="No such file")
+
+    def test_a_key_in_two_places(self):
+        self.up("--api-key-file", self.key_file(), code=2, says="Leave one of them out", WEFT_API_KEY=KEY)
+
+    def test_a_certificate_that_is_none(self):
+        path = self.key_file(text="not PEM\n")
+        self.up("--listen", "tls:127.0.0.1:0", "--cert", path, "--key", path, code=1, says="certificate")
+        self.up("--listen", "tls:127.0.0.1:0", code=2, says="--cert")
+
+    def test_a_private_key_that_everybody_can_read(self):
+        cert, key = weft.make_certificate(self.folder)
+        os.chmod(key, 0o644)
+        self.up("--listen", "tls:127.0.0.1:0", "--cert", cert, "--key", key, code=2, says=f"chmod 600 {key}")
+
+    def test_a_home_that_cannot_be_made(self):
+        with open(self.home, "w", encoding="utf-8"):
+            pass
+        self.up("--listen", "tcp:127.0.0.1:0", code=2, says=("home", "WEFT_HOME"))
+
+    def test_a_home_that_others_may_write_to(self):
+        os.mkdir(self.home)
+        os.chmod(self.home, 0o777)
+        self.up("--listen", "tcp:127.0.0.1:0", code=2, says=f"chmod 700 {self.home}")
+
+
+class Started(unittest.TestCase):
+    def test_it_says_where_it_listens_and_what_works(self):
+        with weft.Weft(unix=True) as node:
+            self.assertEqual(node.addresses, [f"http://127.0.0.1:{node.tcp_port}", f"unix:{node.unix_path}"])
+
+    def test_ready_says_what_works_now(self):
+        for flags, says in (([], "ready: no model yet"),
+                            (["--upstream", "http://127.0.0.1:9"], "ready: /v1 is relayed to http://127.0.0.1:9")):
+            node = weft.Weft(*flags)
+            try:
+                node.start()
+                lines = []
+                while not (lines and lines[-1].startswith("ready")):
+                    lines.append(node.lines.next())
+                self.assertTrue(lines[-1].startswith(says), lines)
+                self.assertRegex(lines[-2], r"\Aholds up to [0-9,]+ connections")
+                node.stop()
+            finally:
+                node._give_up()
+
+    def test_the_limit_of_open_files_is_said_when_it_is_the_bound(self):
+        limited = ["sh", "-c", f'ulimit -n 256; exec "{weft.binary_path()}" up --listen tcp:127.0.0.1:0']
+        with tempfile.TemporaryDirectory() as home:
+            process = subprocess.Popen(limited, env={**os.environ, "WEFT_HOME": home}, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, text=True)
+            lines = weft.Lines(process.stdout)
+            try:
+                said = []
+                while not (said and said[-1].startswith("ready")):
+                    said.append(lines.next())
+                self.assertTrue(any(re.match(r"holds up to 192 connections: the limit of open files is 256", line)
+                                    for line in said), said)
+            finally:
+                process.terminate()
+                self.assertEqual(process.wait(weft.WAIT_S), 0)
+
+    def test_what_it_makes_is_its_owners_only(self):
+        old = os.umask(0)
+        self.addCleanup(os.umask, old)
+        with weft.Weft(unix=True) as node:
+            self.assertEqual(mode(node.home), 0o700)
+            self.assertEqual(mode(os.path.join(node.home, "owner.token")), 0o600)
+            self.assertEqual(mode(node.unix_path), 0o600)
+            for folder, folders, files in os.walk(node.home):
+                for name in folders:
+                    self.assertEqual(mode(os.path.join(folder, name)), 0o700, name)
+                for name in files:
+                    self.assertEqual(mode(os.path.join(folder, name)), 0o600, name)
+            path = node.unix_path
+            node.stop()
+            self.assertFalse(os.path.exists(path))
+
+    def test_the_xdg_places_are_used_without_a_home(self):
+        with tempfile.TemporaryDirectory() as root:
+            os.makedirs(os.path.join(root, "config", "weft"))
+            with open(os.path.join(root, "config", "weft", "weft.yaml"), "w", encoding="utf-8") as file:
+                file.write("listen: [tcp:127.0.0.1:0]\n")
+            env = {"WEFT_HOME": "", "XDG_CONFIG_HOME": os.path.join(root, "config"),
+                   "XDG_STATE_HOME": os.path.join(root, "state")}
+            with weft.Weft(tcp=False, env=env) as node:
+                self.assertEqual(len(node.addresses), 1)
+                self.assertEqual(mode(os.path.join(root, "state", "weft")), 0o700)
+                self.assertTrue(os.path.exists(os.path.join(root, "state", "weft", "owner.token")))
+
+    def ask(self, node, key=None):
+        request = urllib.request.Request(node.url("/v1/models"))
+        if key:
+            request.add_header("authorization", "Bearer " + key)
+        try:
+            with urllib.request.urlopen(request, timeout=weft.WAIT_S) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    def test_the_key_is_wanted_and_not_in_the_environment_any_more(self):
+        with weft.Weft(env={"WEFT_API_KEY": KEY}) as node:
+            self.assertEqual(self.ask(node), 401)
+            self.assertEqual(self.ask(node, KEY + "x"), 401)
+            self.assertEqual(self.ask(node, KEY), 200)
+            environment = f"/proc/{node.process.pid}/environ"
+            if not os.path.exists(environment):
+                self.skipTest("no /proc on this system")
+            if os.geteuid() == 0:  # for others it is not even readable: the process does not dump
+                with open(environment, "rb") as file:
+                    self.assertNotIn(KEY.encode(), file.read())
+            self.assertNotIn(KEY, node.log())
+
+    def test_a_key_file_opens_an_address_beyond_loopback(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "key")
+            with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+                file.write(KEY + "\n")
+            with weft.Weft("--listen", "tcp:0.0.0.0:0", "--api-key-file", path, tcp=False) as node:
+                self.assertEqual(self.ask(node), 401)
+                self.assertEqual(self.ask(node, KEY), 200)
+
+    def test_it_leaves_no_core(self):
+        with weft.Weft() as node:
+            limits = f"/proc/{node.process.pid}/limits"
+            if not os.path.exists(limits):
+                self.skipTest("no /proc on this system")
+            with open(limits, encoding="utf-8") as file:
+                self.assertRegex(file.read(), r"Max core file size\s+0\s+0\s")
+
+
+if __name__ == "__main__":
+    unittest.main()
