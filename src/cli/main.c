@@ -1,5 +1,7 @@
 /* cli/main.c - finds the command and runs it. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "crypto/tls.h"
@@ -9,8 +11,22 @@ static bool asks_for_help(const char *word)
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
+/* Whoever starts a daemon may have closed these: the next socket would take their place, and a client would read what
+ * was meant for the log. */
+static void fill_standard_descriptors(void)
+{
+    int descriptor;
+    do {
+        descriptor = open("/dev/null", O_RDWR);
+    } while (descriptor >= 0 && descriptor <= STDERR_FILENO);
+    if (descriptor >= 0) {
+        (void)close(descriptor); /* nothing was written */
+    }
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_descriptors();
     weft_tls_setup(); /* before anything allocates */
     if (argc < 2 || asks_for_help(argv[1])) {
         return weft_help_run(0, NULL);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,7 +15,12 @@
 
 void weft_log_init(struct weft_log *log, int descriptor)
 {
-    *log = (struct weft_log){.descriptor = descriptor, .pretty = isatty(descriptor) == 1};
+    struct stat what;
+    *log = (struct weft_log){
+        .descriptor = descriptor,
+        .blocks = fstat(descriptor, &what) != 0 || !S_ISREG(what.st_mode),
+        .pretty = isatty(descriptor) == 1,
+    };
     weft_bytes_init(&log->queue);
 }
 
@@ -79,26 +85,34 @@ void weft_log_say(struct weft_log *log, const char *text)
     weft_log_line(log, weft_slice(line, format(log, line, sizeof(line), text, 0)));
 }
 
+/* False: not now, or never (then nothing is left in the queue). */
+static bool takes_more(struct weft_log *log)
+{
+    if (!log->blocks) {
+        return true;
+    }
+    struct pollfd ready = {.fd = log->descriptor, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT)) {
+        return true;
+    }
+    if (ready.revents & (POLLERR | POLLHUP | POLLNVAL)) {
+        weft_bytes_drop(&log->queue, log->queue.size); /* nobody will ever read it */
+    }
+    return false;
+}
+
 bool weft_log_flush(struct weft_log *log)
 {
-    while (log->queue.size > 0) {
-        struct pollfd ready = {.fd = log->descriptor, .events = POLLOUT};
-        if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT)) {
-            if (ready.revents & (POLLERR | POLLHUP | POLLNVAL)) {
-                weft_bytes_drop(&log->queue, log->queue.size); /* nobody will ever read it */
-            }
-            return log->queue.size == 0;
-        }
+    while (log->queue.size > 0 && takes_more(log)) {
         struct weft_slice front = weft_bytes_front(&log->queue);
         ssize_t size = write(log->descriptor, front.data, front.size < WRITE_MAX ? front.size : WRITE_MAX);
         if (size < 0 && errno != EINTR && errno != EAGAIN) {
             weft_bytes_drop(&log->queue, log->queue.size); /* a full disk or a closed pipe: there is no one to tell */
-            return true;
-        }
-        if (size <= 0) {
+        } else if (size <= 0) {
             return false;
+        } else {
+            weft_bytes_drop(&log->queue, (size_t)size);
         }
-        weft_bytes_drop(&log->queue, (size_t)size);
     }
-    return true;
+    return log->queue.size == 0;
 }

@@ -14,6 +14,7 @@
 
 struct weft_log {
     int descriptor; /* the caller's */
+    bool blocks;    /* it may block: anything but a file */
     bool pretty;    /* a terminal: our own lines are plain, else JSON */
     struct weft_bytes queue;
     uint64_t dropped; /* since the last line that said so */

@@ -219,6 +219,23 @@ class Started(unittest.TestCase):
                 self.assertEqual(self.ask(node), 401)
                 self.assertEqual(self.ask(node, KEY), 200)
 
+    def test_standard_descriptors_that_are_closed_never_become_sockets(self):
+        if not os.path.isdir("/proc/self/fd"):
+            self.skipTest("no /proc on this system")
+        closed = ["sh", "-c", f'exec "{weft.binary_path()}" up --listen tcp:127.0.0.1:0 <&- 2>&-']
+        with tempfile.TemporaryDirectory() as home:
+            process = subprocess.Popen(closed, env={**os.environ, "WEFT_HOME": home}, stdout=subprocess.PIPE, text=True)
+            lines = weft.Lines(process.stdout)
+            try:
+                while not lines.next().startswith("ready"):
+                    pass
+                if os.geteuid() == 0:  # for others it is not even readable: the process does not dump
+                    for number in (0, 2):
+                        self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{number}"), "/dev/null")
+            finally:
+                process.terminate()
+                self.assertEqual(process.wait(weft.WAIT_S), 0)
+
     def test_it_leaves_no_core(self):
         with weft.Weft() as node:
             limits = f"/proc/{node.process.pid}/limits"
