@@ -239,15 +239,15 @@ static void settle_answer(struct weft_h2_stream *stream)
     struct weft_exchange *exchange = stream->exchange;
     struct weft_flow *body = &exchange->flows[WEFT_ANSWER];
     int aborted = body->ended ? 0 : exchange->aborted[WEFT_WORKER];
+    if (exchange->body_wanted && exchange->expects_continue && !aborted && !stream->continued && !stream->submitted &&
+        exchange->flows[WEFT_REQUEST].written == 0 && !exchange->flows[WEFT_REQUEST].ended)
+        submit_continue(stream); /* also before an answer that begins while the body is still wanted */
     if (aborted && !exchange->answer_begun)
         refuse(stream, weft_refusal_for_error(aborted), false);
     else if (exchange->answer_begun && !stream->submitted)
         submit_answer(stream);
     else if (aborted && body->bytes.size == 0)
         weft_h2_reset(stream, NGHTTP2_INTERNAL_ERROR, WEFT_ERR_CANCELLED);
-    else if (exchange->body_wanted && exchange->expects_continue && !stream->continued && !stream->submitted &&
-             exchange->flows[WEFT_REQUEST].written == 0 && !exchange->flows[WEFT_REQUEST].ended)
-        submit_continue(stream);
     else
         weft_h2_settle_out(stream);
 }

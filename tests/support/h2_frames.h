@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define H2_MAGIC       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-#define H2_STREAMS_MAX 1024 /* stream ids that are noted are below twice this */
+#define H2_STREAMS_MAX 2048 /* stream ids that are noted are below twice this */
 
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, WITH_PRIORITY = 0x20 };
 
