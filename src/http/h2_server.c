@@ -252,6 +252,18 @@ static void settle_answer(struct weft_h2_stream *stream)
         weft_h2_settle_out(stream);
 }
 
+/* The answer is complete, and the rest of the request is not wanted. RFC 9113 8.1 allows a reset without an error at
+ * once, but curl (7.88) then takes the answer for failed: so the peer is given time to finish or to stop by itself. */
+static void linger(struct weft_h2_stream *stream)
+{
+    struct weft_h2 *h2 = stream->h2;
+    weft_h2_leave(stream, 0);
+    stream->lingers = true;
+    stream->moved_at = h2->carrier.options.turn->now;
+    if (h2->check_at > stream->moved_at + WEFT_HTTP_LINGER)
+        h2->check_at = stream->moved_at + WEFT_HTTP_LINGER;
+}
+
 static void settle(struct weft_h2_stream *stream)
 {
     if (stream->closed) {
@@ -268,9 +280,8 @@ static void settle(struct weft_h2_stream *stream)
         weft_h2_settle_in(stream);
     if (stream->exchange && stream->shown)
         settle_answer(stream);
-    /* RFC 9113 8.1: the answer is complete and the request's rest is not wanted. nghttp2 knows whether there is one. */
     if (stream->exchange && stream->sent_end)
-        weft_h2_reset(stream, NGHTTP2_NO_ERROR, 0);
+        linger(stream); /* it would be closed already if the peer had ended it too */
 }
 
 /* -- deadlines -- */
@@ -286,11 +297,25 @@ static bool waits_for_peer(const struct weft_h2_stream *stream)
     return sends || reads;
 }
 
+static void check_lingering(struct weft_h2_stream *stream)
+{
+    struct weft_h2 *h2 = stream->h2;
+    weft_time at = stream->moved_at + WEFT_HTTP_LINGER;
+    if (at <= h2->carrier.options.turn->now) {
+        stream->lingers = false;
+        weft_h2_reset(stream, NGHTTP2_NO_ERROR, 0);
+    } else if (at < h2->check_at) {
+        h2->check_at = at;
+    }
+}
+
 static void check_streams(struct weft_h2 *h2)
 {
     weft_time now = h2->carrier.options.turn->now;
     h2->check_at = WEFT_NEVER;
     for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next) {
+        if (stream->lingers && !stream->closed)
+            check_lingering(stream);
         if (!stream->exchange || h2->failed)
             continue;
         bool waits = stream->head_in && waits_for_peer(stream);

@@ -46,6 +46,7 @@ struct weft_h2_stream {
     bool deferred;     /* our body waits for its writer */
     bool trailers_due; /* our body is out, our trailers are not */
     bool sent_end;     /* END_STREAM was sent */
+    bool lingers;      /* server: answered and left; what still comes in is dropped */
     bool unsendable;   /* nghttp2 could not send our head */
     bool closed;       /* nghttp2 knows the stream no more */
 };

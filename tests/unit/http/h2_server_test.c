@@ -72,6 +72,7 @@ static void test_continue(void **state)
     go();
     assert_int_equal(heard.continues, 1);
     assert_int_equal(heard.status[2], 403);
+    pass(WEFT_HTTP_LINGER);
     assert_int_equal(heard.reset[2], NGHTTP2_NO_ERROR);
     tear_down();
 }
@@ -124,6 +125,22 @@ static void test_a_streamed_answer(void **state)
     tear_down();
 }
 
+/* The client ends its request after the answer, in time: nothing is wrong, and nothing is reset. */
+static void test_an_early_answer_to_a_client_that_ends(void **state)
+{
+    (void)state;
+    set_up();
+    struct weft_exchange *exchange = ask(END_HEADERS, 1, TEXT(POST));
+    assert_int_equal(weft_exchange_reply(exchange, 200, WEFT_SLICE("text/plain"), WEFT_SLICE("enough")), 0);
+    go();
+    data(END_STREAM, 1, TEXT("the rest, for nobody"));
+    pass(2 * WEFT_HTTP_LINGER);
+    assert_true(heard.ended[0]);
+    assert_int_equal(heard.reset[0], -1);
+    assert_true(heard.goaway_code == 0 && weft_carrier_running(pair.server) == 0);
+    tear_down();
+}
+
 static void test_an_early_answer(void **state)
 {
     (void)state;
@@ -133,8 +150,12 @@ static void test_an_early_answer(void **state)
     assert_int_equal(weft_exchange_reply(exchange, 200, WEFT_SLICE("text/plain"), WEFT_SLICE("enough")), 0);
     go();
     assert_true(heard.ended[0] && heard.body[0] == 6);
-    assert_int_equal(heard.reset[0], NGHTTP2_NO_ERROR);
     assert_int_equal(weft_carrier_running(pair.server), 0);
+    data(0, 1, TEXT("the rest, for nobody"));
+    pass(WEFT_HTTP_LINGER - 1);
+    assert_int_equal(heard.reset[0], -1); /* curl would take it for a failure */
+    pass(1);
+    assert_int_equal(heard.reset[0], NGHTTP2_NO_ERROR);
     data(END_STREAM, 1, TEXT("on its way already"));
     assert_false(heard.goaway);
     tear_down();
@@ -199,6 +220,7 @@ static void test_a_body_that_grows_too_large(void **state)
     assert_int_equal(heard.status[1], 0);
     data(0, 3, TEXT("x"));
     assert_int_equal(heard.status[1], 413);
+    pass(WEFT_HTTP_LINGER);
     assert_int_equal(heard.reset[1], NGHTTP2_NO_ERROR);
     assert_int_equal(pair.workers[0].left_with, WEFT_ERR_CANCELLED);
 
@@ -321,6 +343,7 @@ static void test_a_body_that_stops_coming(void **state)
     while (weft_carrier_deadline(pair.server) < pair.turn.now + WEFT_HTTP_IDLE_TIMEOUT && heard.status[0] == 0)
         pass(weft_carrier_deadline(pair.server) - pair.turn.now);
     assert_int_equal(heard.status[0], 408);
+    pass(WEFT_HTTP_LINGER);
     assert_int_equal(heard.reset[0], NGHTTP2_NO_ERROR);
     assert_int_equal(pair.workers[0].left_with, WEFT_ERR_CANCELLED);
     assert_int_equal(pair.refused, 1);
@@ -390,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_answers_without_a_body),
         cmocka_unit_test(test_a_streamed_answer),
         cmocka_unit_test(test_an_early_answer),
+        cmocka_unit_test(test_an_early_answer_to_a_client_that_ends),
         cmocka_unit_test(test_a_worker_that_gives_up),
         cmocka_unit_test(test_a_client_that_gives_up),
         cmocka_unit_test(test_a_body_that_grows_too_large),
