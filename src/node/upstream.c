@@ -29,6 +29,7 @@ struct line {
     size_t address_count, address_next;
     struct weft_timer idle;
     weft_time idle_since;
+    bool lost;   /* it waits to hear where the upstream is */
     bool ready;  /* it has been usable: nobody waits for it any more */
     bool usable; /* it is in that list */
 };
@@ -44,7 +45,8 @@ struct weft_upstream {
     uint16_t port;
     size_t line_count, lines_max;
     struct line *lines, *usable;
-    bool h2; /* its connections carry many exchanges: known from the URL, or from the last one that opened */
+    bool asking; /* where it is: once for all lines that are lost, however many open at a time */
+    bool h2;     /* its connections carry many exchanges: known from the URL, or from the last one that opened */
 };
 
 static void dial_next(struct line *line, int why);
@@ -245,11 +247,32 @@ static void dial_next(struct line *line, int why)
 
 static void on_resolved(void *self, int status, const struct weft_address *addresses, size_t count)
 {
-    struct line *line = self;
-    for (size_t i = 0; status == 0 && i < count && line->address_count < WEFT_UPSTREAM_ADDRESSES_MAX; i++) {
-        line->addresses[line->address_count++] = addresses[i];
+    struct weft_upstream *upstream = self;
+    struct line *next = NULL;
+    upstream->asking = false;
+    count = status < 0 ? 0 : count < WEFT_UPSTREAM_ADDRESSES_MAX ? count : WEFT_UPSTREAM_ADDRESSES_MAX;
+    for (struct line *line = upstream->lines; line; line = next) {
+        next = line->next; /* a line that cannot dial is freed, and only that one */
+        if (line->lost) {
+            line->lost = false;
+            for (size_t i = 0; i < count; i++) {
+                line->addresses[line->address_count++] = addresses[i];
+            }
+            dial_next(line, status < 0 ? status : WEFT_ERR_NOT_FOUND);
+        }
     }
-    dial_next(line, status < 0 ? status : WEFT_ERR_NOT_FOUND);
+}
+
+static int look_up(struct line *line)
+{
+    struct weft_upstream *upstream = line->upstream;
+    struct weft_host *host = upstream->loop->host;
+    int error = upstream->asking ? 0 : host->ops->resolve(host, upstream->host, upstream->port, on_resolved, upstream);
+    if (error == 0) {
+        upstream->asking = true;
+        line->lost = true;
+    }
+    return error;
 }
 
 static int line_new(struct line **out, struct weft_upstream *upstream)
@@ -293,7 +316,6 @@ static struct line *opening_line(const struct weft_upstream *upstream)
 
 static int ask_new_line(struct weft_upstream *upstream, struct weft_exchange *exchange)
 {
-    struct weft_host *host = upstream->loop->host;
     struct line *line;
     if (upstream->line_count >= upstream->lines_max) {
         return WEFT_ERR_FULL;
@@ -316,7 +338,7 @@ static int ask_new_line(struct weft_upstream *upstream, struct weft_exchange *ex
         dial_next(line, WEFT_ERR_NOT_FOUND);
         return 0;
     }
-    error = host->ops->resolve(host, upstream->host, upstream->port, on_resolved, line);
+    error = look_up(line);
     if (error < 0) {
         unlink_waiter(line->waiters);
         line_free(line);
