@@ -7,7 +7,7 @@
 /v1/echo     the request's body, streamed back in chunks; its trailers come back as trailers
 /v1/events   ?n=3&ms=0: that many server-sent events, so far apart; &gated=1: each waits for a step() of the test
 /v1/slow     answers after ?ms=, or never without it
-/v1/abort    dies in the middle of its body
+/v1/abort    dies in the middle of its body; &gated=1: at a step()
 /v1/headers  the request's head as JSON
 /v1/count    requests so far, as JSON: open, done, cancelled
 """
@@ -103,7 +103,7 @@ class Upstream:
     async def _serve(self):
         self._loop = asyncio.get_running_loop()
         self._stop, self._gate, self._changed = asyncio.Event(), asyncio.Semaphore(0), asyncio.Condition()
-        server = await asyncio.start_server(self._connection, self._host, self._port, limit=HEAD_MAX)
+        server = await asyncio.start_server(self._connection, self._host, self._port, limit=HEAD_MAX, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
         self.url = f"http://{self._host}:{self.port}"
         self._started.set()
@@ -207,7 +207,9 @@ class Upstream:
 
     async def _abort(self, request, reader, writer):
         await self._head(writer, "200 OK", {"content-type": "text/plain", "transfer-encoding": "chunked"})
-        await self._chunk(writer, b"the first half of")
+        await self._chunk(writer, b"the first half of\n")
+        if request.query.get("gated"):
+            await self._until_gone(reader, self._gate.acquire())
         return False
 
     async def _headers(self, request, reader, writer):
