@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "sys/inside.h"
+
 static void bytes_go_both_ways(const char *address)
 {
     struct stage stage;
@@ -184,6 +186,66 @@ static void an_answer_survives_a_client_that_is_still_writing(void **state)
     stage_deinit(&stage);
 }
 
+/* A client that sends on and on after the answer is cut off at a bound, not read for ever. */
+static void a_client_that_never_stops_writing_is_cut_off(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    struct door door;
+    struct peer client = {.wanted = 1}, server = {0};
+    stage_connect(&stage, &door, &client, &server, "127.0.0.1");
+    static const char body[64 * 1024];
+    peer_close(&server, false);
+    int64_t took = 0;
+    size_t sent = 0;
+    while (took >= 0 && !(client.ended && client.status < 0)) {
+        took = peer_write(&client, body, sizeof(body));
+        sent += took > 0 ? (size_t)took : 0;
+        assert_true(sent < (size_t)64 * 1024 * 1024);
+        if (took >= 0 && took < (int64_t)sizeof(body)) {
+            bool always = true;
+            stage_run(&stage, &always); /* one batch: the server's end throws away, the client's hears of it */
+        }
+    }
+    assert_true(sent > (size_t)256 * 1024); /* it was read for a while */
+    peer_close(&client, false);
+    stage.ops->unlisten(door.listener);
+    stage_deinit(&stage);
+}
+
+/* A peer that neither reads nor closes holds a closed socket no longer than its time. */
+static void a_closed_socket_goes_when_its_time_is_over(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    struct weft_socket *sending, *lingering;
+    int sending_child, lingering_child;
+    assert_int_equal(weft_sys_pair(stage.sys, &sending, &sending_child), 0);
+    assert_int_equal(weft_sys_pair(stage.sys, &lingering, &lingering_child), 0);
+    struct peer full = {.stage = &stage, .socket = sending}, quiet = {.stage = &stage, .socket = lingering};
+    static const char body[4 * 1024 * 1024];
+    assert_in_range(peer_write(&full, body, sizeof(body)), 1, sizeof(body) - 1); /* nobody reads: some is kept */
+    peer_close(&full, false);
+    peer_close(&quiet, false);
+    bool always = true;
+    stage_run(&stage, &always); /* the quiet one has said its last */
+    weft_time now = stage.ops->now(stage.host);
+    weft_socket_sweep(stage.sys, now + WEFT_SECOND);
+    stage_run(&stage, &always);
+    assert_int_equal(stage.sys->sockets, 2);
+    weft_socket_sweep(stage.sys, now + 3 * WEFT_SECOND);
+    stage_run(&stage, &always);
+    assert_int_equal(stage.sys->sockets, 1);
+    weft_socket_sweep(stage.sys, now + 31 * WEFT_SECOND);
+    stage_run(&stage, &always);
+    assert_int_equal(stage.sys->sockets, 0);
+    assert_int_equal(close(sending_child), 0);
+    assert_int_equal(close(lingering_child), 0);
+    stage_deinit(&stage);
+}
+
 static void a_reset_is_heard_as_an_error(void **state)
 {
     (void)state;
@@ -302,6 +364,8 @@ int main(void)
         cmocka_unit_test(a_full_pipe_takes_less_and_says_when_it_takes_more),
         cmocka_unit_test(a_close_flushes_what_was_taken),
         cmocka_unit_test(an_answer_survives_a_client_that_is_still_writing),
+        cmocka_unit_test(a_client_that_never_stops_writing_is_cut_off),
+        cmocka_unit_test(a_closed_socket_goes_when_its_time_is_over),
         cmocka_unit_test(a_reset_is_heard_as_an_error),
         cmocka_unit_test(a_failed_write_is_also_told_by_the_loop),
         cmocka_unit_test(writing_goes_on_after_the_peer_has_ended),
