@@ -23,7 +23,7 @@ daemon off; master_process off; worker_processes 1; worker_rlimit_nofile %(descr
 pid %(folder)s/pid; error_log %(folder)s/error.log warn;
 events { worker_connections %(connections)d; }
 http {
-    access_log off; keepalive_requests 1000000000; keepalive_timeout 75s; tcp_nodelay on;
+    access_log off; server_tokens off; keepalive_requests 1000000000; keepalive_timeout 75s; tcp_nodelay on;
     client_body_temp_path %(folder)s/a; proxy_temp_path %(folder)s/b;
     fastcgi_temp_path %(folder)s/c; uwsgi_temp_path %(folder)s/d; scgi_temp_path %(folder)s/e;
     ssl_certificate %(folder)s/cert.pem; ssl_certificate_key %(folder)s/key.pem; ssl_protocols TLSv1.3;
@@ -111,8 +111,7 @@ class Nginx(Process):
             shutil.copy(os.path.join(folder, name), home)
         self.ports = {name: free_port() for name in ("plain", "h2c", "tls")}
         own = ("server", "date", "content-type", "content-length", "connection", "transfer-encoding")
-        headers = [(name, "$request_id" if "request-id" in name.lower() else value)
-                   for name, value in answer["headers"] if name.lower() not in own]
+        headers = [header for header in answer["headers"] if header[0].lower() not in own]
         values = dict(self.ports, folder=home, upstream=upstream.port, descriptors=DESCRIPTORS,
                       connections=DESCRIPTORS - 100, body=answer["body"],
                       type=answer["type"], headers=" ".join('add_header %s "%s";' % pair for pair in headers))

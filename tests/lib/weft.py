@@ -10,6 +10,7 @@ The binary is WEFT_BINARY (ctest sets it), else build/release/weft.
 import os
 import queue
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -66,15 +67,17 @@ def make_certificate(folder, name="cert"):
 
 
 class Weft:
-    """One running node. `tcp`, `tls` and `unix` say which listeners it gets; `args` are more flags of `weft up`."""
+    """One running node. `tcp`, `tls` and `unix` say which listeners it gets; `args` are more flags of `weft up`;
+    `descriptors` is how many it may have open."""
 
-    def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False):
+    def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False, descriptors=None):
         self.binary = binary or binary_path()
         self.folder = tempfile.mkdtemp(prefix="weft-")
         self.home = os.path.join(self.folder, "home")
         self.addresses = []  # as the node printed them
         self.tcp_port = self.tls_port = self.unix_path = self.ca_file = None
         self.process = None
+        self._descriptors = descriptors
         self._args = list(args)
         self._log_path = os.path.join(self.folder, "stderr")
         if tcp:
@@ -90,9 +93,13 @@ class Weft:
     def start(self):
         with open(self._log_path, "wb") as log:
             self.process = subprocess.Popen([self.binary, "up", *self._args], env=self._env, stdin=subprocess.DEVNULL,
-                                            stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder)
+                                            stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
+                                            preexec_fn=self._limit if self._descriptors else None)
         self.lines = Lines(self.process.stdout)
         return self
+
+    def _limit(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptors, self._descriptors))
 
     def wait_ready(self, wait_s=WAIT_S):
         """Reads where the node listens, until it says that it is ready."""
