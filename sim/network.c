@@ -212,7 +212,7 @@ static struct weft_link *link_new(struct weft_world *world)
             socket->start = socket->size = 0;
             socket->room = WEFT_WORLD_PIPE_MAX;
             if (!world->calm && weft_random_below(&world->random, 2)) {
-                socket->room = PIPE_MIN + weft_random_below(&world->random, WEFT_WORLD_PIPE_MAX / 8);
+                socket->room = PIPE_MIN + weft_random_below(&world->random, WEFT_WORLD_PIPE_MAX / 2);
             }
         }
         return link;

@@ -12,14 +12,14 @@
 #include "sim/transcript.h"
 
 #define WEFT_WORLD_HOSTS_MAX     6
-#define WEFT_WORLD_LINKS_MAX     256                 /* connections at once: then a dial is WEFT_ERR_FULL */
+#define WEFT_WORLD_LINKS_MAX     128                 /* connections at once: then a dial is WEFT_ERR_FULL */
 #define WEFT_WORLD_LISTENERS_MAX 32                  /* then WEFT_ERR_FULL */
-#define WEFT_WORLD_PIPE_MAX      ((size_t)64 * 1024) /* bytes under way in one direction: then a write takes less */
+#define WEFT_WORLD_PIPE_MAX      ((size_t)16 * 1024) /* bytes under way in one direction: then a write takes less */
 #define WEFT_WORLD_FILES_MAX     16
 #define WEFT_WORLD_FILE_MAX      ((size_t)4096)
 #define WEFT_WORLD_NAMES_MAX     16
-#define WEFT_WORLD_JOBS_MAX      64                   /* files and names that are being looked up: then WEFT_ERR_FULL */
-#define WEFT_WORLD_LOG_MAX       ((size_t)256 * 1024) /* kept of a host's log: its end */
+#define WEFT_WORLD_JOBS_MAX      64                  /* files and names that are being looked up: then WEFT_ERR_FULL */
+#define WEFT_WORLD_LOG_MAX       ((size_t)64 * 1024) /* kept of a host's log: its end */
 
 struct weft_world;
 

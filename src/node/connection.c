@@ -59,7 +59,9 @@ static void on_request(void *self, struct weft_exchange *exchange)
 static void on_refused(void *self, int status, const char *why)
 {
     struct weft_connection *c = self;
-    c->options.user->refused(c->options.self, status, why);
+    if (c->options.user->refused) { /* a dialled one has nobody to tell: its askers hear it */
+        c->options.user->refused(c->options.self, status, why);
+    }
 }
 
 static void on_touched(void *self)
@@ -273,6 +275,7 @@ static void on_timer(struct weft_timer *timer)
         if (c->carrier && weft_carrier_deadline(c->carrier) <= now) {
             weft_carrier_expire(c->carrier);
         } else {
+            c->failed = 0; /* an alert that nobody takes is waited for no longer */
             fail(c, WEFT_ERR_TIMEOUT, NULL);
         }
     }

@@ -14,7 +14,7 @@ struct weft_connection;
 struct weft_connection_user {
     /* Accepted: a request's head is here; the worker's end is the user's to attach or leave. */
     void (*request)(void *self, struct weft_connection *connection, struct weft_exchange *exchange);
-    /* Accepted: the carrier refused a request (see weft_carrier_owner). */
+    /* Accepted: the carrier refused a request (see weft_carrier_owner). Dialled: NULL. */
     void (*refused)(void *self, int status, const char *why);
     /* Dialled: after every flush in which it can carry exchanges; the user may ask, and asks again which it can. */
     void (*usable)(void *self, struct weft_connection *connection);

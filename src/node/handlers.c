@@ -102,7 +102,9 @@ static void drain_body_came(struct weft_call *call)
     weft_time timeout = -1;
     int error = size > 0 ? read_timeout(weft_slice(text, size), &timeout) : 0;
     weft_free(text);
-    if (error < 0) {
+    if (error == WEFT_ERR_MEMORY) {
+        weft_call_refuse(call, weft_refusal_for_error(error));
+    } else if (error < 0) {
         weft_call_refuse(call,
                          &(const struct weft_refusal){
                              400, "invalid_body",
