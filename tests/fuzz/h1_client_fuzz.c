@@ -69,6 +69,9 @@ static void leave(struct ask *ask)
     ask->outcome.fields = exchange->answer.fields.count;
     ask->outcome.trailers = exchange->flows[WEFT_ANSWER].trailers.count;
     ask->outcome.ended = exchange->flows[WEFT_ANSWER].ended;
+    if (ask->outcome.aborted) {
+        ask->outcome.body = 0; /* how much came before the bad byte does depend on the split */
+    }
     weft_exchange_leave(exchange, WEFT_ASKER, WEFT_ERR_CANCELLED);
 }
 
