@@ -263,12 +263,15 @@ int weft_up_run(int argc, char **argv)
         up.exit = run_node(&up);
     }
     weft_node_free(up.node);
-    weft_sys_free(up.sys);
+    bool hangs = !weft_sys_free(up.sys);
     weft_secret_wipe(&up.key, sizeof(up.key));
     weft_input_deinit(&up.certificate_key);
     weft_input_deinit(&up.certificate);
     weft_config_deinit(&up.config);
     weft_input_deinit(&up.settings);
     weft_bytes_trim();
+    if (hangs) {
+        _exit(up.exit); /* stdout was flushed when the node was ready */
+    }
     return up.exit;
 }

@@ -317,10 +317,10 @@ static void close_handle(uv_handle_t *handle, void *unused)
     }
 }
 
-void weft_sys_free(struct weft_sys *sys)
+bool weft_sys_free(struct weft_sys *sys)
 {
     if (!sys) {
-        return;
+        return true;
     }
     WEFT_ASSERT(!sys->listeners);
     sys->over = true;
@@ -333,12 +333,13 @@ void weft_sys_free(struct weft_sys *sys)
     }
     weft_log_deinit(&sys->log);
     if (sys->sockets > 0 || sys->jobs > 0) {
-        return; /* a worker thread hangs in a name server or a disk and will write here: its memory must stay */
+        return false;
     }
     uv_walk(&sys->loop, close_handle, NULL);
     (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* until the last close callback */
     WEFT_ASSERT(uv_loop_close(&sys->loop) == 0);
     weft_free(sys);
+    return true;
 }
 
 struct weft_host *weft_sys_host(struct weft_sys *sys)

@@ -14,9 +14,10 @@ struct weft_sys;
 /* Makes the loop, and the process fit for it: the descriptor limit is raised as far as it may be, core dumps are off,
  * SIGPIPE is ignored. Free with weft_sys_free(). On error *out is NULL. */
 WEFT_MUST_USE int weft_sys_new(struct weft_sys **out);
-/* The guest has closed its sockets and listeners. What they still send gets WEFT_SYS_FREE_WAIT; callbacks of operations
- * under way are not called. NULL is fine. */
-void weft_sys_free(struct weft_sys *sys);
+/* The guest has closed its sockets and listeners. What they still send gets two seconds; callbacks of operations under
+ * way are not called. False if a worker thread still hangs in a name server or a disk after that: then the memory stays
+ * its, and the process must end with _exit(2), for exit(3) would wait for it. NULL is fine. */
+bool weft_sys_free(struct weft_sys *sys);
 
 struct weft_host *weft_sys_host(struct weft_sys *sys);
 

@@ -1,7 +1,7 @@
 /* tests/unit/sys/file_test.c - whole small files. */
 #include "unit/sys/stage.h"
 
-#include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -149,6 +149,26 @@ static void a_write_under_way_at_the_end_is_finished_in_silence(void **state)
     stage_deinit(&stage);
 }
 
+/* A file system that hangs (here: a FIFO that nobody writes to) does not hold the end up. The last test: what the
+ * worker still uses stays allocated. */
+static void a_worker_that_hangs_is_left_behind(void **state)
+{
+    (void)state;
+    static struct stage stage; /* reachable for leak checkers */
+    static struct outcome outcome;
+    stage_init(&stage);
+    char fifo[64];
+    snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(stage.ops->read_file(stage.host, fifo, 16, read_done, &outcome), 0);
+    assert_false(weft_sys_free(stage.sys));
+    assert_false(outcome.done);
+    int writer = open(fifo, O_WRONLY); /* lets the worker go, or this program could not end */
+    assert_true(writer >= 0);
+    assert_int_equal(close(writer), 0);
+    assert_int_equal(unlink(fifo), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_not_there_is_not_found),
         cmocka_unit_test(a_path_that_cannot_be_one_is_refused_at_once),
         cmocka_unit_test(a_write_under_way_at_the_end_is_finished_in_silence),
+        cmocka_unit_test(a_worker_that_hangs_is_left_behind),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -77,7 +77,7 @@ static void a_dial_closed_at_once_says_nothing(void **state)
     assert_int_equal(stage.ops->dial(stage.host, &door.bound, &peer_user, &client, &client.socket), 0);
     peer_close(&client, false);
     stage.ops->unlisten(door.listener);
-    weft_sys_free(stage.sys);
+    assert_true(weft_sys_free(stage.sys));
     assert_false(client.opened);
     assert_int_equal(weft_mem_live(), 0);
 }

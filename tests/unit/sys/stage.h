@@ -51,7 +51,7 @@ static inline void stage_run(struct stage *stage, const bool *until)
 
 static inline void stage_deinit(struct stage *stage)
 {
-    weft_sys_free(stage->sys);
+    assert_true(weft_sys_free(stage->sys));
     weft_bytes_trim();
     assert_int_equal(weft_mem_live(), 0);
 }

@@ -30,7 +30,7 @@ static void a_deadline_is_kept_and_never_early(void **state)
     assert_int_equal(weft_sys_run(sleeper.sys, (struct weft_guest){.self = &sleeper, .turn = sleeper_turn}), 0);
     assert_int_equal(sleeper.turns, 2); /* and nothing between: it slept */
     assert_true(sleeper.woken_at >= sleeper.deadline);
-    weft_sys_free(sleeper.sys);
+    assert_true(weft_sys_free(sleeper.sys));
     assert_int_equal(weft_mem_live(), 0);
 }
 
