@@ -99,8 +99,8 @@ static int submit_request(struct weft_h2 *h2, struct weft_h2_stream *stream, con
         weft_h2_head_add_length(&head, body->length);
     if (exchange->expects_continue && !bodiless)
         weft_h2_head_add(&head, WEFT_SLICE("expect"), WEFT_SLICE("100-continue"));
-    nghttp2_data_provider source = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};
-    return nghttp2_submit_request(h2->session, NULL, head.at, head.count, bodiless ? NULL : &source, stream);
+    nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};
+    return nghttp2_submit_request(h2->session, NULL, head.at, head.count, bodiless ? NULL : &provider, stream);
 }
 
 static int ask(struct weft_carrier *carrier, struct weft_exchange *exchange)

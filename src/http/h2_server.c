@@ -229,9 +229,9 @@ static void submit_answer(struct weft_h2_stream *stream)
     stream->moved_at = h2->carrier.options.turn->now;
     bool bodiless =
         weft_exchange_bodiless(exchange) || (weft_exchange_drained(exchange, WEFT_ANSWER) && body->trailers.count == 0);
-    nghttp2_data_provider source = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};
-    (void)weft_h2_ok(h2,
-                     nghttp2_submit_response(h2->session, stream->id, head.at, head.count, bodiless ? NULL : &source));
+    nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};
+    (void)weft_h2_ok(
+        h2, nghttp2_submit_response(h2->session, stream->id, head.at, head.count, bodiless ? NULL : &provider));
 }
 
 static void settle_answer(struct weft_h2_stream *stream)
@@ -291,7 +291,8 @@ static bool waits_for_peer(const struct weft_h2_stream *stream)
 {
     const struct weft_exchange *exchange = stream->exchange;
     const struct weft_flow *body = &exchange->flows[WEFT_REQUEST], *answer = &exchange->flows[WEFT_ANSWER];
-    bool sends = !body->ended && !stream->refused && stream->held == 0 &&
+    bool open = stream->h2->held <= WEFT_H2_HELD_MAX; /* or else it is we who keep the connection's window shut */
+    bool sends = open && !body->ended && !stream->refused && stream->held == 0 &&
                  (!exchange->expects_continue || stream->continued || body->written > 0);
     bool reads = stream->submitted && !stream->deferred && (answer->bytes.size > 0 || answer->ended);
     return sends || reads;
