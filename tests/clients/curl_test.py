@@ -242,5 +242,27 @@ class RelayOverTlsTest(unittest.TestCase):
                 self.assertEqual(json.loads(body)["error"]["code"], "upstream_not_trusted")
 
 
+class DrainTest(unittest.TestCase):
+    def test_a_stream_that_runs_is_finished(self):
+        """SIGTERM in the middle of a stream: it goes on to its end, nobody new is let in, and then weft ends."""
+        for version in ("--http1.1", "--http2-prior-knowledge"):
+            with self.subTest(version), Upstream() as upstream, Weft("--upstream", upstream.url) as weft, \
+                    subprocess.Popen(["curl", "-sSN", version, weft.url("/v1/events?n=3&gated=1")],
+                                     stdout=subprocess.PIPE, text=True) as process:
+                lines = Lines(process.stdout)
+                upstream.step()
+                self.assertEqual(lines.next(), 'data: {"event": 0}')
+                weft.terminate()
+                while '"event":"draining"' not in weft.log():
+                    self.assertIsNone(weft.process.poll())  # until the log says so, or the program is gone
+                refused = subprocess.run(["curl", "-sS", weft.url("/health")], capture_output=True, timeout=WAIT_S,
+                                         check=False)
+                self.assertIn(refused.returncode, (7, 52, 56))  # not connected, or closed without an answer
+                upstream.step()
+                upstream.step()
+                self.assertEqual(lines.rest(), ["", 'data: {"event": 1}', "", 'data: {"event": 2}', ""])
+                self.assertEqual(process.wait(WAIT_S), 0)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

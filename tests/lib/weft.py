@@ -78,6 +78,7 @@ class Weft:
         self.tcp_port = self.tls_port = self.unix_path = self.ca_file = None
         self.process = None
         self._descriptors = descriptors
+        self.terminated = False
         self._args = list(args)
         self._log_path = os.path.join(self.folder, "stderr")
         if tcp:
@@ -129,10 +130,15 @@ class Weft:
         with open(self._log_path, encoding="utf-8", errors="replace") as log:
             return log.read()
 
+    def terminate(self):
+        """SIGTERM, once: it drains, and ends when nothing runs any more."""
+        if not self.terminated and self.process.poll() is None:
+            self.terminated = True
+            self.process.send_signal(signal.SIGTERM)
+
     def stop(self, wait_s=WAIT_S):
         """SIGTERM, then the end: it must be a clean one."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        self.terminate()
         try:
             code = self.process.wait(wait_s)
         except subprocess.TimeoutExpired:
