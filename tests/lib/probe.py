@@ -4,6 +4,7 @@ import http.client
 import re
 
 WAIT_S = 10
+SMALL_QUARANTINE = {"ASAN_OPTIONS": "quarantine_size_mb=1"}  # else what ASan holds back looks like a leak
 
 
 def get_status(port, path="/health"):

@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import frames  # noqa: E402
-from lib.probe import get_status, memory_kib  # noqa: E402
+from lib.probe import SMALL_QUARANTINE, get_status, memory_kib  # noqa: E402
 from lib.strict import StrictUpstream  # noqa: E402
 from lib.weft import Weft  # noqa: E402
 
@@ -122,7 +122,7 @@ class Floods(unittest.TestCase):
                     self.assertLess(time.monotonic() - begun, OTHERS_MAX_S)
 
     def test_a_flooder_that_never_reads_costs_no_memory(self):
-        with Weft() as node:
+        with Weft(env=SMALL_QUARANTINE) as node:
             before = memory_kib(node.process.pid)
             held = [push_without_reading(node.tcp_port, FLOODS["pings"]) for _ in range(FLOODERS)]
             growth = memory_kib(node.process.pid) - before

@@ -7,12 +7,13 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from lib.probe import get_status, memory_kib  # noqa: E402
+from lib.probe import SMALL_QUARANTINE, get_status, memory_kib  # noqa: E402
 from lib.strict import StrictUpstream  # noqa: E402
 from lib.weft import Weft  # noqa: E402
 
 HEADER_TIMEOUT_S = 10
 FLOOD_BYTES = 64 * 1024 * 1024
+WARM_UP_BYTES = 4 * 1024 * 1024
 STALL_GROWTH_MAX_KIB = 4096  # for one stalled reader: buffers are capped near 64 KiB each
 LEFT_MAX_S = 5
 
@@ -29,7 +30,7 @@ class Slow(unittest.TestCase):
     def setUp(self):
         self.upstream = StrictUpstream()
         self.addCleanup(self.upstream.close)
-        self.node = self.enterContext(Weft("--upstream", self.upstream.url))
+        self.node = self.enterContext(Weft("--upstream", self.upstream.url, env=SMALL_QUARANTINE))
 
     def tearDown(self):
         self.assertEqual(get_status(self.node.tcp_port), 200)
@@ -72,7 +73,19 @@ class Slow(unittest.TestCase):
                 self.assertLess(seconds, 3 * HEADER_TIMEOUT_S)
         self.assertTrue(results["h1"][1].startswith(b"HTTP/1.1 408 "), results["h1"][1][:40])
 
+    def read_flood(self, connection, size):
+        head, _, rest = connection.recv(65536).partition(b"\r\n\r\n")
+        self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head[:40])
+        body = len(rest)
+        while body < size:
+            got = len(connection.recv(1 << 20))
+            self.assertGreater(got, 0, "the answer ended after %d bytes" % body)
+            body += got
+        self.assertEqual(body, size)
+
     def test_a_reader_that_stops_stops_the_upstream(self):
+        with ask(self.node.tcp_port, b"/v1/flood?bytes=%d" % WARM_UP_BYTES) as connection:
+            self.read_flood(connection, WARM_UP_BYTES)
         with ask(self.node.tcp_port, b"/v1/flood?bytes=%d" % FLOOD_BYTES) as connection:
             before, sent = memory_kib(self.node.process.pid), -1
             while sent != self.upstream.flooded or sent == 0:
@@ -80,15 +93,7 @@ class Slow(unittest.TestCase):
                 time.sleep(0.3)
             self.assertLess(sent, FLOOD_BYTES, "nothing held the upstream back")
             self.assertLess(memory_kib(self.node.process.pid) - before, STALL_GROWTH_MAX_KIB)
-            body = 0
-            head, _, rest = connection.recv(65536).partition(b"\r\n\r\n")
-            self.assertTrue(head.startswith(b"HTTP/1.1 200 "), head[:40])
-            body = len(rest)
-            while body < FLOOD_BYTES:
-                got = len(connection.recv(1 << 20))
-                self.assertGreater(got, 0, "the answer ended after %d bytes" % body)
-                body += got
-            self.assertEqual(body, FLOOD_BYTES)
+            self.read_flood(connection, FLOOD_BYTES)
 
     def test_an_asker_that_leaves_is_told_to_the_upstream(self):
         for path in (b"/v1/hang", b"/v1/flood?bytes=%d" % FLOOD_BYTES):
