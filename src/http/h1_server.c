@@ -21,9 +21,6 @@ R(body_too_large, 413, "body_too_large", "The body is larger than this server ta
 R(no_memory, 503, "out_of_memory", "The server is out of memory. Try again later.");
 R(head_timeout, 408, "request_timeout", "The request's head did not come in time.");
 R(body_timeout, 408, "request_timeout", "The request's body stopped coming.");
-R(worker_failed, 500, "internal_error", "The request could not be answered.");
-R(worker_late, 504, "upstream_timeout", "The answer did not come in time.");
-R(worker_unreachable, 502, "upstream_unreachable", "The server that should have answered could not be reached.");
 #undef R
 
 struct server {
@@ -314,22 +311,6 @@ static void server_hangup(struct weft_carrier *carrier)
 
 /* -- answers -- */
 
-static const struct weft_refusal *why_aborted(int error)
-{
-    switch (error) {
-    case WEFT_ERR_TIMEOUT:
-        return &worker_late;
-    case WEFT_ERR_TOO_LARGE:
-        return &body_too_large;
-    case WEFT_ERR_REFUSED:
-    case WEFT_ERR_UNREACHABLE:
-    case WEFT_ERR_CLOSED:
-        return &worker_unreachable;
-    default:
-        return &worker_failed;
-    }
-}
-
 /* The answer is out, or as much of it as there will ever be. */
 static void answered(struct server *server)
 {
@@ -359,8 +340,8 @@ static int give_up(struct server *server, struct weft_bytes *output)
         return 0;
     }
     bool close = !server->keep_alive || server->reader.phase != WEFT_H1_OVER;
-    int error =
-        weft_h1_write_refusal(output, why_aborted(server->exchange->aborted[WEFT_WORKER]), close, server->head_only);
+    int error = weft_h1_write_refusal(output, weft_refusal_for_error(server->exchange->aborted[WEFT_WORKER]), close,
+                                      server->head_only);
     if (error == 0) {
         server->keep_alive = !close;
         answered(server);

@@ -19,10 +19,12 @@ static struct weft_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 
 static void note_refusal(struct weft_h2_stream *stream, const struct weft_refusal *refusal)
 {
-    if (!stream->refusal)
+    if (!stream->refusal) {
         stream->refusal = refusal;
-    if (stream->head_in)
+    }
+    if (stream->head_in) {
         weft_h2_touch(stream);
+    }
 }
 
 /* -- floods -- */
@@ -33,12 +35,14 @@ static void charge(struct weft_h2 *h2)
     int64_t gained = (h2->carrier.options.turn->now - h2->glitch_at) / GLITCH_EVERY;
     h2->glitch_at += gained * GLITCH_EVERY;
     h2->glitches_left += gained;
-    if (h2->glitches_left > WEFT_HTTP_GLITCHES_BURST)
+    if (h2->glitches_left > WEFT_HTTP_GLITCHES_BURST) {
         h2->glitches_left = WEFT_HTTP_GLITCHES_BURST;
-    if (h2->glitches_left > 0)
+    }
+    if (h2->glitches_left > 0) {
         h2->glitches_left--;
-    else
+    } else {
         h2->calm = true;
+    }
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *self)
@@ -49,22 +53,26 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
         break; /* nghttp2 bounds them: WEFT_H2_CONTINUATIONS_MAX */
     case NGHTTP2_HEADERS:
         if (h2->side->end == WEFT_ASKER && !stream_of(session, hd->stream_id) &&
-            hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session))
+            hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session)) {
             charge(h2); /* on a stream that is closed: nghttp2 unpacks and drops it */
+        }
         break;
     case NGHTTP2_DATA:
-        if (hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM))
+        if (hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM)) {
             charge(h2);
+        }
         break;
     case NGHTTP2_WINDOW_UPDATE:
-        if (h2->window_updates_spare > 0)
+        if (h2->window_updates_spare > 0) {
             h2->window_updates_spare--;
-        else
+        } else {
             charge(h2);
+        }
         break;
     case NGHTTP2_RST_STREAM:
-        if (!h2->carrier.options.trusted)
+        if (!h2->carrier.options.trusted) {
             charge(h2);
+        }
         break;
     default:
         charge(h2); /* SETTINGS, PING, PRIORITY, GOAWAY and what we do not know */
@@ -103,13 +111,16 @@ static int begin_stream(struct weft_h2 *h2, int32_t id)
 {
     struct weft_exchange *exchange;
     struct weft_h2_stream *stream = weft_h2_stream_new(h2, id);
-    if (!stream)
+    if (!stream) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (weft_exchange_new(&exchange, h2->carrier.options.turn) < 0)
+    }
+    if (weft_exchange_new(&exchange, h2->carrier.options.turn) < 0) {
         goto failed;
+    }
     weft_h2_carry(stream, exchange);
-    if (nghttp2_session_set_stream_user_data(h2->session, id, stream) < 0)
+    if (nghttp2_session_set_stream_user_data(h2->session, id, stream) < 0) {
         goto failed;
+    }
     return 0;
 failed:
     weft_h2_stream_free(stream);
@@ -121,10 +132,11 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct weft_h2 *h2 = self;
     struct weft_h2_stream *stream = stream_of(session, frame->hd.stream_id);
     h2->block_at = h2->carrier.options.turn->now;
-    if (stream)
+    if (stream) {
         stream->head_size = 0;
-    else if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    } else if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
         return begin_stream(h2, frame->hd.stream_id);
+    }
     return 0;
 }
 
@@ -135,8 +147,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct weft_h2_stream *stream = stream_of(session, frame->hd.stream_id);
     struct weft_slice key = weft_slice(name, name_size), text = weft_slice(value, value_size);
     (void)flags;
-    if (!stream || !stream->exchange || stream->refused || stream->refusal)
+    if (!stream || !stream->exchange || stream->refused || stream->refusal) {
         return 0;
+    }
     stream->head_size += name_size + value_size + WEFT_H2_FIELD_OVERHEAD;
     int error = 0;
     if (stream->head_size > WEFT_HTTP_HEAD_MAX) {
@@ -147,10 +160,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         struct weft_exchange *exchange = stream->exchange;
         error = weft_fields_add(&exchange->flows[h2->side->in].trailers, &exchange->arena, key, text);
     }
-    if (error == WEFT_ERR_MEMORY)
+    if (error == WEFT_ERR_MEMORY) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (error < 0)
+    }
+    if (error < 0) {
         note_refusal(stream, error == WEFT_ERR_TOO_LARGE ? &head_too_large : &bad_field);
+    }
     return 0;
 }
 
@@ -160,8 +175,9 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
 {
     struct weft_h2_stream *stream = stream_of(session, frame->hd.stream_id);
     (void)name, (void)name_size, (void)value, (void)value_size, (void)flags, (void)self;
-    if (stream)
+    if (stream) {
         note_refusal(stream, &bad_field);
+    }
     return 0;
 }
 
@@ -173,8 +189,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct weft_h2_stream *stream = stream_of(session, id);
     (void)flags;
     h2->owed += size;
-    if (!stream || !stream->exchange || stream->refused || stream->refusal)
+    if (!stream || !stream->exchange || stream->refused || stream->refusal) {
         return 0;
+    }
     struct weft_exchange *exchange = stream->exchange;
     stream->moved_at = h2->carrier.options.turn->now;
     if (h2->side->in == WEFT_REQUEST && exchange->flows[WEFT_REQUEST].written + size > h2->body_max) {
@@ -182,10 +199,12 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
     }
     int error = weft_exchange_write(exchange, h2->side->in, data, size);
-    if (error == WEFT_ERR_MEMORY)
+    if (error == WEFT_ERR_MEMORY) {
         return NGHTTP2_ERR_CALLBACK_FAILURE;
-    if (error == WEFT_ERR_CLOSED)
+    }
+    if (error == WEFT_ERR_CLOSED) {
         return 0; /* nobody reads it: its stream's window stays shut, and the stream ends with the answer */
+    }
     stream->held += size;
     h2->held += size;
     weft_h2_touch(stream);
@@ -201,8 +220,9 @@ ssize_t weft_h2_read_body(nghttp2_session *session, int32_t id, uint8_t *to, siz
     size_t size = 0;
     (void)session;
     (void)id;
-    if (!stream->exchange)
+    if (!stream->exchange) {
         return NGHTTP2_ERR_DEFERRED; /* it was left, and is being reset */
+    }
     struct weft_flow *flow = &stream->exchange->flows[out];
     while (size < room && flow->bytes.size > 0) {
         struct weft_slice front = weft_bytes_front(&flow->bytes);
@@ -232,14 +252,16 @@ static void headers_in(struct weft_h2 *h2, struct weft_h2_stream *stream)
 {
     h2->block_at = WEFT_NEVER;
     h2->window_updates_spare++;
-    if (!stream || stream->head_in)
+    if (!stream || stream->head_in) {
         return;
+    }
     stream->moved_at = h2->carrier.options.turn->now;
     h2->side->head(stream);
-    if (stream->head_in)
+    if (stream->head_in) {
         weft_h2_touch(stream);
-    else
+    } else {
         charge(h2); /* a 1xx */
+    }
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *self)
@@ -247,18 +269,21 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     struct weft_h2 *h2 = self;
     struct weft_h2_stream *stream = stream_of(session, frame->hd.stream_id);
     uint8_t type = frame->hd.type;
-    if (type == NGHTTP2_SETTINGS)
+    if (type == NGHTTP2_SETTINGS) {
         h2->settings_in = true;
-    else if (type == NGHTTP2_HEADERS)
+    } else if (type == NGHTTP2_HEADERS) {
         headers_in(h2, stream);
-    else if (type == NGHTTP2_DATA && frame->hd.length > 0 && frame->hd.length == frame->data.padlen &&
-             !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+    } else if (type == NGHTTP2_DATA && frame->hd.length > 0 && frame->hd.length == frame->data.padlen &&
+               !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
         charge(h2); /* all padding */
+    }
     bool ends = (type == NGHTTP2_HEADERS || type == NGHTTP2_DATA) && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-    if (!ends || !stream || !stream->exchange || stream->refused)
+    if (!ends || !stream || !stream->exchange || stream->refused) {
         return 0;
-    if (!stream->exchange->flows[h2->side->in].ended && !stream->refusal)
+    }
+    if (!stream->exchange->flows[h2->side->in].ended && !stream->refusal) {
         weft_exchange_end(stream->exchange, h2->side->in);
+    }
     weft_h2_touch(stream);
     return 0;
 }
@@ -270,8 +295,9 @@ static void note_error_sent(struct weft_h2 *h2, const nghttp2_frame *frame)
         h2->lost = true;
         h2->complaints++;
     }
-    if (frame->hd.type != NGHTTP2_RST_STREAM)
+    if (frame->hd.type != NGHTTP2_RST_STREAM) {
         return;
+    }
     switch (frame->rst_stream.error_code) {
     case NGHTTP2_PROTOCOL_ERROR:
     case NGHTTP2_FLOW_CONTROL_ERROR:
@@ -291,8 +317,9 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     struct weft_h2 *h2 = self;
     uint8_t type = frame->hd.type;
     note_error_sent(h2, frame);
-    if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA)
+    if (type != NGHTTP2_HEADERS && type != NGHTTP2_DATA) {
         return 0;
+    }
     h2->window_updates_spare += 2; /* the stream's and the connection's */
     struct weft_h2_stream *stream = stream_of(session, frame->hd.stream_id);
     if (stream && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {

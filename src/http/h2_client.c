@@ -15,29 +15,36 @@ static int field(struct weft_h2_stream *stream, struct weft_slice name, struct w
         answer->status = (int)weft_h2_length(value);
         return answer->status < 100 || answer->status > 599 ? WEFT_ERR_INVALID : 0;
     }
-    if (answer->status < 200)
+    if (answer->status < 200) {
         return 0;
-    if (weft_slice_equal(name, WEFT_SLICE("content-length")))
+    }
+    if (weft_slice_equal(name, WEFT_SLICE("content-length"))) {
         exchange->flows[WEFT_ANSWER].length = weft_h2_length(value);
-    if (weft_h2_is_framing(name))
+    }
+    if (weft_h2_is_framing(name)) {
         return 0;
+    }
     return weft_fields_add(&answer->fields, &exchange->arena, name, value);
 }
 
 static void head(struct weft_h2_stream *stream)
 {
     struct weft_exchange *exchange = stream->exchange;
-    if (!exchange)
+    if (!exchange) {
         return;
+    }
     int status = exchange->answer.status;
     stream->head_in = status >= 200;
-    if (stream->head_in && !stream->refusal)
+    if (stream->head_in && !stream->refusal) {
         weft_exchange_begin_answer(exchange);
-    if (stream->head_in)
+    }
+    if (stream->head_in) {
         return;
+    }
     exchange->answer.status = 0;
-    if (status == 100)
+    if (status == 100) {
         weft_exchange_want_body(exchange);
+    }
 }
 
 /* -- settling -- */
@@ -57,8 +64,9 @@ static void settle(struct weft_h2_stream *stream)
         return;
     }
     struct weft_exchange *exchange = stream->exchange;
-    if (!exchange)
+    if (!exchange) {
         return;
+    }
     if (exchange->aborted[WEFT_ASKER]) {
         weft_h2_reset(stream, NGHTTP2_CANCEL, WEFT_ERR_CANCELLED);
         return;
@@ -76,8 +84,9 @@ static void settle(struct weft_h2_stream *stream)
 static bool can_ask(const struct weft_carrier *carrier)
 {
     const struct weft_h2 *h2 = (const struct weft_h2 *)carrier;
-    if (h2->failed || h2->closing || h2->draining || h2->hung_up)
+    if (h2->failed || h2->closing || h2->draining || h2->hung_up) {
         return false;
+    }
     uint32_t theirs = nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
     return nghttp2_session_check_request_allowed(h2->session) && h2->stream_count < WEFT_HTTP_STREAMS_MAX &&
            h2->stream_count < theirs;
@@ -91,14 +100,17 @@ static int submit_request(struct weft_h2 *h2, struct weft_h2_stream *stream, con
     struct weft_h2_head head = {.count = 0};
     weft_h2_head_add(&head, WEFT_SLICE(":method"), request->method);
     weft_h2_head_add(&head, WEFT_SLICE(":scheme"), h2->carrier.options.scheme);
-    if (request->authority.size > 0)
+    if (request->authority.size > 0) {
         weft_h2_head_add(&head, WEFT_SLICE(":authority"), request->authority);
+    }
     weft_h2_head_add(&head, WEFT_SLICE(":path"), request->target);
     weft_h2_head_add_fields(&head, &request->fields);
-    if (body->length >= 0 && !bodiless)
+    if (body->length >= 0 && !bodiless) {
         weft_h2_head_add_length(&head, body->length);
-    if (exchange->expects_continue && !bodiless)
+    }
+    if (exchange->expects_continue && !bodiless) {
         weft_h2_head_add(&head, WEFT_SLICE("expect"), WEFT_SLICE("100-continue"));
+    }
     nghttp2_data_provider provider = {.source = {.ptr = stream}, .read_callback = weft_h2_read_body};
     return nghttp2_submit_request(h2->session, NULL, head.at, head.count, bodiless ? NULL : &provider, stream);
 }
@@ -106,11 +118,13 @@ static int submit_request(struct weft_h2 *h2, struct weft_h2_stream *stream, con
 static int ask(struct weft_carrier *carrier, struct weft_exchange *exchange)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
-    if (!can_ask(carrier))
+    if (!can_ask(carrier)) {
         return WEFT_ERR_FULL;
+    }
     struct weft_h2_stream *stream = weft_h2_stream_new(h2, 0);
-    if (!stream)
+    if (!stream) {
         return WEFT_ERR_MEMORY;
+    }
     int32_t id = submit_request(h2, stream, exchange);
     if (id < 0) {
         weft_h2_stream_free(stream);
@@ -120,8 +134,9 @@ static int ask(struct weft_carrier *carrier, struct weft_exchange *exchange)
     stream->shown = true;
     stream->submitted = true;
     weft_h2_carry(stream, exchange);
-    if (!exchange->expects_continue)
+    if (!exchange->expects_continue) {
         weft_exchange_want_body(exchange);
+    }
     carrier->options.owner.touched(carrier->options.owner.self);
     return 0;
 }
@@ -168,8 +183,9 @@ int weft_h2_client_new(struct weft_carrier **out, const struct weft_carrier_opti
                                                 .ask = ask};
     *out = NULL;
     struct weft_h2 *h2 = weft_alloc(sizeof(*h2));
-    if (!h2)
+    if (!h2) {
         return WEFT_ERR_MEMORY;
+    }
     int error = weft_h2_init(h2, &side, &ops, options);
     if (error < 0) {
         weft_free(h2);

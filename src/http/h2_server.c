@@ -28,14 +28,16 @@ static struct weft_exchange *refusal_exchange(struct weft_h2_stream *stream, con
     char body[REFUSAL_BODY_MAX];
     int size = weft_refusal_body(body, sizeof(body), refusal);
     WEFT_ASSERT(size > 0);
-    if (weft_exchange_new(&exchange, stream->h2->carrier.options.turn) < 0)
+    if (weft_exchange_new(&exchange, stream->h2->carrier.options.turn) < 0) {
         return NULL;
+    }
     exchange->request.method = is_head ? WEFT_SLICE("HEAD") : WEFT_SLICE("GET");
     int error =
         weft_exchange_reply(exchange, refusal->status, WEFT_SLICE("application/json"), weft_slice(body, (size_t)size));
     weft_exchange_leave(exchange, WEFT_WORKER, 0);
-    if (error == 0)
+    if (error == 0) {
         return exchange;
+    }
     weft_exchange_leave(exchange, WEFT_ASKER, 0);
     return NULL;
 }
@@ -46,8 +48,9 @@ static void refuse(struct weft_h2_stream *stream, const struct weft_refusal *ref
     struct weft_h2 *h2 = stream->h2;
     struct weft_carrier_owner *owner = &h2->carrier.options.owner;
     stream->refusal = NULL;
-    if (tell && owner->refused)
+    if (tell && owner->refused) {
         owner->refused(owner->self, refusal->status, refusal->why);
+    }
     if (stream->submitted) {
         weft_h2_reset(stream, NGHTTP2_CANCEL, WEFT_ERR_CANCELLED);
         return;
@@ -78,14 +81,18 @@ static int field(struct weft_h2_stream *stream, struct weft_slice name, struct w
 {
     struct weft_exchange *exchange = stream->exchange;
     struct weft_request_head *request = &exchange->request;
-    if (weft_slice_equal(name, WEFT_SLICE(":method")))
+    if (weft_slice_equal(name, WEFT_SLICE(":method"))) {
         return copy(exchange, &request->method, value);
-    if (weft_slice_equal(name, WEFT_SLICE(":path")))
+    }
+    if (weft_slice_equal(name, WEFT_SLICE(":path"))) {
         return copy(exchange, &request->target, value);
-    if (weft_slice_equal(name, WEFT_SLICE(":authority")))
+    }
+    if (weft_slice_equal(name, WEFT_SLICE(":authority"))) {
         return copy(exchange, &request->authority, value);
-    if (weft_slice_equal(name, WEFT_SLICE(":scheme")))
+    }
+    if (weft_slice_equal(name, WEFT_SLICE(":scheme"))) {
         return copy(exchange, &request->scheme, value);
+    }
     return weft_fields_add(&request->fields, &exchange->arena, name, value);
 }
 
@@ -106,11 +113,13 @@ static int join_cookies(struct weft_exchange *exchange)
             size += fields->at[i].value.size + 2;
         }
     }
-    if (crumbs < 2)
+    if (crumbs < 2) {
         return 0;
+    }
     char *joined = weft_arena_alloc(&exchange->arena, size);
-    if (!joined)
+    if (!joined) {
         return WEFT_ERR_MEMORY;
+    }
     for (size_t i = 0; i < fields->count; i++) {
         struct weft_field *crumb = &fields->at[i];
         if (!weft_slice_equal(crumb->name, WEFT_SLICE("cookie"))) {
@@ -133,9 +142,11 @@ static int join_cookies(struct weft_exchange *exchange)
 static void drop_framing(struct weft_fields *fields)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < fields->count; i++)
-        if (!weft_h2_is_framing(fields->at[i].name))
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!weft_h2_is_framing(fields->at[i].name)) {
             fields->at[kept++] = fields->at[i];
+        }
+    }
     fields->count = kept;
 }
 
@@ -143,10 +154,11 @@ static void drop_framing(struct weft_fields *fields)
 static const struct weft_refusal *check_authority(struct weft_request_head *request)
 {
     struct weft_slice host = weft_fields_value(&request->fields, "host");
-    if (!request->authority.data)
+    if (!request->authority.data) {
         request->authority = host;
-    else if (host.data && !weft_slice_equal_nocase(host, request->authority))
+    } else if (host.data && !weft_slice_equal_nocase(host, request->authority)) {
         return &two_hosts;
+    }
     return weft_authority_valid(request->authority) ? NULL : &bad_host;
 }
 
@@ -156,27 +168,34 @@ static const struct weft_refusal *check(struct weft_h2_stream *stream, struct we
     struct weft_exchange *exchange = stream->exchange;
     struct weft_request_head *request = &exchange->request;
     struct weft_flow *body = &exchange->flows[WEFT_REQUEST];
-    if (stream->refusal)
+    if (stream->refusal) {
         return stream->refusal;
-    if (weft_target_check(request->method, request->target, from_target) < 0)
+    }
+    if (weft_target_check(request->method, request->target, from_target) < 0) {
         return from_target;
+    }
     const struct weft_refusal *refusal = check_authority(request);
-    if (refusal)
+    if (refusal) {
         return refusal;
+    }
     /* A proxy before us may have ended TLS: which of the two it says is its business, what we are told is ours. */
     if (!weft_slice_equal(request->scheme, WEFT_SLICE("http")) &&
-        !weft_slice_equal(request->scheme, WEFT_SLICE("https")))
+        !weft_slice_equal(request->scheme, WEFT_SLICE("https"))) {
         return &bad_scheme;
+    }
     request->scheme = stream->h2->carrier.options.scheme;
 
     body->length = weft_h2_length(weft_fields_value(&request->fields, "content-length"));
-    if (body->length < 0 && body->ended)
+    if (body->length < 0 && body->ended) {
         body->length = (int64_t)body->written;
-    if (body->length > 0 && (uint64_t)body->length > stream->h2->body_max)
+    }
+    if (body->length > 0 && (uint64_t)body->length > stream->h2->body_max) {
         return &too_large;
+    }
     struct weft_slice expect = weft_fields_value(&request->fields, "expect");
-    if (expect.data && !weft_slice_equal_nocase(expect, WEFT_SLICE("100-continue")))
+    if (expect.data && !weft_slice_equal_nocase(expect, WEFT_SLICE("100-continue"))) {
         return &bad_expect;
+    }
     exchange->expects_continue = expect.data && !body->ended && body->written == 0;
     drop_framing(&request->fields);
     return NULL;
@@ -223,8 +242,9 @@ static void submit_answer(struct weft_h2_stream *stream)
     char digits[3] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10), (char)('0' + status % 10)};
     weft_h2_head_add(&head, WEFT_SLICE(":status"), weft_slice(digits, sizeof(digits)));
     weft_h2_head_add_fields(&head, &exchange->answer.fields);
-    if (body->length >= 0 && status != 204 && status != 304)
+    if (body->length >= 0 && status != 204 && status != 304) {
         weft_h2_head_add_length(&head, body->length);
+    }
     stream->submitted = true;
     stream->moved_at = h2->carrier.options.turn->now;
     bool bodiless =
@@ -240,16 +260,18 @@ static void settle_answer(struct weft_h2_stream *stream)
     struct weft_flow *body = &exchange->flows[WEFT_ANSWER];
     int aborted = body->ended ? 0 : exchange->aborted[WEFT_WORKER];
     if (exchange->body_wanted && exchange->expects_continue && !aborted && !stream->continued && !stream->submitted &&
-        exchange->flows[WEFT_REQUEST].written == 0 && !exchange->flows[WEFT_REQUEST].ended)
+        exchange->flows[WEFT_REQUEST].written == 0 && !exchange->flows[WEFT_REQUEST].ended) {
         submit_continue(stream); /* also before an answer that begins while the body is still wanted */
-    if (aborted && !exchange->answer_begun)
+    }
+    if (aborted && !exchange->answer_begun) {
         refuse(stream, weft_refusal_for_error(aborted), false);
-    else if (exchange->answer_begun && !stream->submitted)
+    } else if (exchange->answer_begun && !stream->submitted) {
         submit_answer(stream);
-    else if (aborted && body->bytes.size == 0)
+    } else if (aborted && body->bytes.size == 0) {
         weft_h2_reset(stream, NGHTTP2_INTERNAL_ERROR, WEFT_ERR_CANCELLED);
-    else
+    } else {
         weft_h2_settle_out(stream);
+    }
 }
 
 /* The answer is complete, and the rest of the request is not wanted. RFC 9113 8.1 allows a reset without an error at
@@ -260,8 +282,9 @@ static void linger(struct weft_h2_stream *stream)
     weft_h2_leave(stream, 0);
     stream->lingers = true;
     stream->moved_at = h2->carrier.options.turn->now;
-    if (h2->check_at > stream->moved_at + WEFT_HTTP_LINGER)
+    if (h2->check_at > stream->moved_at + WEFT_HTTP_LINGER) {
         h2->check_at = stream->moved_at + WEFT_HTTP_LINGER;
+    }
 }
 
 static void settle(struct weft_h2_stream *stream)
@@ -270,18 +293,24 @@ static void settle(struct weft_h2_stream *stream)
         weft_h2_stream_free(stream);
         return;
     }
-    if (stream->exchange && stream->unsendable)
+    if (stream->exchange && stream->unsendable) {
         weft_h2_reset(stream, NGHTTP2_INTERNAL_ERROR, WEFT_ERR_CANCELLED);
-    if (stream->exchange && stream->head_in && !stream->shown)
+    }
+    if (stream->exchange && stream->head_in && !stream->shown) {
         show(stream);
-    if (stream->exchange && stream->refusal)
+    }
+    if (stream->exchange && stream->refusal) {
         refuse(stream, stream->refusal, true);
-    if (stream->exchange && stream->shown)
+    }
+    if (stream->exchange && stream->shown) {
         weft_h2_settle_in(stream);
-    if (stream->exchange && stream->shown)
+    }
+    if (stream->exchange && stream->shown) {
         settle_answer(stream);
-    if (stream->exchange && stream->sent_end)
+    }
+    if (stream->exchange && stream->sent_end) {
         linger(stream); /* it would be closed already if the peer had ended it too */
+    }
 }
 
 /* -- deadlines -- */
@@ -315,20 +344,25 @@ static void check_streams(struct weft_h2 *h2)
     weft_time now = h2->carrier.options.turn->now;
     h2->check_at = WEFT_NEVER;
     for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next) {
-        if (stream->lingers && !stream->closed)
+        if (stream->lingers && !stream->closed) {
             check_lingering(stream);
-        if (!stream->exchange || h2->failed)
+        }
+        if (!stream->exchange || h2->failed) {
             continue;
+        }
         bool waits = stream->head_in && waits_for_peer(stream);
         weft_time at = (waits ? stream->moved_at : now) + WEFT_HTTP_IDLE_TIMEOUT;
-        if (at <= now && !stream->submitted)
+        if (at <= now && !stream->submitted) {
             refuse(stream, &too_slow, true);
-        else if (at <= now)
+        } else if (at <= now) {
             weft_h2_reset(stream, NGHTTP2_CANCEL, WEFT_ERR_CANCELLED);
-        if (at <= now)
+        }
+        if (at <= now) {
             at = now + WEFT_HTTP_IDLE_TIMEOUT;
-        if (at < h2->check_at)
+        }
+        if (at < h2->check_at) {
             h2->check_at = at;
+        }
     }
 }
 
@@ -347,13 +381,16 @@ static weft_time idle_deadline(const struct weft_h2 *h2)
 static weft_time deadline(const struct weft_carrier *carrier)
 {
     const struct weft_h2 *h2 = (const struct weft_h2 *)carrier;
-    if (h2->failed)
+    if (h2->failed) {
         return WEFT_NEVER;
-    if (h2->closing)
+    }
+    if (h2->closing) {
         return h2->closing_at + WEFT_HTTP_HEADER_TIMEOUT;
+    }
     weft_time at = head_deadline(h2), idle = idle_deadline(h2);
-    if (h2->stream_count > 0 && h2->check_at < at)
+    if (h2->stream_count > 0 && h2->check_at < at) {
         at = h2->check_at;
+    }
     return idle < at ? idle : at;
 }
 
@@ -361,16 +398,18 @@ static void expire(struct weft_carrier *carrier)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
     weft_time now = carrier->options.turn->now;
-    if (h2->failed || deadline(carrier) > now)
+    if (h2->failed || deadline(carrier) > now) {
         return;
-    if (h2->closing)
+    }
+    if (h2->closing) {
         weft_h2_fail(h2); /* the peer does not even read our GOAWAY */
-    else if (head_deadline(h2) <= now)
+    } else if (head_deadline(h2) <= now) {
         weft_h2_terminate(h2, NGHTTP2_NO_ERROR, "a preface or field block that was not finished in time");
-    else if (idle_deadline(h2) <= now)
+    } else if (idle_deadline(h2) <= now) {
         weft_h2_terminate(h2, NGHTTP2_NO_ERROR, NULL);
-    else
+    } else {
         check_streams(h2);
+    }
     carrier->options.owner.touched(carrier->options.owner.self);
 }
 
@@ -380,9 +419,11 @@ static void hangup(struct weft_carrier *carrier)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
     h2->hung_up = true;
-    for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next)
-        if (stream->exchange && !stream->exchange->flows[WEFT_ANSWER].ended)
+    for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next) {
+        if (stream->exchange && !stream->exchange->flows[WEFT_ANSWER].ended) {
             weft_h2_reset(stream, NGHTTP2_CANCEL, WEFT_ERR_CANCELLED);
+        }
+    }
     carrier->options.owner.touched(carrier->options.owner.self);
 }
 
@@ -407,8 +448,9 @@ int weft_h2_server_new(struct weft_carrier **out, const struct weft_carrier_opti
                                                 .drain = weft_h2_drain};
     *out = NULL;
     struct weft_h2 *h2 = weft_alloc(sizeof(*h2));
-    if (!h2)
+    if (!h2) {
         return WEFT_ERR_MEMORY;
+    }
     int error = weft_h2_init(h2, &side, &ops, options);
     if (error < 0) {
         weft_free(h2);

@@ -14,18 +14,21 @@
 struct weft_h2_stream *weft_h2_stream_new(struct weft_h2 *h2, int32_t id)
 {
     struct weft_h2_stream *stream = weft_zalloc(sizeof(*stream));
-    if (!stream)
+    if (!stream) {
         return NULL;
+    }
     stream->h2 = h2;
     stream->id = id;
     stream->moved_at = h2->carrier.options.turn->now;
     stream->next = h2->streams;
-    if (stream->next)
+    if (stream->next) {
         stream->next->previous = stream;
+    }
     h2->streams = stream;
     h2->stream_count++;
-    if (h2->check_at > stream->moved_at + WEFT_HTTP_IDLE_TIMEOUT)
+    if (h2->check_at > stream->moved_at + WEFT_HTTP_IDLE_TIMEOUT) {
         h2->check_at = stream->moved_at + WEFT_HTTP_IDLE_TIMEOUT;
+    }
     return stream;
 }
 
@@ -34,12 +37,14 @@ void weft_h2_stream_free(struct weft_h2_stream *stream)
 {
     struct weft_h2 *h2 = stream->h2;
     weft_h2_leave(stream, h2->side->why);
-    if (stream->previous)
+    if (stream->previous) {
         stream->previous->next = stream->next;
-    else
+    } else {
         h2->streams = stream->next;
-    if (stream->next)
+    }
+    if (stream->next) {
         stream->next->previous = stream->previous;
+    }
     h2->stream_count--;
     h2->idle_at = h2->carrier.options.turn->now;
     weft_free(stream);
@@ -66,14 +71,16 @@ void weft_h2_leave(struct weft_h2_stream *stream, int why)
 {
     struct weft_exchange *exchange = stream->exchange;
     enum weft_end end = stream->h2->side->end;
-    if (!exchange)
+    if (!exchange) {
         return;
+    }
     stream->exchange = NULL;
     stream->h2->running--;
     stream->h2->held -= stream->held;
     stream->held = 0;
-    if (!stream->shown)
+    if (!stream->shown) {
         weft_exchange_leave(exchange, end == WEFT_ASKER ? WEFT_WORKER : WEFT_ASKER, 0);
+    }
     weft_exchange_leave(exchange, end, why);
 }
 
@@ -81,21 +88,24 @@ void weft_h2_reset(struct weft_h2_stream *stream, uint32_t code, int why)
 {
     struct weft_h2 *h2 = stream->h2;
     weft_h2_leave(stream, why);
-    if (!stream->closed && !h2->closing && !h2->failed)
+    if (!stream->closed && !h2->closing && !h2->failed) {
         (void)weft_h2_ok(h2, nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, stream->id, code));
+    }
 }
 
 void weft_h2_touch(struct weft_h2_stream *stream)
 {
     struct weft_h2 *h2 = stream->h2;
-    if (stream->touched)
+    if (stream->touched) {
         return;
+    }
     stream->touched = true;
     stream->next_touched = NULL;
-    if (h2->touched)
+    if (h2->touched) {
         h2->touched_last->next_touched = stream;
-    else
+    } else {
         h2->touched = stream;
+    }
     h2->touched_last = stream;
 }
 
@@ -103,8 +113,9 @@ void weft_h2_touch(struct weft_h2_stream *stream)
 
 static void leave_all(struct weft_h2 *h2)
 {
-    for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next)
+    for (struct weft_h2_stream *stream = h2->streams; stream; stream = stream->next) {
         weft_h2_leave(stream, h2->side->why);
+    }
 }
 
 void weft_h2_fail(struct weft_h2 *h2)
@@ -115,29 +126,33 @@ void weft_h2_fail(struct weft_h2 *h2)
 
 bool weft_h2_ok(struct weft_h2 *h2, int result)
 {
-    if (result < 0)
+    if (result < 0) {
         weft_h2_fail(h2);
+    }
     return result >= 0;
 }
 
 void weft_h2_terminate(struct weft_h2 *h2, uint32_t code, const char *why)
 {
     struct weft_carrier_owner *owner = &h2->carrier.options.owner;
-    if (h2->closing || h2->failed)
+    if (h2->closing || h2->failed) {
         return;
+    }
     h2->closing = true;
     h2->closing_at = h2->carrier.options.turn->now;
     (void)weft_h2_ok(h2, nghttp2_session_terminate_session(h2->session, code));
     leave_all(h2);
-    if (why && owner->refused)
+    if (why && owner->refused) {
         owner->refused(owner->self, 0, why);
+    }
 }
 
 void weft_h2_drain(struct weft_carrier *carrier)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
-    if (h2->failed || h2->closing || h2->draining)
+    if (h2->failed || h2->closing || h2->draining) {
         return;
+    }
     h2->draining = true;
     (void)weft_h2_ok(h2, nghttp2_submit_goaway(h2->session, NGHTTP2_FLAG_NONE,
                                                nghttp2_session_get_last_proc_stream_id(h2->session), NGHTTP2_NO_ERROR,
@@ -159,8 +174,9 @@ void weft_h2_head_add(struct weft_h2_head *head, struct weft_slice name, struct 
 
 void weft_h2_head_add_fields(struct weft_h2_head *head, const struct weft_fields *fields)
 {
-    for (size_t i = 0; i < fields->count; i++)
+    for (size_t i = 0; i < fields->count; i++) {
         weft_h2_head_add(head, fields->at[i].name, fields->at[i].value);
+    }
 }
 
 void weft_h2_head_add_length(struct weft_h2_head *head, int64_t length)
@@ -175,9 +191,11 @@ bool weft_h2_is_framing(struct weft_slice name)
 {
     static const struct weft_slice names[] = {
         {"host", 4}, {"content-length", 14}, {"te", 2}, {"trailer", 7}, {"expect", 6}};
-    for (size_t i = 0; i < WEFT_COUNT(names); i++)
-        if (weft_slice_equal(name, names[i]))
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        if (weft_slice_equal(name, names[i])) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -185,8 +203,9 @@ int64_t weft_h2_length(struct weft_slice digits)
 {
     int64_t length = 0;
     for (size_t i = 0; i < digits.size; i++) {
-        if (digits.data[i] < '0' || digits.data[i] > '9' || length > (INT64_MAX - 9) / 10)
+        if (digits.data[i] < '0' || digits.data[i] > '9' || length > (INT64_MAX - 9) / 10) {
             return WEFT_LENGTH_UNKNOWN;
+        }
         length = length * 10 + (digits.data[i] - '0');
     }
     return digits.size > 0 ? length : WEFT_LENGTH_UNKNOWN;
@@ -202,12 +221,15 @@ void weft_h2_settle_in(struct weft_h2_stream *stream)
     size_t taken = stream->held - flow->bytes.size;
     stream->held -= taken;
     h2->held -= taken;
-    if (taken > 0 && stream->held == 0)
+    if (taken > 0 && stream->held == 0) {
         stream->moved_at = h2->carrier.options.turn->now; /* from now on the peer is the one waited for */
-    if (stream->held > 0)
+    }
+    if (stream->held > 0) {
         weft_exchange_await_room(stream->exchange, h2->side->in);
-    if (taken > 0 && !flow->ended)
+    }
+    if (taken > 0 && !flow->ended) {
         (void)weft_h2_ok(h2, nghttp2_session_consume_stream(h2->session, stream->id, taken));
+    }
 }
 
 static void submit_trailers(struct weft_h2_stream *stream)
@@ -242,8 +264,9 @@ static void settle(struct weft_h2 *h2)
         stream->touched = false;
         h2->side->settle(stream);
     }
-    if (h2->failed)
+    if (h2->failed) {
         return;
+    }
     if (h2->owed > 0 && h2->held <= WEFT_H2_HELD_MAX) {
         (void)weft_h2_ok(h2, nghttp2_session_consume_connection(h2->session, h2->owed));
         h2->owed = 0;
@@ -254,8 +277,9 @@ static void tell_complaints(struct weft_h2 *h2)
 {
     struct weft_carrier_owner *owner = &h2->carrier.options.owner;
     for (; h2->complaints > 0; h2->complaints--) {
-        if (owner->refused)
+        if (owner->refused) {
             owner->refused(owner->self, 0, "a frame or field block that breaks HTTP/2");
+        }
     }
 }
 
@@ -263,8 +287,9 @@ static void tell_complaints(struct weft_h2 *h2)
 static void settle_end(struct weft_h2 *h2)
 {
     tell_complaints(h2);
-    if (h2->calm)
+    if (h2->calm) {
         weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames without progress");
+    }
     if (h2->lost && !h2->closing) {
         h2->closing = true;
         h2->closing_at = h2->carrier.options.turn->now;
@@ -275,15 +300,17 @@ static void settle_end(struct weft_h2 *h2)
 void weft_h2_receive(struct weft_carrier *carrier, const char *data, size_t size)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
-    if (h2->failed || h2->closing)
+    if (h2->failed || h2->closing) {
         return;
+    }
     ssize_t read = nghttp2_session_mem_recv(h2->session, (const uint8_t *)data, size);
-    if (read == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+    if (read == NGHTTP2_ERR_BAD_CLIENT_MAGIC) {
         weft_h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, "no HTTP/2 preface");
-    else if (read == NGHTTP2_ERR_FLOODED || read == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS)
+    } else if (read == NGHTTP2_ERR_FLOODED || read == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
         weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "a flood of frames");
-    else if (read < 0)
+    } else if (read < 0) {
         weft_h2_fail(h2);
+    }
     settle(h2);
     settle_end(h2);
     carrier->options.owner.touched(carrier->options.owner.self);
@@ -300,8 +327,9 @@ void weft_h2_fill(struct weft_carrier *carrier, struct weft_bytes *output)
             weft_h2_fail(h2);
         } else if (size == 0) {
             settle_end(h2);
-            if (!h2->touched && !(h2->calm && nghttp2_session_want_write(h2->session)))
+            if (!h2->touched && !(h2->calm && nghttp2_session_want_write(h2->session))) {
                 break;
+            }
             settle(h2);
         }
     }
@@ -317,8 +345,9 @@ bool weft_h2_wants_input(const struct weft_carrier *carrier)
 bool weft_h2_done(const struct weft_carrier *carrier)
 {
     const struct weft_h2 *h2 = (const struct weft_h2 *)carrier;
-    if (h2->failed)
+    if (h2->failed) {
         return true;
+    }
     bool reads = !h2->hung_up && nghttp2_session_want_read(h2->session);
     return !reads && !h2->touched && !nghttp2_session_want_write(h2->session);
 }
@@ -362,15 +391,17 @@ static int make_session(struct weft_h2 *h2)
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
     int error = WEFT_ERR_MEMORY;
-    if (nghttp2_option_new(&option) < 0 || nghttp2_session_callbacks_new(&callbacks) < 0)
+    if (nghttp2_option_new(&option) < 0 || nghttp2_session_callbacks_new(&callbacks) < 0) {
         goto out;
+    }
     weft_h2_set_callbacks(callbacks);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_outbound_ack(option, WEFT_H2_ACKS_MAX);
     nghttp2_option_set_max_continuations(option, WEFT_H2_CONTINUATIONS_MAX);
-    for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+    for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++) {
         nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
+    }
     nghttp2_option_set_max_send_header_block_length(option, WEFT_H2_HEAD_OUT_MAX);
     /* nghttp2 counts resets by a clock of its own; ours are glitches, on the turn's clock. */
     nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
@@ -410,8 +441,9 @@ int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const stru
                            .check_at = WEFT_NEVER,
                            .started_at = now};
     int error = make_session(h2);
-    if (error < 0)
+    if (error < 0) {
         return error;
+    }
     if (nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, server ? server_settings : client_settings,
                                 server ? WEFT_COUNT(server_settings) : WEFT_COUNT(client_settings)) < 0 ||
         nghttp2_session_set_local_window_size(h2->session, NGHTTP2_FLAG_NONE, 0, WEFT_HTTP_WINDOW) < 0) {
@@ -424,8 +456,9 @@ int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const stru
 void weft_h2_free(struct weft_carrier *carrier)
 {
     struct weft_h2 *h2 = (struct weft_h2 *)carrier;
-    while (h2->streams)
+    while (h2->streams) {
         weft_h2_stream_free(h2->streams);
+    }
     nghttp2_session_del(h2->session);
     weft_free(h2);
 }

@@ -25,8 +25,9 @@ static bool is_alnum(unsigned char c)
 
 static int hex_digit(unsigned char c)
 {
-    if (c >= '0' && c <= '9')
+    if (c >= '0' && c <= '9') {
         return c - '0';
+    }
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -34,8 +35,9 @@ static int hex_digit(unsigned char c)
 /* The byte that two hex digits at `at` spell, or -1. */
 static int hex_pair(struct weft_slice text, size_t at)
 {
-    if (at + 2 > text.size)
+    if (at + 2 > text.size) {
         return -1;
+    }
     int high = hex_digit((unsigned char)text.data[at]);
     int low = hex_digit((unsigned char)text.data[at + 1]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
@@ -46,8 +48,9 @@ static bool is_token(struct weft_slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
+        if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))) {
             return false;
+        }
     }
     return text.size > 0;
 }
@@ -58,8 +61,9 @@ static unsigned char decode(struct weft_slice path, size_t *at)
     unsigned char c = (unsigned char)path.data[(*at)++];
     while (c == '%') {
         int byte = hex_pair(path, *at);
-        if (byte < 0)
+        if (byte < 0) {
             break;
+        }
         c = (unsigned char)byte;
         *at += 2;
     }
@@ -75,16 +79,18 @@ static bool path_climbs(struct weft_slice path)
         unsigned char c = decode(path, &at);
         bool overlong = c == 0xc0 || c == 0xc1 || (previous == 0xe0 && c >= 0x80 && c < 0xa0) ||
                         (previous == 0xf0 && c >= 0x80 && c < 0x90);
-        if (c == '\0' || overlong)
+        if (c == '\0' || overlong) {
             return true;
+        }
         previous = c;
         if (c != '/' && c != '\\') {
             segment++;
             dots += c == '.';
             continue;
         }
-        if (segment == 2 && dots == 2)
+        if (segment == 2 && dots == 2) {
             return true;
+        }
         segment = 0;
         dots = 0;
     }
@@ -93,26 +99,34 @@ static bool path_climbs(struct weft_slice path)
 
 int weft_target_check(struct weft_slice method, struct weft_slice target, struct weft_refusal *refusal)
 {
-    if (!is_token(method))
+    if (!is_token(method)) {
         return refuse(refusal, &bad_method);
-    if (weft_slice_equal(method, WEFT_SLICE("CONNECT")))
+    }
+    if (weft_slice_equal(method, WEFT_SLICE("CONNECT"))) {
         return refuse(refusal, &no_connect);
-    if (target.size > WEFT_HTTP_TARGET_MAX)
+    }
+    if (target.size > WEFT_HTTP_TARGET_MAX) {
         return refuse(refusal, &too_long);
-    if (weft_slice_equal(target, WEFT_SLICE("*")) && weft_slice_equal(method, WEFT_SLICE("OPTIONS")))
+    }
+    if (weft_slice_equal(target, WEFT_SLICE("*")) && weft_slice_equal(method, WEFT_SLICE("OPTIONS"))) {
         return 0;
-    if (target.size == 0 || target.data[0] != '/')
+    }
+    if (target.size == 0 || target.data[0] != '/') {
         return refuse(refusal, &bad_form);
+    }
 
     size_t path = target.size;
     for (size_t i = 0; i < target.size; i++) {
         unsigned char c = (unsigned char)target.data[i];
-        if (c <= ' ' || c >= 0x7f || c == '#')
+        if (c <= ' ' || c >= 0x7f || c == '#') {
             return refuse(refusal, &bad_byte);
-        if (c == '%' && hex_pair(target, i + 1) <= 0)
+        }
+        if (c == '%' && hex_pair(target, i + 1) <= 0) {
             return refuse(refusal, &bad_escape);
-        if (c == '?' && path == target.size)
+        }
+        if (c == '?' && path == target.size) {
             path = i;
+        }
     }
     return path_climbs(weft_slice(target.data, path)) ? refuse(refusal, &climbs) : 0;
 }
@@ -120,11 +134,13 @@ int weft_target_check(struct weft_slice method, struct weft_slice target, struct
 static bool port_valid(struct weft_slice port)
 {
     unsigned value = 0;
-    if (port.size == 0 || port.size > 5)
+    if (port.size == 0 || port.size > 5) {
         return false;
+    }
     for (size_t i = 0; i < port.size; i++) {
-        if (port.data[i] < '0' || port.data[i] > '9')
+        if (port.data[i] < '0' || port.data[i] > '9') {
             return false;
+        }
         value = value * 10 + (unsigned)(port.data[i] - '0');
     }
     return value <= 65535;
@@ -132,24 +148,29 @@ static bool port_valid(struct weft_slice port)
 
 bool weft_authority_valid(struct weft_slice authority)
 {
-    if (authority.size == 0 || authority.size > WEFT_HTTP_AUTHORITY_MAX)
+    if (authority.size == 0 || authority.size > WEFT_HTTP_AUTHORITY_MAX) {
         return false;
+    }
     bool literal = authority.data[0] == '[';
     size_t at = literal ? 1 : 0;
     size_t start = at;
     for (; at < authority.size; at++) {
         unsigned char c = (unsigned char)authority.data[at];
-        if (literal ? hex_digit(c) < 0 && c != ':' && c != '.' : !is_alnum(c) && (c == '\0' || !strchr("-._~", c)))
+        if (literal ? hex_digit(c) < 0 && c != ':' && c != '.' : !is_alnum(c) && (c == '\0' || !strchr("-._~", c))) {
             break;
+        }
     }
-    if (at == start)
+    if (at == start) {
         return false;
+    }
     if (literal) {
-        if (at == authority.size || authority.data[at] != ']')
+        if (at == authority.size || authority.data[at] != ']') {
             return false;
+        }
         at++;
     }
-    if (at == authority.size)
+    if (at == authority.size) {
         return true;
+    }
     return authority.data[at] == ':' && port_valid(weft_slice(authority.data + at + 1, authority.size - at - 1));
 }

@@ -27,8 +27,9 @@ static void write_step(struct weft_bytes *wire, const struct h2_step *step)
             continue;
         }
         h2_frame_header(wire, step->size * repeat, step->type, step->flags, step->id);
-        for (size_t j = 0; j < repeat; j++)
+        for (size_t j = 0; j < repeat; j++) {
             h2_append(wire, step->bytes, step->size);
+        }
     }
 }
 
@@ -58,8 +59,9 @@ static void check_lives(const char *name, struct weft_bytes *wire)
     h2_headers(wire, WHOLE, AFTERWARDS, GET, sizeof(GET) - 1);
     deliver(wire, SIZE_MAX);
     if (heard.goaway || weft_carrier_done(pair.server) || heard.status[AFTERWARDS / 2] != 200 ||
-        !heard.ended[AFTERWARDS / 2])
+        !heard.ended[AFTERWARDS / 2]) {
         fail_msg("%s: the connection does not live on", name);
+    }
 }
 
 static void run_case(const struct h2_case *c, size_t piece_max)
@@ -74,10 +76,12 @@ static void run_case(const struct h2_case *c, size_t piece_max)
     }
     uint32_t id = 0;
     for (size_t i = 0; i < WEFT_COUNT(c->steps); i++) {
-        if (c->steps[i].bytes)
+        if (c->steps[i].bytes) {
             write_step(&wire, &c->steps[i]);
-        if (c->steps[i].type == NGHTTP2_HEADERS && c->steps[i].bytes && !c->steps[i].raw)
+        }
+        if (c->steps[i].type == NGHTTP2_HEADERS && c->steps[i].bytes && !c->steps[i].raw) {
             id = c->steps[i].id & 0x7fffffff;
+        }
     }
     deliver(&wire, piece_max);
 
@@ -98,13 +102,16 @@ static void run_case(const struct h2_case *c, size_t piece_max)
         as_expected = status == 0 && reset < 0 && goaway < 0;
         break;
     }
-    if (!as_expected)
+    if (!as_expected) {
         fail_msg("%s: status %d, reset %d, goaway %d", c->name, (int)status, (int)reset, (int)goaway);
-    if (c->outcome != GOES_AWAY)
+    }
+    if (c->outcome != GOES_AWAY) {
         check_lives(c->name, &wire);
+    }
     bool fine = c->outcome == IGNORES || (c->outcome == ANSWERS && c->code == 200);
-    if (pair.refused != (fine ? 0 : 1))
+    if (pair.refused != (fine ? 0 : 1)) {
         fail_msg("%s: the owner was told %u times", c->name, pair.refused);
+    }
 
     weft_bytes_deinit(&wire);
     h2_heard_deinit(&heard);
@@ -115,15 +122,17 @@ static void run_case(const struct h2_case *c, size_t piece_max)
 static void test_whole(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < WEFT_COUNT(h2_server_cases); i++)
+    for (size_t i = 0; i < WEFT_COUNT(h2_server_cases); i++) {
         run_case(&h2_server_cases[i], SIZE_MAX);
+    }
 }
 
 static void test_byte_by_byte(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < WEFT_COUNT(h2_server_cases); i++)
+    for (size_t i = 0; i < WEFT_COUNT(h2_server_cases); i++) {
         run_case(&h2_server_cases[i], 1);
+    }
 }
 
 int main(void)

@@ -52,12 +52,15 @@ static void act_write(struct model *model, enum weft_way way, size_t size)
     char piece[8192];
     const struct weft_flow *flow = &model->exchange->flows[way];
     enum weft_end reader = way == WEFT_REQUEST ? WEFT_WORKER : WEFT_ASKER;
-    if (flow->length >= 0 && size > (uint64_t)flow->length - model->written[way])
+    if (flow->length >= 0 && size > (uint64_t)flow->length - model->written[way]) {
         size = (size_t)((uint64_t)flow->length - model->written[way]);
-    if (size > sizeof(piece))
+    }
+    if (size > sizeof(piece)) {
         size = sizeof(piece);
-    for (size_t i = 0; i < size; i++)
+    }
+    for (size_t i = 0; i < size; i++) {
         piece[i] = pattern(way, model->written[way] + i);
+    }
     int error = weft_exchange_write(model->exchange, way, piece, size);
     WEFT_ASSERT(error == (model->gone[reader] ? WEFT_ERR_CLOSED : 0));
     model->written[way] += error ? 0 : size;
@@ -67,10 +70,12 @@ static void act_take(struct model *model, enum weft_way way, size_t size)
 {
     struct weft_flow *flow = &model->exchange->flows[way];
     struct weft_slice front = weft_bytes_front(&flow->bytes);
-    if (size > front.size)
+    if (size > front.size) {
         size = front.size;
-    for (size_t i = 0; i < size; i++)
+    }
+    for (size_t i = 0; i < size; i++) {
         WEFT_ASSERT(front.data[i] == pattern(way, model->taken[way] + i));
+    }
     weft_exchange_take(model->exchange, way, size);
     model->taken[way] += size;
 }
@@ -89,10 +94,11 @@ static void act_end(struct model *model, enum weft_way way)
 {
     int64_t length = model->exchange->flows[way].length;
     weft_exchange_end(model->exchange, way);
-    if (length >= 0 && model->written[way] < (uint64_t)length)
+    if (length >= 0 && model->written[way] < (uint64_t)length) {
         model->cut[way] = true;
-    else
+    } else {
         model->ended[way] = true;
+    }
 }
 
 /* False once both ends have left. */
@@ -104,8 +110,9 @@ static bool act_leave(struct model *model, enum weft_end end)
     bool complete = model->ended[says] && (end == WEFT_WORKER || heard);
     weft_exchange_leave(model->exchange, end, WEFT_ERR_CANCELLED);
     model->gone[end] = true;
-    if (model->gone[other])
+    if (model->gone[other]) {
         return false;
+    }
     int why = model->exchange->aborted[end];
     WEFT_ASSERT(why == (model->cut[says] ? WEFT_ERR_CLOSED : complete ? 0 : WEFT_ERR_CANCELLED));
     model->told[other] = false;
@@ -133,20 +140,24 @@ static bool act(struct model *model, uint8_t byte)
     switch (byte >> 1 & 7) {
     case 0:
     case 1:
-        if (may_write(model, way))
+        if (may_write(model, way)) {
             act_write(model, way, size);
+        }
         break;
     case 2:
-        if (!model->gone[reader])
+        if (!model->gone[reader]) {
             act_take(model, way, size);
+        }
         break;
     case 3:
-        if (!model->gone[reader])
+        if (!model->gone[reader]) {
             act_take_all(model, way);
+        }
         break;
     case 4:
-        if (may_write(model, way) && size > 1000)
+        if (may_write(model, way) && size > 1000) {
             act_end(model, way);
+        }
         break;
     case 5:
         if (may_write(model, way)) {
@@ -158,12 +169,14 @@ static bool act(struct model *model, uint8_t byte)
         }
         break;
     case 6:
-        if (!model->gone[writer] && size > 4000)
+        if (!model->gone[writer] && size > 4000) {
             return act_leave(model, writer);
+        }
         break;
     default:
-        if (!model->gone[WEFT_WORKER])
+        if (!model->gone[WEFT_WORKER]) {
             weft_exchange_want_body(model->exchange);
+        }
     }
     return true;
 }
@@ -171,13 +184,16 @@ static bool act(struct model *model, uint8_t byte)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct model model = {0};
-    if (size < 4)
+    if (size < 4) {
         return 0;
+    }
     weft_turn_init(&model.turn);
     WEFT_ASSERT(weft_exchange_new(&model.exchange, &model.turn) == 0);
-    for (int way = 0; way < 2; way++)
-        if (data[way] & 1)
+    for (int way = 0; way < 2; way++) {
+        if (data[way] & 1) {
             model.exchange->flows[way].length = (int64_t)data[way] * data[2 + way];
+        }
+    }
     weft_exchange_attach(model.exchange, WEFT_ASKER, wake_asker, &model);
     weft_exchange_attach(model.exchange, WEFT_WORKER, wake_worker, &model);
     bool lives = true;
@@ -191,8 +207,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             WEFT_ASSERT(flow->written == model.written[way] && flow->ended == model.ended[way]);
         }
     }
-    for (int end = 0; end < 2 && lives; end++)
+    for (int end = 0; end < 2 && lives; end++) {
         lives = model.gone[end] || act_leave(&model, (enum weft_end)end);
+    }
     weft_turn_run(&model.turn);
     weft_bytes_trim();
     WEFT_ASSERT(weft_mem_live() == 0);

@@ -32,8 +32,9 @@ static void ask_all(bool reads)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0)
+    if (size == 0) {
         return 0;
+    }
     uint8_t how = data[0];
     size_t piece = (how & 0x0f) ? (size_t)(how & 0x0f) * 40 : 1;
     pair = (struct ends_pair){0};
@@ -44,8 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     WEFT_ASSERT(weft_h2_client_new(&pair.client, &options) == 0);
     ask_all((how & 0x20) == 0);
     fetch();
-    if (how & 0x10)
+    if (how & 0x10) {
         weft_carrier_receive(pair.client, "\0\0\0\x04\0\0\0\0\0", 9);
+    }
     for (size_t at = 1; at < size; at += piece) {
         weft_carrier_receive(pair.client, (const char *)data + at, piece < size - at ? piece : size - at);
         fetch();
@@ -54,12 +56,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             askers[0].exchange = NULL;
         }
     }
-    if (how & 0x80)
+    if (how & 0x80) {
         weft_carrier_hangup(pair.client);
+    }
     weft_carrier_free(pair.client);
     weft_turn_run(&pair.turn);
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < ASKERS; i++) {
         WEFT_ASSERT(!askers[i].exchange);
+    }
     weft_bytes_trim();
     WEFT_ASSERT(weft_mem_live() == 0);
     return 0;

@@ -15,10 +15,11 @@ static void on_request(void *self, struct weft_exchange *exchange)
 {
     WEFT_ASSERT(exchange->request.target.size > 0 && exchange->request.authority.size > 0);
     WEFT_ASSERT(!exchange->answer_begun);
-    if (requests++ < ENDS_MAX)
+    if (requests++ < ENDS_MAX) {
         ends_request(self, exchange);
-    else
+    } else {
         weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_TIMEOUT);
+    }
 }
 
 static void fetch(void)
@@ -42,15 +43,17 @@ static void feed(const uint8_t *data, size_t size, size_t piece, bool time_passe
             pair.turn.now += WEFT_SECOND;
             weft_carrier_expire(pair.server);
         }
-        if (fetches)
+        if (fetches) {
             fetch();
+        }
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (size == 0)
+    if (size == 0) {
         return 0;
+    }
     static const uint8_t start[] = H2_MAGIC "\0\0\0\x04\0\0\0\0\0";
     uint8_t how = data[0];
     pair = (struct ends_pair){.work = ends_echo};
@@ -63,13 +66,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .body_max = 100000,
         .trusted = (how & 0x80) != 0};
     WEFT_ASSERT(weft_h2_server_new(&pair.server, &options) == 0);
-    if (how & 0x10)
+    if (how & 0x10) {
         feed(start, sizeof(start) - 1, SIZE_MAX, false, true);
+    }
     feed(data + 1, size - 1, (how & 0x0f) ? (size_t)(how & 0x0f) * 40 : 1, (how & 0x20) != 0, (how & 0x40) == 0);
-    if (how & 1)
+    if (how & 1) {
         weft_carrier_hangup(pair.server);
-    else
+    } else {
         weft_carrier_drain(pair.server);
+    }
     fetch();
     weft_carrier_free(pair.server);
     weft_turn_run(&pair.turn);

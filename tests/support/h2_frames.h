@@ -59,8 +59,9 @@ static inline void h2_pack_size(struct weft_bytes *to, size_t size)
 {
     unsigned char byte = size < 127 ? (unsigned char)size : 127;
     h2_append(to, &byte, 1);
-    if (size < 127)
+    if (size < 127) {
         return;
+    }
     for (size -= 127; size >= 128; size >>= 7) {
         byte = (unsigned char)(0x80 | (size & 0x7f));
         h2_append(to, &byte, 1);
@@ -120,8 +121,9 @@ static inline void h2_heard_init(struct h2_heard *heard)
 {
     *heard = (struct h2_heard){.length = -1};
     weft_bytes_init(&heard->rest);
-    for (size_t i = 0; i < H2_STREAMS_MAX; i++)
+    for (size_t i = 0; i < H2_STREAMS_MAX; i++) {
         heard->reset[i] = -1;
+    }
     int error = nghttp2_hd_inflate_new(&heard->inflater);
     WEFT_ASSERT(error == 0);
 }
@@ -141,13 +143,16 @@ static inline int h2_heard_block(struct h2_heard *heard, const uint8_t *block, s
         WEFT_ASSERT(used >= 0);
         block += used;
         size -= (size_t)used;
-        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 7 && memcmp(nv.name, ":status", 7) == 0)
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 7 && memcmp(nv.name, ":status", 7) == 0) {
             status = atoi((const char *)nv.value);
-        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 14 && memcmp(nv.name, "content-length", 14) == 0)
+        }
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 14 && memcmp(nv.name, "content-length", 14) == 0) {
             heard->length = atoll((const char *)nv.value);
+        }
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) && nv.namelen == 5 && memcmp(nv.name, "x-sum", 5) == 0 &&
-            nv.valuelen < sizeof(heard->trailer))
+            nv.valuelen < sizeof(heard->trailer)) {
             memcpy(heard->trailer, nv.value, nv.valuelen);
+        }
     }
     nghttp2_hd_inflate_end_headers(heard->inflater);
     return status;
@@ -167,10 +172,11 @@ static inline void h2_heard_frame(struct h2_heard *heard, const uint8_t *frame, 
     if (type == NGHTTP2_HEADERS) {
         WEFT_ASSERT(flags & END_HEADERS);
         int status = h2_heard_block(heard, payload, size);
-        if (status == 100)
+        if (status == 100) {
             heard->continues++;
-        else if (status > 0)
+        } else if (status > 0) {
             heard->status[id / 2] = status;
+        }
     } else if (type == NGHTTP2_DATA) {
         heard->body[id / 2] += size;
     } else if (type == NGHTTP2_RST_STREAM) {
@@ -203,8 +209,9 @@ static inline void h2_hear(struct h2_heard *heard, struct weft_bytes *from)
         }
         size_t size = (size_t)frame[0] << 16 | (size_t)frame[1] << 8 | frame[2];
         WEFT_ASSERT(size <= 16384);
-        if (rest->size < 9 + size)
+        if (rest->size < 9 + size) {
             return;
+        }
         WEFT_ASSERT(have >= 9 + size);
         weft_bytes_drop(rest, 9 + size);
         h2_heard_frame(heard, frame, size);

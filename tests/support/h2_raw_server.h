@@ -75,9 +75,11 @@ static inline void tear_down(void)
 {
     weft_carrier_free(pair.server);
     weft_turn_run(&pair.turn);
-    for (size_t i = 0; i < pair.workers_count; i++)
-        if (pair.workers[i].exchange)
+    for (size_t i = 0; i < pair.workers_count; i++) {
+        if (pair.workers[i].exchange) {
             ends_worker_leave(&pair.workers[i], 0);
+        }
+    }
     weft_bytes_deinit(&wire);
     h2_heard_deinit(&heard);
     weft_bytes_trim();

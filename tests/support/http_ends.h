@@ -74,8 +74,9 @@ static inline void ends_echo(void *self, struct weft_exchange *exchange)
         ends_worker_leave(worker, 0);
         return;
     }
-    if (worker->holds_answer)
+    if (worker->holds_answer) {
         return;
+    }
     int error = 0;
     if (!exchange->answer_begun) {
         weft_exchange_want_body(exchange);
@@ -83,25 +84,29 @@ static inline void ends_echo(void *self, struct weft_exchange *exchange)
         out->length = in->length;
         error = weft_fields_add(&exchange->answer.fields, &exchange->arena, WEFT_SLICE("content-type"),
                                 WEFT_SLICE("application/octet-stream"));
-        if (error == 0)
+        if (error == 0) {
             weft_exchange_begin_answer(exchange);
+        }
     }
     while (error == 0 && in->bytes.size > 0 && worker->take_most > 0) {
         struct weft_slice front = weft_bytes_front(&in->bytes);
         size_t room = weft_exchange_room(exchange, WEFT_ANSWER);
         size_t size = front.size < room ? front.size : room;
-        if (size > worker->take_most)
+        if (size > worker->take_most) {
             size = worker->take_most;
-        if (size == 0)
+        }
+        if (size == 0) {
             break;
+        }
         error = weft_exchange_write(exchange, WEFT_ANSWER, front.data, size);
         if (error == 0) {
             worker->got += size;
             weft_exchange_take(exchange, WEFT_REQUEST, size);
         }
     }
-    for (size_t i = 0; error == 0 && weft_exchange_drained(exchange, WEFT_REQUEST) && i < in->trailers.count; i++)
+    for (size_t i = 0; error == 0 && weft_exchange_drained(exchange, WEFT_REQUEST) && i < in->trailers.count; i++) {
         error = weft_fields_add(&out->trailers, &exchange->arena, in->trailers.at[i].name, in->trailers.at[i].value);
+    }
     if (error < 0) {
         ends_worker_leave(worker, error);
     } else if (weft_exchange_drained(exchange, WEFT_REQUEST)) {
@@ -142,32 +147,39 @@ static inline void ends_asker_wake(void *self, struct weft_exchange *exchange)
         size_t room = weft_exchange_room(exchange, WEFT_REQUEST), size = sizeof(piece);
         size = size < room ? size : room;
         size = size < asker->to_send - asker->sent ? size : (size_t)(asker->to_send - asker->sent);
-        if (size == 0)
+        if (size == 0) {
             break;
-        for (size_t i = 0; i < size; i++)
+        }
+        for (size_t i = 0; i < size; i++) {
             piece[i] = ends_pattern(asker->seed, asker->sent + i);
+        }
         error = weft_exchange_write(exchange, WEFT_REQUEST, piece, size);
         asker->sent += error == 0 ? size : 0;
     }
     if (error == 0 && asker->sent == asker->to_send && !out->ended) {
-        if (asker->with_trailers)
+        if (asker->with_trailers) {
             error = weft_fields_add(&out->trailers, &exchange->arena, WEFT_SLICE("x-sum"), WEFT_SLICE("42"));
-        if (error == 0)
+        }
+        if (error == 0) {
             weft_exchange_end(exchange, WEFT_REQUEST);
+        }
     }
     asker->status = exchange->answer_begun ? exchange->answer.status : 0;
     while (asker->reads && in->bytes.size > 0) {
         struct weft_slice front = weft_bytes_front(&in->bytes);
-        for (size_t i = 0; i < front.size && asker->to_send > 0; i++)
+        for (size_t i = 0; i < front.size && asker->to_send > 0; i++) {
             asker->wrong = asker->wrong || front.data[i] != ends_pattern(asker->seed, asker->got + i);
+        }
         asker->got += front.size;
         weft_exchange_take(exchange, WEFT_ANSWER, front.size);
     }
-    if (error == 0 && !weft_exchange_drained(exchange, WEFT_ANSWER))
+    if (error == 0 && !weft_exchange_drained(exchange, WEFT_ANSWER)) {
         return;
+    }
     struct weft_slice trailer = weft_fields_value(&in->trailers, "x-sum");
-    if (trailer.size > 0 && trailer.size < sizeof(asker->trailer))
+    if (trailer.size > 0 && trailer.size < sizeof(asker->trailer)) {
         memcpy(asker->trailer, trailer.data, trailer.size);
+    }
     asker->complete = error == 0;
     asker->failed_with = error;
     asker->exchange = NULL;
@@ -178,8 +190,9 @@ static inline void ends_asker_wake(void *self, struct weft_exchange *exchange)
 static inline struct weft_exchange *ends_ask_new(struct ends_pair *pair, struct ends_asker *asker, const char *method)
 {
     struct weft_exchange *exchange;
-    if (weft_exchange_new(&exchange, &pair->turn) < 0)
+    if (weft_exchange_new(&exchange, &pair->turn) < 0) {
         return NULL;
+    }
     asker->exchange = exchange;
     asker->reads = true;
     exchange->request.method = weft_slice_text(method);
@@ -194,12 +207,15 @@ static inline struct weft_exchange *ends_ask_new(struct ends_pair *pair, struct 
 static inline bool ends_ask(struct ends_pair *pair, struct ends_asker *asker, const char *method)
 {
     struct weft_exchange *exchange = ends_ask_new(pair, asker, method);
-    if (!exchange)
+    if (!exchange) {
         return false;
-    if (asker->to_send == 0)
+    }
+    if (asker->to_send == 0) {
         weft_exchange_end(exchange, WEFT_REQUEST);
-    if (weft_carrier_ask(pair->client, exchange) == 0)
+    }
+    if (weft_carrier_ask(pair->client, exchange) == 0) {
         return true;
+    }
     weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_REFUSED);
     return false; /* the asker's wake clears up */
 }
@@ -217,8 +233,9 @@ static inline bool ends_carry(struct ends_pair *pair, struct weft_carrier *from,
                               struct weft_carrier *to)
 {
     weft_carrier_fill(from, wire);
-    if (wire->size == 0)
+    if (wire->size == 0) {
         return false;
+    }
     struct weft_slice front = weft_bytes_front(wire);
     size_t size = 1 + ends_random(pair) % pair->piece_max;
     size = size < front.size ? size : front.size;
@@ -257,10 +274,12 @@ static inline int ends_pair_init(struct ends_pair *pair, uint32_t seed,
         .owner = {.self = pair, .request = ends_request, .refused = ends_refused, .touched = ends_touched},
         .scheme = WEFT_SLICE("http")};
     int error = server_new(&pair->server, &options);
-    if (error == 0)
+    if (error == 0) {
         error = client_new(&pair->client, &options);
-    if (error < 0)
+    }
+    if (error < 0) {
         weft_carrier_free(pair->server);
+    }
     return error;
 }
 

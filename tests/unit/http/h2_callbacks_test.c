@@ -24,11 +24,13 @@ static void reset_many(uint32_t count)
 {
     for (uint32_t i = 0; i < count && !heard.goaway; i++) {
         uint32_t id = 2 * (i % (H2_STREAMS_MAX - 1)) + 1;
-        if (i < H2_STREAMS_MAX - 1)
+        if (i < H2_STREAMS_MAX - 1) {
             h2_headers(&wire, WHOLE, id, TEXT(GET));
+        }
         h2_frame(&wire, NGHTTP2_RST_STREAM, 0, id, "\0\0\0\x08", 4);
-        if (i % 50 == 0)
+        if (i % 50 == 0) {
             go();
+        }
     }
     go();
 }
@@ -68,8 +70,9 @@ static void test_headers_of_closed_streams(void **state)
     (void)state;
     set_up();
     h2_headers(&wire, WHOLE, 2001, TEXT(":method=GET\n"));
-    for (int i = 0; i < FLOOD; i++)
+    for (int i = 0; i < FLOOD; i++) {
         h2_headers(&wire, WHOLE, 1, TEXT(GET));
+    }
     go();
     assert_calmed();
     assert_int_equal(pair.workers_count, 0);
@@ -112,8 +115,9 @@ static void test_window_updates_are_earned_by_data(void **state)
         go();
     }
     assert_false(heard.goaway);
-    for (int i = 0; i < FLOOD; i++)
+    for (int i = 0; i < FLOOD; i++) {
         h2_frame(&wire, NGHTTP2_WINDOW_UPDATE, 0, 1, "\0\0\0\x01", 4);
+    }
     go();
     assert_calmed();
     assert_int_equal(pair.workers[0].left_with, WEFT_ERR_CANCELLED);

@@ -53,8 +53,9 @@ static void test_many_streams_in_pieces(void **state)
             askers[i] =
                 (struct ends_asker){.seed = i, .to_send = seed == 1 ? i * 17 : i * i * 50, .with_trailers = i % 3 == 0};
             assert_true(ends_ask(&pair, &askers[i], "POST"));
-            if (i % 5 == 0)
+            if (i % 5 == 0) {
                 ends_pump(&pair);
+            }
         }
         ends_pump(&pair);
         for (unsigned i = 0; i < STREAMS; i++) {
@@ -87,10 +88,11 @@ static void test_the_asker_holds_its_body_back(void **state)
         assert_int_equal(askers[0].sent, 0);
         struct weft_exchange *at_worker = pair.workers[0].exchange;
         assert_true(at_worker->expects_continue);
-        if (refused)
+        if (refused) {
             assert_int_equal(weft_exchange_reply(at_worker, 403, WEFT_SLICE(""), WEFT_SLICE("no")), 0);
-        else
+        } else {
             weft_exchange_attach(at_worker, WEFT_WORKER, ends_echo, &pair.workers[0]);
+        }
         ends_pump(&pair);
         if (refused) {
             assert_int_equal(askers[0].sent, 0);
@@ -129,8 +131,9 @@ static void test_an_asker_that_gives_up(void **state)
     assert_true(askers[2].complete && !askers[2].wrong);
     assert_int_equal(weft_carrier_running(pair.client), 0);
     assert_int_equal(weft_carrier_running(pair.server), 0);
-    for (size_t i = 0; i < pair.workers_count; i++)
+    for (size_t i = 0; i < pair.workers_count; i++) {
         assert_null(pair.workers[i].exchange);
+    }
     assert_int_equal(pair.workers_count, 2); /* the first was never heard of */
     assert_int_equal(pair.workers[0].left_with, WEFT_ERR_CANCELLED);
     for (unsigned i = 0; i < WEFT_HTTP_STREAMS_MAX; i++) { /* nothing of it takes up a place */
@@ -191,8 +194,9 @@ static void tear_down_raw(void)
 {
     weft_carrier_free(client);
     weft_turn_run(&pair.turn);
-    for (unsigned i = 0; i < STREAMS; i++)
+    for (unsigned i = 0; i < STREAMS; i++) {
         assert_null(askers[i].exchange);
+    }
     weft_bytes_deinit(&wire);
     h2_heard_deinit(&heard);
     weft_bytes_trim();
@@ -237,10 +241,12 @@ static void test_heads_of_answers(void **state)
             go();
         }
         if (askers[0].exchange || askers[0].status != c->status || askers[0].failed_with != c->failed_with ||
-            heard.reset[0] != c->reset || heard.goaway)
+            heard.reset[0] != c->reset || heard.goaway) {
             fail_msg("%s: %d, %d, %d", c->name, askers[0].status, askers[0].failed_with, (int)heard.reset[0]);
-        if (c->failed_with == 0)
+        }
+        if (c->failed_with == 0) {
             assert_true(weft_carrier_can_ask(client));
+        }
         tear_down_raw();
     }
 }
@@ -279,8 +285,9 @@ static void test_a_goaway_says_what_was_not_worked_on(void **state)
 {
     (void)state;
     set_up_raw("", 0);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 3; i++) {
         assert_true(ends_ask(&pair, &askers[i], "GET"));
+    }
     go();
     h2_frame(&wire, NGHTTP2_GOAWAY, 0, 0, "\0\0\0\x01\0\0\0\0", 8);
     go();
@@ -320,17 +327,22 @@ static void test_a_hostile_server(void **state)
         set_up_raw("", 0);
         assert_true(ends_ask(&pair, &askers[0], "GET"));
         go();
-        if (i == 0)
+        if (i == 0) {
             h2_frame(&wire, NGHTTP2_PUSH_PROMISE, END_HEADERS, 1, "\0\0\0\x02\x82", 5);
-        for (int j = 0; i == 1 && j < 1200; j++)
+        }
+        for (int j = 0; i == 1 && j < 1200; j++) {
             h2_headers(&wire, END_HEADERS, 1, ":status=103\n", 12);
-        for (int j = 0; i == 2 && j < 100; j++)
+        }
+        for (int j = 0; i == 2 && j < 100; j++) {
             h2_frame(&wire, NGHTTP2_PING, 0, 0, "12345678", 8);
-        if (i == 3)
+        }
+        if (i == 3) {
             h2_append(&wire, "HTTP/1.1 400 Bad Request\r\n\r\n", 28);
+        }
         go();
-        if (!heard.goaway || !weft_carrier_done(client) || pair.refused != 1)
+        if (!heard.goaway || !weft_carrier_done(client) || pair.refused != 1) {
             fail_msg("%d: %d, %d, %u", i, heard.goaway, weft_carrier_done(client), pair.refused);
+        }
         assert_int_equal(askers[0].failed_with, WEFT_ERR_CLOSED);
         tear_down_raw();
     }

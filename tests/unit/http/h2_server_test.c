@@ -245,8 +245,9 @@ static void test_heads_at_their_limits(void **state)
         h2_pack_lines(&block, TEXT(":method=GET\n:scheme=http\n:authority=localhost\n"));
         if (i < 2) {
             h2_pack(&block, ":path", 5, "/", 1);
-            for (uint32_t fields = 0; fields < WEFT_HTTP_FIELDS_MAX + i; fields++)
+            for (uint32_t fields = 0; fields < WEFT_HTTP_FIELDS_MAX + i; fields++) {
                 h2_pack(&block, "x-a", 3, "b", 1);
+            }
         } else if (i < 4) { /* the pseudo fields are 46 bytes and 4 times 32, x-a is 3 and 32 */
             h2_pack(&block, ":path", 5, "/", 1);
             h2_pack(&block, "x-a", 3, big, WEFT_HTTP_HEAD_MAX - 209 + (i - 2));
@@ -340,8 +341,9 @@ static void test_a_body_that_stops_coming(void **state)
     go();
     pass(WEFT_HTTP_IDLE_TIMEOUT - 1);
     assert_int_equal(heard.status[0], 0);
-    while (weft_carrier_deadline(pair.server) < pair.turn.now + WEFT_HTTP_IDLE_TIMEOUT && heard.status[0] == 0)
+    while (weft_carrier_deadline(pair.server) < pair.turn.now + WEFT_HTTP_IDLE_TIMEOUT && heard.status[0] == 0) {
         pass(weft_carrier_deadline(pair.server) - pair.turn.now);
+    }
     assert_int_equal(heard.status[0], 408);
     pass(WEFT_HTTP_LINGER);
     assert_int_equal(heard.reset[0], NGHTTP2_NO_ERROR);

@@ -41,19 +41,22 @@ static void test_a_slow_worker_stops_its_sender_only(void **state)
     ask(0, 3 * MIB);
     weft_turn_run(&pair.turn);
     weft_carrier_fill(pair.client, &pair.to_server);
-    while (pair.workers_count == 0)
+    while (pair.workers_count == 0) {
         assert_true(ends_carry(&pair, pair.client, &pair.to_server, pair.server));
+    }
     pair.workers[0].holds_answer = true;
     ends_pump(&pair);
     uint64_t held = pair.workers[0].exchange->flows[WEFT_REQUEST].bytes.size;
     assert_true(held <= WEFT_HTTP_WINDOW && held > WEFT_HTTP_WINDOW / 2);
     assert_true(askers[0].sent < 3 * MIB);
 
-    for (size_t i = 1; i < 4; i++) /* more than what is left of a connection window of 1 MiB */
+    for (size_t i = 1; i < 4; i++) { /* more than what is left of a connection window of 1 MiB */
         ask(i, MIB);
+    }
     ends_pump(&pair);
-    for (size_t i = 1; i < 4; i++)
+    for (size_t i = 1; i < 4; i++) {
         assert_true(askers[i].complete && !askers[i].wrong && askers[i].got == MIB);
+    }
 
     pair.workers[0].holds_answer = false;
     ends_echo(&pair.workers[0], pair.workers[0].exchange);
@@ -76,12 +79,14 @@ static void test_what_all_streams_hold_is_bounded(void **state)
     (void)state;
     set_up(2);
     pair.work = hold_all;
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         ask(i, 2 * MIB);
+    }
     ends_pump(&pair);
     uint64_t held = 0;
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         held += pair.workers[i].exchange->flows[WEFT_REQUEST].bytes.size;
+    }
     assert_true(held > WEFT_H2_HELD_MAX);
     assert_true(held <= WEFT_H2_HELD_MAX + WEFT_HTTP_WINDOW);
 
@@ -94,11 +99,13 @@ static void test_what_all_streams_hold_is_bounded(void **state)
         ends_pump(&pair);
     }
     assert_int_equal(pair.refused, 0);
-    for (size_t i = 0; i < 9; i++)
+    for (size_t i = 0; i < 9; i++) {
         weft_exchange_attach(pair.workers[i].exchange, WEFT_WORKER, ends_echo, &pair.workers[i]);
+    }
     ends_pump(&pair);
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         assert_true(askers[i].complete && !askers[i].wrong && askers[i].got == 2 * MIB);
+    }
     assert_true(askers[8].complete && !askers[8].wrong);
     tear_down();
 }
@@ -217,16 +224,18 @@ static void test_drain(void **state)
 static void live_once(void)
 {
     memset(askers, 0, sizeof(askers));
-    if (ends_pair_init(&pair, 9, weft_h2_server_new, weft_h2_client_new) < 0)
+    if (ends_pair_init(&pair, 9, weft_h2_server_new, weft_h2_client_new) < 0) {
         return;
+    }
     askers[0] = (struct ends_asker){.seed = 1, .to_send = 40000, .with_trailers = true};
     askers[1] = (struct ends_asker){.seed = 2, .to_send = 500};
     askers[2] = (struct ends_asker){.seed = 3};
     bool first = ends_ask(&pair, &askers[0], "POST"), second = ends_ask(&pair, &askers[1], "POST");
     bool third = ends_ask(&pair, &askers[2], "CONNECT");
     (void)first, (void)third; /* where one fails, its asker's wake has left */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 3; i++) {
         ends_carry(&pair, pair.client, &pair.to_server, pair.server);
+    }
     weft_turn_run(&pair.turn);
     if (second && askers[1].exchange) {
         weft_exchange_leave(askers[1].exchange, WEFT_ASKER, WEFT_ERR_CANCELLED);
@@ -247,10 +256,12 @@ static void test_each_allocation_fails_in_turn(void **state)
     do {
         weft_mem_fail_at(++at);
         live_once();
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < 3; i++) {
             assert_null(askers[i].exchange);
-        for (size_t i = 0; i < pair.workers_count; i++)
+        }
+        for (size_t i = 0; i < pair.workers_count; i++) {
             assert_null(pair.workers[i].exchange);
+        }
         assert_int_equal(weft_mem_live(), before);
     } while (weft_mem_failed());
     weft_mem_fail_at(0);

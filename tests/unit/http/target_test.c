@@ -77,8 +77,9 @@ static void test_targets(void **state)
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         struct weft_refusal refusal = {0};
         int error = weft_target_check(weft_slice_text(cases[i].method), weft_slice_text(cases[i].target), &refusal);
-        if (error != (cases[i].status ? WEFT_ERR_INVALID : 0) || refusal.status != cases[i].status)
+        if (error != (cases[i].status ? WEFT_ERR_INVALID : 0) || refusal.status != cases[i].status) {
             fail_msg("%s %s: %d", cases[i].method, cases[i].target, refusal.status);
+        }
         assert_true(!error || (refusal.code && refusal.why));
     }
 }
@@ -117,12 +118,16 @@ static void test_authorities(void **state)
         "",        "a b",  "a@b",         "user:pw@host", "host:", "host:65536", "host:123456",
         "host:8a", "a,b",  "a/b",         "[::1",         "[]",    "[::1]x",     "[fe80::1%eth0]",
         "::1",     "a%41", "caf\xc3\xa9", ":80",          "a?b",   "a#b",        "a\\b"};
-    for (size_t i = 0; i < WEFT_COUNT(good); i++)
-        if (!weft_authority_valid(weft_slice_text(good[i])))
+    for (size_t i = 0; i < WEFT_COUNT(good); i++) {
+        if (!weft_authority_valid(weft_slice_text(good[i]))) {
             fail_msg("refused: %s", good[i]);
-    for (size_t i = 0; i < WEFT_COUNT(bad); i++)
-        if (weft_authority_valid(weft_slice_text(bad[i])))
+        }
+    }
+    for (size_t i = 0; i < WEFT_COUNT(bad); i++) {
+        if (weft_authority_valid(weft_slice_text(bad[i]))) {
             fail_msg("accepted: %s", bad[i]);
+        }
+    }
 
     static char name[WEFT_HTTP_AUTHORITY_MAX + 1];
     memset(name, 'a', sizeof(name));
