@@ -9,6 +9,7 @@
 static const char *const request_fields[] = {"accept", "content-type", "idempotency-key"};
 static const char *const answer_fields[] = {"cache-control", "content-disposition", "content-language", "content-type",
                                             "etag",          "last-modified",       "retry-after"};
+static const char *const trailer_fields[] = {"content-digest", "repr-digest", "server-timing"};
 
 #define SSE_TAIL 4 /* bytes at the end of an event stream that say whether it stands between two events */
 
@@ -147,23 +148,32 @@ static int64_t carry(struct weft_exchange *from, struct weft_exchange *to, enum 
     return error < 0 ? error : (int64_t)size;
 }
 
-static void carry_request(struct relay *relay)
+/* Everything is carried: the trailers, then the end. */
+static int end_flow(struct weft_exchange *from, struct weft_exchange *to, enum weft_way way)
+{
+    int error = copy_fields(to, &to->flows[way].trailers, &from->flows[way].trailers, trailer_fields,
+                            WEFT_COUNT(trailer_fields));
+    if (error == 0) {
+        weft_exchange_end(to, way);
+    }
+    return error;
+}
+
+static int carry_request(struct relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
     if (inner->body_wanted) {
         weft_exchange_want_body(outer);
     }
     if (inner->flows[WEFT_REQUEST].ended || inner->aborted[WEFT_WORKER]) {
-        return;
+        return 0;
     }
     int64_t carried = carry(outer, inner, WEFT_REQUEST);
     if (carried > 0) {
         relay->heard = relay->options.loop->turn.now;
     }
-    if (weft_exchange_drained(outer, WEFT_REQUEST)) {
-        weft_exchange_end(inner, WEFT_REQUEST);
-    }
     /* WEFT_ERR_CLOSED: the upstream wants no more of it, and its answer says why. */
+    return weft_exchange_drained(outer, WEFT_REQUEST) ? end_flow(outer, inner, WEFT_REQUEST) : 0;
 }
 
 static int begin_answer(struct relay *relay)
@@ -215,12 +225,17 @@ static void pump(void *self, struct weft_exchange *woken)
         finish(relay, WEFT_ERR_CANCELLED);
         return;
     }
-    carry_request(relay);
-    int error = carry_answer(relay);
+    int error = carry_request(relay);
+    if (error == 0) {
+        error = carry_answer(relay);
+    }
+    bool over = error == 0 && weft_exchange_drained(relay->inner, WEFT_ANSWER);
+    if (over) {
+        error = end_flow(relay->inner, relay->outer, WEFT_ANSWER);
+    }
     if (error < 0) {
         fail(relay, error);
-    } else if (weft_exchange_drained(relay->inner, WEFT_ANSWER)) {
-        weft_exchange_end(relay->outer, WEFT_ANSWER);
+    } else if (over) {
         finish(relay, 0);
     } else if (relay->inner->aborted[WEFT_WORKER] && relay->inner->flows[WEFT_ANSWER].bytes.size == 0) {
         fail(relay, relay->inner->aborted[WEFT_WORKER]);
