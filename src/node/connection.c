@@ -145,6 +145,15 @@ static void receive_sealed(struct weft_connection *c, const char *data, size_t s
     }
 }
 
+static void set_reading(struct weft_connection *c)
+{
+    bool wants = c->opened && !c->ended && (!c->carrier || weft_carrier_wants_input(c->carrier));
+    if (wants != c->reading) {
+        c->reading = wants;
+        c->options.loop->host->ops->read(c->socket, wants);
+    }
+}
+
 static void on_received(void *self, const char *data, size_t size)
 {
     struct weft_connection *c = self;
@@ -156,6 +165,7 @@ static void on_received(void *self, const char *data, size_t size)
     } else {
         receive_plain(c, data, size);
     }
+    set_reading(c); /* now: the socket may have many more pieces ready before the flush comes */
     touch(c);
 }
 
@@ -288,15 +298,6 @@ static void set_timer(struct weft_connection *c)
     weft_time at = deadline(c);
     if (at < c->timer.at) {
         weft_timer_set(&c->options.loop->timers, &c->timer, at);
-    }
-}
-
-static void set_reading(struct weft_connection *c)
-{
-    bool wants = c->opened && !c->ended && (!c->carrier || weft_carrier_wants_input(c->carrier));
-    if (wants != c->reading) {
-        c->reading = wants;
-        c->options.loop->host->ops->read(c->socket, wants);
     }
 }
 

@@ -14,7 +14,7 @@ from lib.weft import Weft  # noqa: E402
 HEADER_TIMEOUT_S = 10
 FLOOD_BYTES = 64 * 1024 * 1024
 WARM_UP_BYTES = 4 * 1024 * 1024
-STALL_GROWTH_MAX_KIB = 4096  # for one stalled reader: buffers are capped near 64 KiB each
+STALL_GROWTH_MAX_KIB = 1024  # for one stalled reader: each buffer on the way is capped near 64 KiB
 LEFT_MAX_S = 5
 
 
