@@ -26,6 +26,7 @@ struct weft_world_host {
     bool poked;          /* its guest's turn is due */
     size_t sockets_max;
     unsigned dials_to_fail;
+    bool deaf, spoils;
     int read_status, write_status;
     struct weft_world_file files[WEFT_WORLD_FILES_MAX];
     size_t log_used;

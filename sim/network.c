@@ -347,7 +347,8 @@ static void on_arrival(struct weft_timer *timer)
 {
     struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, arrival);
     struct weft_world *world = socket->world;
-    if (socket->state != WEFT_END_OPEN || !socket->reading || (socket->size == 0 && !socket->in_ended)) {
+    if (socket->state != WEFT_END_OPEN || !socket->reading || socket->host->deaf ||
+        (socket->size == 0 && !socket->in_ended)) {
         return; /* reading on starts it again */
     }
     socket->host->poked = true;
@@ -421,7 +422,11 @@ int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *
     for (size_t i = 0; i < count && taken < most; i++) {
         size_t part = views[i].size < most - taken ? views[i].size : most - taken;
         weft_transcript_bytes(world->transcript, views[i].data, part);
+        size_t before = peer->size;
         taken += put(peer, views[i].data, part);
+        for (size_t at = before; socket->host->spoils && at < peer->size; at++) {
+            peer->bytes[(peer->start + at) % WEFT_WORLD_PIPE_MAX] ^= 0x55;
+        }
     }
     if (peer->size > 0 && peer->reading) {
         soon(peer, &peer->arrival);

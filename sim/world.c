@@ -361,6 +361,12 @@ void weft_world_fail_dials(struct weft_host *host, unsigned count)
     weft_world_host_of(host)->dials_to_fail = count;
 }
 
+void weft_world_trouble(struct weft_host *host, bool deaf, bool spoils)
+{
+    weft_world_host_of(host)->deaf = deaf;
+    weft_world_host_of(host)->spoils = spoils;
+}
+
 /* -- time -- */
 
 static weft_time next_moment(const struct weft_world *world)

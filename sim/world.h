@@ -66,6 +66,8 @@ void weft_world_name(struct weft_world *world, const char *name, int status, con
 void weft_world_swallow(struct weft_world *world, const char *address);
 /* The next `count` dials of this host fail at once, as if it had no descriptor left. */
 void weft_world_fail_dials(struct weft_host *host, unsigned count);
+/* A network that is ill: nothing arrives at this host's sockets any more; what they write arrives spoiled. */
+void weft_world_trouble(struct weft_host *host, bool deaf, bool spoils);
 /* Says that no more will be written, and reads on: what a host's operations cannot do. */
 void weft_world_shut(struct weft_socket *socket);
 size_t weft_world_links(const struct weft_world *world); /* connections with at least one open end */

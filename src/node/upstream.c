@@ -29,6 +29,7 @@ struct line {
     size_t address_count, address_next;
     struct weft_timer idle;
     weft_time idle_since;
+    bool busy;   /* it was asked something since it was last found idle */
     bool lost;   /* it waits to hear where the upstream is */
     bool ready;  /* it has been usable: nobody waits for it any more */
     bool usable; /* it is in that list */
@@ -191,12 +192,13 @@ static void on_usable(void *self, struct weft_connection *connection)
     struct weft_loop *loop = line->upstream->loop;
     struct weft_carrier *carrier = weft_connection_carrier(connection);
     if (!line->ready) {
-        line->ready = true;
+        line->ready = line->busy = true;
         line->upstream->h2 = weft_connection_h2(connection);
         serve_waiters(line);
     }
     set_usable(line, weft_carrier_can_ask(carrier));
-    if (line->usable && weft_carrier_running(carrier) == 0) {
+    if (line->usable && line->busy && weft_carrier_running(carrier) == 0) {
+        line->busy = false; /* a flush for another reason does not make it younger */
         line->idle_since = loop->turn.now;
         if (line->idle.at == WEFT_NEVER) {
             weft_timer_set(&loop->timers, &line->idle, line->idle_since + idle_time(line->upstream));
@@ -353,6 +355,7 @@ int weft_upstream_ask(struct weft_upstream *upstream, struct weft_exchange *exch
         struct weft_carrier *carrier = weft_connection_carrier(line->connection);
         if (weft_carrier_can_ask(carrier)) {
             int error = weft_carrier_ask(carrier, exchange);
+            line->busy = true;
             set_usable(line, weft_carrier_can_ask(carrier));
             return error;
         }

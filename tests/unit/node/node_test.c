@@ -1,0 +1,217 @@
+/* tests/unit/node/node_test.c - a node from its start to its end. */
+#include "node/node.h"
+#include "stage.h"
+
+static void test_token_is_made_once(void **state)
+{
+    (void)state;
+    stage_begin(LISTEN_TCP);
+    struct weft_slice token = weft_resident_token(&stage.node);
+    char first[64] = {0};
+    assert_int_equal(token.size, 43); /* 32 bytes as base64url */
+    memcpy(first, token.data, token.size);
+    assert_int_equal(stage_ask_as_owner("GET", "/weft/v1/status", ""), 200);
+    weft_resident_end(&stage.node);
+    const struct weft_resident_options options = {.yaml = LISTEN_TCP};
+    weft_resident_start(&stage.node, stage.host, stage.world, &options);
+    token = weft_resident_token(&stage.node);
+    assert_true(token.size == 43 && memcmp(token.data, first, 43) == 0);
+    assert_int_equal(stage_ask_as_owner("GET", "/weft/v1/status", ""), 200);
+    assert_null(strstr(weft_world_log(stage.host), first));
+    stage_end();
+}
+
+/* Begins a node that must not start, and returns why. */
+static int begin_in_vain(const char *yaml, const char *says)
+{
+    const struct weft_resident_options options = {.yaml = yaml};
+    int error = weft_resident_begin(&stage.node, stage.host, stage.world, &options);
+    if (error == 0) {
+        stage_pass(WEFT_SECOND);
+        assert_true(stage.node.started);
+        error = stage.node.status;
+    }
+    assert_true(error < 0);
+    assert_non_null(strstr(stage.node.problem, says));
+    assert_int_equal(weft_world_listening(stage.host), 0);
+    weft_resident_end(&stage.node);
+    return error;
+}
+
+static void test_cannot_start(void **state)
+{
+    (void)state;
+    stage_world();
+    weft_world_fail_files(stage.host, WEFT_ERR_DENIED, 0);
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "Cannot read the owner token /state/owner.token"), WEFT_ERR_DENIED);
+    weft_world_fail_files(stage.host, 0, WEFT_ERR_IO);
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "Cannot write the owner token"), WEFT_ERR_IO);
+    weft_world_fail_files(stage.host, 0, 0);
+    weft_world_put_file(stage.host, WEFT_RESIDENT_TOKEN, WEFT_SLICE("short\n"));
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "Cannot use the owner token"), WEFT_ERR_INVALID);
+    weft_world_put_file(stage.host, WEFT_RESIDENT_TOKEN, WEFT_SLICE("0123456789012345678901234567890123456789012\n"));
+    weft_world_set_sockets_max(stage.host, 7);
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "Raise it"), WEFT_ERR_FULL);
+    weft_world_set_sockets_max(stage.host, 1000);
+    /* Another program sits on the second of two ports: the first is given up again. */
+    struct weft_raw_server server = {.host = stage.upstream};
+    weft_raw_listen(&server, "127.0.0.1:81");
+    assert_int_equal(begin_in_vain("listen: [\"tcp:127.0.0.1:80\", \"tcp:127.0.0.1:81\"]\n", "Port 81 on 127.0.0.1"),
+                     WEFT_ERR_BUSY);
+    weft_raw_unlisten(&server);
+    stage_end();
+}
+
+static void test_same_port_for_both(void **state)
+{
+    (void)state;
+    stage_begin("port: 0\n");
+    assert_int_equal(weft_node_listeners(stage.node.node), 2);
+    struct weft_config_listener v4 = weft_node_listener(stage.node.node, 0);
+    struct weft_config_listener v6 = weft_node_listener(stage.node.node, 1);
+    assert_true(v4.address.port != 0 && v4.address.port == v6.address.port);
+    stage_end();
+}
+
+/* Full: those who come wait with the kernel, nobody is turned away, and nothing spins. */
+static void test_connection_limit(void **state)
+{
+    (void)state;
+    static struct weft_raw clients[12];
+    stage_begin(LISTEN_TCP "limits:\n  connections: 8\n");
+    for (size_t i = 0; i < WEFT_COUNT(clients); i++) {
+        weft_raw_dial(&clients[i], stage.clients, STAGE_TCP);
+        weft_raw_text(&clients[i], "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
+    stage_pass(WEFT_SECOND);
+    size_t heard = 0;
+    for (size_t i = 0; i < WEFT_COUNT(clients); i++) {
+        heard += clients[i].heard > 0;
+    }
+    assert_int_equal(heard, 8);
+    assert_non_null(strstr(weft_world_log(stage.host), "\"event\":\"full\""));
+    for (size_t i = 0; i < 4; i++) {
+        weft_raw_close(&clients[i], false);
+        stage_pass(10 * WEFT_MS);
+    }
+    for (size_t i = 4; i < WEFT_COUNT(clients); i++) {
+        assert_true(clients[i].heard > 0);
+        weft_raw_close(&clients[i], false);
+    }
+    stage_end();
+}
+
+static void test_drain_finishes_streams(void **state)
+{
+    (void)state;
+    static struct weft_raw idle, late;
+    static const char *const yaml[] = {RELAY_H1, RELAY_H2};
+    for (size_t i = 0; i < WEFT_COUNT(yaml); i++) {
+        stage_begin(yaml[i]);
+        weft_raw_dial(&idle, stage.clients, STAGE_TCP);
+        weft_raw_text(&idle, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_raw_text(&stage.raw, "GET /v1/x?do=events&n=200 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stage_pass(100 * WEFT_MS);
+        weft_resident_drain(&stage.node, -1);
+        weft_node_drain(stage.node.node, 0); /* once is enough: the second changes nothing */
+        stage_pass(100 * WEFT_MS);
+        assert_true(idle.ended && !stage.raw.ended && !stage.node.stopped);
+        weft_raw_dial(&late, stage.clients, STAGE_TCP);
+        stage_pass(WEFT_MS);
+        assert_int_equal(late.status, WEFT_ERR_REFUSED);
+        stage_pass(10 * WEFT_SECOND);
+        assert_true(stage.node.stopped);
+        stage_read(false);
+        assert_int_equal(stage.answers.whole, 1);
+        assert_non_null(strstr(stage.raw.in, WEFT_ENGINE_DONE));
+        assert_true(stage.raw.ended);
+        weft_raw_close(&idle, false);
+        weft_raw_close(&late, false);
+        weft_raw_close(&stage.raw, false);
+        stage_end();
+    }
+}
+
+static void test_drain_cuts_in_the_end(void **state)
+{
+    (void)state;
+    stage_begin(RELAY_H1 "drain_timeout: 3s\n");
+    weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+    weft_raw_text(&stage.raw, "GET /v1/x?do=stall&n=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stage_pass(100 * WEFT_MS);
+    weft_resident_drain(&stage.node, -1);
+    stage_pass(2 * WEFT_SECOND);
+    assert_true(!stage.raw.ended && !stage.node.stopped);
+    stage_pass(2 * WEFT_SECOND);
+    assert_true(stage.raw.ended && stage.node.stopped);
+    assert_int_equal(stage.engine.running, 0); /* the upstream was told */
+    assert_non_null(strstr(weft_world_log(stage.host), "\"event\":\"drain timed out\",\"cut\":1"));
+    stage_read(false);
+    assert_int_equal(stage.answers.whole, 0); /* and nobody takes it for whole */
+    weft_raw_close(&stage.raw, false);
+    stage_end();
+}
+
+static void test_stop_while_starting(void **state)
+{
+    (void)state;
+    stage_world();
+    const struct weft_resident_options options = {.yaml = LISTEN_TCP};
+    assert_int_equal(weft_resident_begin(&stage.node, stage.host, stage.world, &options), 0);
+    weft_node_stop(stage.node.node);
+    stage_pass(WEFT_SECOND);
+    assert_true(stage.node.stopped);
+    assert_int_equal(weft_world_listening(stage.host), 0);
+    stage_end();
+}
+
+/* An owner who drains gets his answer. */
+static void test_drain_by_request(void **state)
+{
+    (void)state;
+    stage_begin(LISTEN_TCP);
+    assert_int_equal(stage_ask_as_owner("POST", "/weft/v1/drain", "{\"timeout_s\":5}"), 202);
+    assert_string_equal(stage.text, "{\"status\":\"draining\"}\n");
+    stage_pass(WEFT_SECOND);
+    assert_true(stage.node.stopped);
+    assert_non_null(strstr(weft_world_log(stage.host), "\"at_most_ms\":5000.000"));
+    stage_end();
+}
+
+static void test_freed_in_the_middle(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/v1/x?do=silent", "/v1/x?do=events&n=1000", "/v1/x?do=echo"};
+    static const char *const yaml[] = {RELAY_H1, RELAY_H2};
+    for (size_t i = 0; i < WEFT_COUNT(paths) * 2; i++) {
+        char bytes[256];
+        stage_begin(yaml[i % 2]);
+        (void)snprintf(bytes, sizeof(bytes),
+                       "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+                       "100\r\n\r\n{",
+                       paths[i / 2]);
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_raw_text(&stage.raw, bytes);
+        stage_pass(100 * WEFT_MS);
+        weft_resident_end(&stage.node);
+        stage_pass(WEFT_SECOND);
+        assert_true(stage.raw.ended);
+        assert_int_equal(stage.engine.running, 0);
+        weft_raw_close(&stage.raw, false);
+        stage_end();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_token_is_made_once),     cmocka_unit_test(test_cannot_start),
+        cmocka_unit_test(test_same_port_for_both),     cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_drain_finishes_streams), cmocka_unit_test(test_drain_cuts_in_the_end),
+        cmocka_unit_test(test_stop_while_starting),    cmocka_unit_test(test_drain_by_request),
+        cmocka_unit_test(test_freed_in_the_middle),
+    };
+    weft_json_setup(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
