@@ -125,7 +125,7 @@ static void test_find_value_count(void **state)
 
 static void test_a_head_holds_so_many_fields(void **state)
 {
-    char name[16], value[16];
+    char name[32], value[16];
     (void)state;
     assert_int_equal(WEFT_HTTP_FIELDS_MAX, 100); /* as the docs say */
     for (int i = 0; i < WEFT_HTTP_FIELDS_MAX; i++) {
@@ -148,7 +148,7 @@ static void test_a_head_holds_so_many_fields(void **state)
 /* A field that finds no memory is not there, and those before it still are. */
 static void test_each_allocation_fails_in_turn(void **state)
 {
-    char name[16];
+    char name[32];
     (void)state;
     uint64_t at = 1, fails = 0;
     for (;; at++, fails++) {
