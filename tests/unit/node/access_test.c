@@ -213,7 +213,7 @@ static void test_origins(void **state)
          .origin = "https://chat.example",
          .principal = WEFT_KEY},
         {.method = "POST", .target = "/v1/x", .origin = "https://chat.example", .status = 401},
-        {.method = "POST", .target = "/v1/x", .origin = "https://chat.example.evil", .status = 403},
+        {.method = "POST", .target = "/v1/x", .origin = "https://chat.example.test", .status = 403},
     };
     check_rows(rows, WEFT_COUNT(rows));
     struct row row = {.method = "GET", .target = "/health", .origin = "https://chat.example"};
