@@ -242,13 +242,19 @@ static void pump(void *self, struct weft_exchange *woken)
     }
 }
 
+/* To take more of the answer, or to send more of a body of which the upstream has taken all there was. */
+static bool waits_for_client(const struct relay *relay)
+{
+    const struct weft_flow *body = &relay->outer->flows[WEFT_REQUEST];
+    size_t here = body->bytes.size + relay->inner->flows[WEFT_REQUEST].bytes.size;
+    return relay->outer->flows[WEFT_ANSWER].bytes.size > 0 || (relay->outer->body_wanted && !body->ended && here == 0);
+}
+
 static void on_silence(struct weft_timer *timer)
 {
     struct relay *relay = WEFT_CONTAINER(timer, struct relay, silence);
     struct weft_loop *loop = relay->options.loop;
-    bool waits_for_client = relay->outer->flows[WEFT_ANSWER].bytes.size > 0 ||
-                            (relay->outer->body_wanted && !relay->outer->flows[WEFT_REQUEST].ended);
-    if (waits_for_client) {
+    if (waits_for_client(relay)) {
         relay->heard = loop->turn.now;
     }
     weft_time at = relay->heard + WEFT_RELAY_SILENCE;

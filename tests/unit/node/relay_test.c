@@ -209,15 +209,20 @@ static void on_accepted(struct weft_raw *raw)
     raw->changed = on_changed;
 }
 
-static void begin_raw(const char *bytes)
+static void begin_raw_with(const char *yaml, const char *bytes)
 {
     stage_world();
     server = (struct weft_raw_server){
         .host = stage.upstream, .at = upstreams, .count = WEFT_COUNT(upstreams), .accepted = on_accepted};
     weft_raw_listen(&server, STAGE_UP);
     canned = bytes;
-    const struct weft_resident_options options = {.yaml = RELAY_H1, .journal_format = WEFT_JOURNAL_JSON};
+    const struct weft_resident_options options = {.yaml = yaml, .journal_format = WEFT_JOURNAL_JSON};
     weft_resident_start(&stage.node, stage.host, stage.world, &options);
+}
+
+static void begin_raw(const char *bytes)
+{
+    begin_raw_with(RELAY_H1, bytes);
 }
 
 static void end_raw(void)
@@ -307,6 +312,33 @@ static void test_silence(void **state)
     end_raw();
 }
 
+/* An upstream that takes no more of a body is silent too. Over HTTP/2 nothing else would notice: only the stream's
+ * window is shut, and the connection is well. */
+static void test_silence_in_an_upload(void **state)
+{
+    (void)state;
+    static char lump[32768];
+    begin_raw_with(RELAY_H2, NULL); /* it gives no window back: 64 KiB is all it takes */
+    weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+    weft_raw_text(&stage.raw, "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                              "Content-Length: 10000000\r\n\r\n");
+    stage_pass(10 * WEFT_MS);
+    weft_frames_send(&upstreams[0], 4 /* SETTINGS */, 0, 0, weft_slice(NULL, 0));
+    for (int i = 0; i < 300 && stage.raw.out_sent == stage.raw.out_size; i++) {
+        stage.raw.out_size = stage.raw.out_sent = 0;
+        weft_raw_send(&stage.raw, weft_slice(lump, sizeof(lump)));
+        stage_pass(WEFT_MS);
+    }
+    assert_true(stage.raw.out_sent < stage.raw.out_size); /* it had to stop */
+    stage_pass(WEFT_RELAY_SILENCE - 2 * WEFT_SECOND);
+    assert_int_equal(stage.raw.heard, 0);
+    stage_pass(3 * WEFT_SECOND);
+    stage_read(false);
+    assert_int_equal(stage.answers.at[0].status, 504);
+    weft_raw_close(&stage.raw, true);
+    end_raw();
+}
+
 /* Backpressure: a client that does not read stops the upstream after what the buffers between them hold. */
 static void slow_reader(void)
 {
@@ -387,12 +419,19 @@ static void test_expectation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_path_prefix),    cmocka_unit_test(test_head_and_delete),
-        cmocka_unit_test(test_client_leaves),  cmocka_unit_test(test_client_resets_one_stream),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_dies_in_mid_stream),
-        cmocka_unit_test(test_broken_answers), cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_slow_reader),    cmocka_unit_test(test_slow_upstream),
+        cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_path_prefix),
+        cmocka_unit_test(test_head_and_delete),
+        cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_client_resets_one_stream),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_dies_in_mid_stream),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_silence_in_an_upload),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_slow_upstream),
         cmocka_unit_test(test_expectation),
     };
     weft_json_setup(1);
