@@ -70,6 +70,8 @@ static void test_json(void **state)
     weft_journal_number(&journal, "status", 204);
     weft_journal_ms(&journal, "ms", 5);
     weft_journal_end(&journal);
+    expect_line("{\"time\":\"2027-01-15T08:00:01.234Z\",\"level\":\"info\",\"event\":\"request\","
+                "\"nasty\":\"\\u0022\\u005c\\u000a\\u0000\\u007f\\u00ff,}\",\"status\":204,\"ms\":0.005}\n");
     json_t *line = parsed();
     assert_string_equal(json_string_value(json_object_get(line, "time")), "2027-01-15T08:00:01.234Z");
     assert_string_equal(json_string_value(json_object_get(line, "level")), "info");

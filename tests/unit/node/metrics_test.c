@@ -83,6 +83,16 @@ static struct sample read_sample(const char *line)
     return sample;
 }
 
+/* No two lines begin alike: a series (name and labels) or "# HELP name" comes once. `size` takes in the space after. */
+static void check_once(const char *line, size_t size)
+{
+    for (const char *earlier = text; earlier < line; earlier = strchr(earlier, '\n') + 1) {
+        if (strncmp(earlier, line, size) == 0) {
+            fail_msg("twice: %.*s", (int)size, line);
+        }
+    }
+}
+
 /* What a histogram's samples must be to each other. */
 struct buckets {
     double last, infinite;
@@ -110,20 +120,26 @@ static void check_histogram(struct buckets *buckets, const struct sample *sample
 /* Reads the whole text; returns how many samples it holds. */
 static size_t check_text(void)
 {
-    char type[64] = "", kind[16] = "";
+    char type[64] = "", kind[16] = "", help[64] = "";
     struct buckets buckets = {0};
     size_t samples = 0;
     for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
         assert_non_null(strchr(line, '\n')); /* the last line has its end too */
         if (strncmp(line, "# HELP ", 7) == 0) {
-            assert_true(is_name(line + 7, strcspn(line + 7, " ")));
+            size_t size = strcspn(line + 7, " ");
+            assert_true(is_name(line + 7, size) && size < sizeof(help));
+            assert_true(strcspn(line, "\n") > 7 + size + 1); /* it says something */
+            (void)snprintf(help, sizeof(help), "%.*s", (int)size, line + 7);
+            check_once(line, 7 + size + 1);
         } else if (strncmp(line, "# TYPE ", 7) == 0) {
             char name[64];
             assert_int_equal(sscanf(line, "# TYPE %63s %15s", name, kind), 2);
-            assert_true(strcmp(name, type) != 0); /* told once, before its samples */
+            assert_string_equal(name, help); /* told once, each after its HELP and before its samples */
+            check_once(line, 7 + strlen(name) + 1);
             memcpy(type, name, sizeof(type));
         } else {
             struct sample sample = read_sample(line);
+            check_once(line, strcspn(line, " ") + 1);
             assert_int_equal(strncmp(sample.name, type, strlen(type)), 0);
             const char *suffix = sample.name + strlen(type);
             if (strcmp(kind, "histogram") == 0) {
@@ -202,16 +218,27 @@ static void test_long_version(void **state)
     weft_bytes_deinit(&out);
 }
 
+/* Out of memory at any point is told, and whoever asked drops what is there. */
 static void test_no_memory(void **state)
 {
     (void)state;
     struct weft_metrics metrics = {0};
-    struct weft_bytes out = {0};
     weft_bytes_trim();
-    weft_mem_fail_at(2);
-    assert_int_equal(weft_metrics_print(&metrics, "1", &out), WEFT_ERR_MEMORY);
-    weft_mem_fail_at(0);
-    weft_bytes_deinit(&out);
+    int64_t live = weft_mem_live();
+    uint64_t at = 1;
+    for (bool failed = true; failed; at++) {
+        struct weft_bytes out = {0};
+        weft_bytes_trim(); /* or the blocks would come from the spares */
+        weft_mem_fail_at(at);
+        int error = weft_metrics_print(&metrics, "1", &out);
+        failed = weft_mem_failed();
+        weft_mem_fail_at(0);
+        assert_int_equal(error, failed ? WEFT_ERR_MEMORY : 0);
+        weft_bytes_deinit(&out);
+        weft_bytes_trim();
+        assert_int_equal(weft_mem_live(), live);
+    }
+    assert_true(at > 3); /* a block at the least was wanted twice */
 }
 
 int main(void)
