@@ -6,12 +6,11 @@
 #include "wire/sse.h"
 
 /* What travels on. Everything else is between a client and us: cookies, keys, forwarding headers, our own names. */
-static const char *const request_fields[] = {"accept", "content-type", "idempotency-key"};
-static const char *const answer_fields[] = {"cache-control", "content-disposition", "content-language", "content-type",
-                                            "etag",          "last-modified",       "retry-after"};
+static const char *const request_fields[] = {"accept", "content-encoding", "content-type", "idempotency-key"};
+static const char *const answer_fields[] = {"cache-control",    "content-disposition", "content-encoding",
+                                            "content-language", "content-type",        "etag",
+                                            "last-modified",    "retry-after"};
 static const char *const trailer_fields[] = {"content-digest", "repr-digest", "server-timing"};
-
-#define SSE_TAIL 4 /* bytes at the end of an event stream that say whether it stands between two events */
 
 /* Lives in the outer exchange's arena. */
 struct relay {
@@ -25,17 +24,27 @@ struct relay {
     bool events; /* the answer is a stream of server-sent events */
 };
 
+static bool is_listed(struct weft_slice name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (weft_slice_equal(name, weft_slice_text(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int copy_fields(struct weft_exchange *to, struct weft_fields *into, const struct weft_fields *from,
                        const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        const struct weft_field *field = weft_fields_find(from, names[i]);
-        int error = field ? weft_fields_add(into, &to->arena, field->name, field->value) : 0;
-        if (error < 0) {
-            return error;
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < from->count; i++) {
+        const struct weft_field *field = &from->at[i];
+        if (is_listed(field->name, names, count)) {
+            error = weft_fields_add(into, &to->arena, field->name, field->value);
         }
     }
-    return 0;
+    return error;
 }
 
 /* The end, whatever came before: both exchanges are left and nothing of the relay may be touched any more. */
@@ -202,7 +211,7 @@ static int carry_answer(struct relay *relay)
         }
     }
     if (relay->events && weft_exchange_room(outer, WEFT_ANSWER) > 0) {
-        char last[SSE_TAIL];
+        char last[sizeof(relay->tail.last)];
         size_t size = weft_bytes_tail(&inner->flows[WEFT_ANSWER].bytes, last, sizeof(last));
         weft_sse_tail_pass(&relay->tail, weft_slice(last, size));
     }
