@@ -2,7 +2,9 @@
 #include "http/target.h"
 
 #include "base/error.h"
+#include "http/exchange.h"
 #include "http/limits.h"
+#include "wire/url.h"
 
 static const struct weft_refusal bad_method = {400, "bad_method", "The request's method is not a token."};
 static const struct weft_refusal no_connect = {501, "method_not_implemented", "This server opens no tunnels."};
@@ -43,18 +45,6 @@ static int hex_pair(struct weft_slice text, size_t at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* RFC 9110 5.6.2. */
-static bool is_token(struct weft_slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (!is_alnum(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c))) {
-            return false;
-        }
-    }
-    return text.size > 0;
-}
-
 /* The byte at *at, decoded as long as it still spells an escape; *at moves behind it. */
 static unsigned char decode(struct weft_slice path, size_t *at)
 {
@@ -83,7 +73,7 @@ static bool path_climbs(struct weft_slice path)
             return true;
         }
         previous = c;
-        if (c != '/' && c != '\\') {
+        if (c != '/' && c != '\\' && c != ';') { /* some servers take "..;x" for ".." (RFC 3986 3.3: parameters) */
             segment++;
             dots += c == '.';
             continue;
@@ -99,7 +89,7 @@ static bool path_climbs(struct weft_slice path)
 
 int weft_target_check(struct weft_slice method, struct weft_slice target, struct weft_refusal *refusal)
 {
-    if (!is_token(method)) {
+    if (!weft_token_valid(method)) {
         return refuse(refusal, &bad_method);
     }
     if (weft_slice_equal(method, WEFT_SLICE("CONNECT"))) {
@@ -131,21 +121,6 @@ int weft_target_check(struct weft_slice method, struct weft_slice target, struct
     return path_climbs(weft_slice(target.data, path)) ? refuse(refusal, &climbs) : 0;
 }
 
-static bool port_valid(struct weft_slice port)
-{
-    unsigned value = 0;
-    if (port.size == 0 || port.size > 5) {
-        return false;
-    }
-    for (size_t i = 0; i < port.size; i++) {
-        if (port.data[i] < '0' || port.data[i] > '9') {
-            return false;
-        }
-        value = value * 10 + (unsigned)(port.data[i] - '0');
-    }
-    return value <= 65535;
-}
-
 bool weft_authority_valid(struct weft_slice authority)
 {
     if (authority.size == 0 || authority.size > WEFT_HTTP_AUTHORITY_MAX) {
@@ -172,5 +147,7 @@ bool weft_authority_valid(struct weft_slice authority)
     if (at == authority.size) {
         return true;
     }
-    return authority.data[at] == ':' && port_valid(weft_slice(authority.data + at + 1, authority.size - at - 1));
+    uint16_t port;
+    return authority.data[at] == ':' &&
+           weft_url_port(weft_slice(authority.data + at + 1, authority.size - at - 1), &port) == 0;
 }

@@ -17,9 +17,9 @@
  * space, a raw byte over 126, a fragment, an escape that is not two hex digits, %00 anywhere, and in the path a `..`
  * segment or an overlong UTF-8 form.
  *
- * A slash or backslash counts as a separator there in any spelling, and a dot as a dot, also encoded twice or more:
- * `/a%2f..%2Fb`, `/%2e%2E/x`, `/a\..\b` and `/%252e%252e/` are refused. An encoded slash on its own is not: model names
- * hold them (`/v1/models/org%2Fname`). */
+ * A slash, backslash or semicolon counts as a separator there in any spelling, and a dot as a dot, also encoded twice
+ * or more: `/a%2f..%2Fb`, `/%2e%2E/x`, `/a\..\b`, `/a/..;/b` and `/%252e%252e/` are refused. An encoded slash on its
+ * own is not: model names hold them (`/v1/models/org%2Fname`). */
 WEFT_MUST_USE int weft_target_check(struct weft_slice method, struct weft_slice target, struct weft_refusal *refusal);
 
 /* Host or :authority: a name of letters, digits and `-._~`, or an IPv6 address in brackets, and perhaps a port up to
