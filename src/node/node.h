@@ -27,7 +27,8 @@ struct weft_node_options {
     enum weft_journal_format journal_format;
     /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. */
     void (*started)(void *self, int status, const char *problem);
-    /* After a drain or a stop: everything is closed, and the host may end its loop. */
+    /* After a drain or a stop: no listener and no client is left, and the host may end its loop. Spare connections to
+     * the upstream go with weft_node_free(). */
     void (*stopped)(void *self);
     void *self;
 };

@@ -188,9 +188,11 @@ static int carry_request(struct relay *relay)
 static int begin_answer(struct relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
+    size_t ours = outer->answer.fields.count;
     int error =
         copy_fields(outer, &outer->answer.fields, &inner->answer.fields, answer_fields, WEFT_COUNT(answer_fields));
     if (error < 0) {
+        outer->answer.fields.count = ours; /* a refusal takes its place, with a type of its own */
         return error;
     }
     outer->answer.status = inner->answer.status;
