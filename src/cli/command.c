@@ -15,7 +15,10 @@ const struct weft_command weft_commands[] = {
      .arguments = "",
      .help = "say which weft this is, and which libraries it runs with",
      .run = weft_version_run},
-    {.name = "help", .arguments = "[COMMAND]", .help = "list the commands, or explain one", .run = weft_help_run},
+    {.name = "help",
+     .arguments = "[COMMAND | --markdown]",
+     .help = "list the commands, explain one, or print docs/CONFIG.md",
+     .run = weft_help_run},
 };
 const size_t weft_commands_count = WEFT_COUNT(weft_commands);
 

@@ -2,7 +2,7 @@
 #ifndef WEFT_CLI_COMMAND_H
 #define WEFT_CLI_COMMAND_H
 
-#include "base/types.h"
+#include "base/bytes.h"
 
 enum weft_exit {
     WEFT_EXIT_OK = 0,
@@ -31,6 +31,8 @@ int weft_help_run(int argc, char **argv);
 
 /* `weft help NAME`; a name that is none says so and is a usage error. */
 int weft_help_command(const char *name);
+/* Prints what `make` appends to a queue. < 0 if memory ran out. */
+WEFT_MUST_USE int weft_help_print(int (*make)(struct weft_bytes *out));
 /* The command that does not exist, and the nearest that does. Returns WEFT_EXIT_USAGE. */
 int weft_help_unknown(const char *name);
 /* A word that a command takes none of. Returns WEFT_EXIT_USAGE. */

@@ -1,7 +1,9 @@
-/* cli/help.c - `weft help`: what commands there are, and what each takes. */
+/* cli/help.c - `weft help`: what commands there are, what each takes, and the page of all settings. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/command.h"
+#include "node/config.h"
 
 #define WORD_SHOWN 60 /* bytes of a wrong word that a message repeats */
 
@@ -40,6 +42,12 @@ int weft_help_unexpected(const char *command, const char *word)
     return WEFT_EXIT_USAGE;
 }
 
+static int out_of_memory(void)
+{
+    fprintf(stderr, "weft: out of memory\n");
+    return WEFT_EXIT_FAILURE;
+}
+
 int weft_help_command(const char *name)
 {
     const struct weft_command *command = weft_command_find(name);
@@ -49,16 +57,32 @@ int weft_help_command(const char *name)
     printf("usage: weft %s%s%s\n\n%s\n", command->name, command->arguments[0] ? " " : "", command->arguments,
            command->help);
     if (command->print_more && command->print_more() < 0) {
-        fprintf(stderr, "weft: out of memory\n");
-        return WEFT_EXIT_FAILURE;
+        return out_of_memory();
     }
     return said();
+}
+
+int weft_help_print(int (*make)(struct weft_bytes *out))
+{
+    struct weft_bytes text;
+    weft_bytes_init(&text);
+    int status = make(&text);
+    while (status == 0 && text.size > 0) {
+        struct weft_slice front = weft_bytes_front(&text);
+        (void)fwrite(front.data, 1, front.size, stdout); /* the flush that follows reports what went wrong */
+        weft_bytes_drop(&text, front.size);
+    }
+    weft_bytes_deinit(&text);
+    return status;
 }
 
 int weft_help_run(int argc, char **argv)
 {
     if (argc > 1) {
         return weft_help_unexpected("help", argv[1]);
+    }
+    if (argc == 1 && strcmp(argv[0], "--markdown") == 0) {
+        return weft_help_print(weft_config_markdown) < 0 ? out_of_memory() : said();
     }
     return argc == 1 ? weft_help_command(argv[0]) : list();
 }

@@ -46,16 +46,7 @@ int weft_up_print_more(void)
     printf("\nA node answers HTTP at the addresses it listens on, and relays /v1/ to the upstream that you name.\n"
            "Each flag can stand in the settings file or the environment too; flags go over the environment, that over\n"
            "the file. The file is weft.yaml in the folder named by --home, else $XDG_CONFIG_HOME/weft/weft.yaml.\n\n");
-    struct weft_bytes text;
-    weft_bytes_init(&text);
-    int status = weft_config_help(&text);
-    while (status == 0 && text.size > 0) {
-        struct weft_slice front = weft_bytes_front(&text);
-        (void)fwrite(front.data, 1, front.size, stdout); /* the flush that follows reports what went wrong */
-        weft_bytes_drop(&text, front.size);
-    }
-    weft_bytes_deinit(&text);
-    return status;
+    return weft_help_print(weft_config_help);
 }
 
 /* -- what it says -- */

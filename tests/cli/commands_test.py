@@ -30,6 +30,12 @@ class Commands(unittest.TestCase):
         for setting in ("--listen", "--port", "--upstream", "--api-key-file", "WEFT_API_KEY", "--home"):
             self.assertIn(setting, asked.stdout)
 
+    def test_the_page_of_settings_is_made_by_the_program(self):
+        done = run("help", "--markdown")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with open("docs/CONFIG.md", encoding="utf-8") as page:
+            self.assertEqual(done.stdout, page.read())
+
     def test_version_names_itself_and_its_libraries(self):
         for words in (["version"], ["--version"]):
             done = run(*words)
@@ -54,7 +60,7 @@ class Commands(unittest.TestCase):
     def test_output_that_cannot_be_written_is_a_failure(self):
         if not os.path.exists("/dev/full"):
             self.skipTest("no /dev/full on this system")
-        for words in (["help"], ["help", "up"], ["version"]):
+        for words in (["help"], ["help", "up"], ["help", "--markdown"], ["version"]):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 done = subprocess.run([weft.binary_path(), *words], stdout=full, stderr=subprocess.PIPE, check=False,
                                       timeout=weft.WAIT_S)
