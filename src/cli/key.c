@@ -19,7 +19,7 @@ static int take(struct weft_api_key *key, struct weft_slice text, const char *fr
         wrong = "is longer than 512 bytes";
     }
     for (size_t i = 0; !wrong && i < text.size; i++) {
-        if (text.data[i] <= 0x20 || text.data[i] == 0x7f) { /* bytes over 0x7f are negative, or above: refused too */
+        if (text.data[i] <= 0x20 || text.data[i] >= 0x7f) { /* where char is signed, bytes over that are below zero */
             wrong = "holds a space or another character that no HTTP client can send in a key";
         }
     }

@@ -189,7 +189,11 @@ static struct weft_slice bearer(const struct weft_request_head *request)
     if (value.size <= scheme.size || !weft_slice_equal_nocase(weft_slice(value.data, scheme.size), scheme)) {
         return (struct weft_slice){0};
     }
-    return weft_slice(value.data + scheme.size, value.size - scheme.size);
+    value = weft_slice(value.data + scheme.size, value.size - scheme.size);
+    while (value.size > 0 && value.data[0] == ' ') { /* RFC 9110 11.4: one blank or more */
+        value = weft_slice(value.data + 1, value.size - 1);
+    }
+    return value;
 }
 
 static void check_principal(const struct weft_access_policy *policy, const struct weft_request_head *request,
