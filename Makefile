@@ -7,8 +7,8 @@ SEED ?= 1
 SEEDS ?= 100
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
 CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
-# What `make test` leaves to `make check` (it needs more tools or a sanitizer), and to `make soak`.
-LATER = ^(differential|malformed|fuzz|soak)$$
+# What `make test` leaves to `make check` (it needs more tools or a sanitizer).
+LATER = ^(differential|malformed|fuzz)$$
 
 # $(call build,PRESET,OPTIONS): cmake says nothing unless something is wrong.
 define build
@@ -25,7 +25,7 @@ help:
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx'
 	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
-	@echo '  make soak     the long ones: each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS)), endurance tests'
+	@echo '  make soak     each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
 	@echo '  make setup    only install what building and testing need'
 	@echo '  make format   lay out the C files (clang-format)'
@@ -73,7 +73,7 @@ check-static: build/setup.check release
 check-asan: build/setup.check
 	@echo '== tests under AddressSanitizer and UBSan =='
 	$(call build,asan)
-	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|soak|tidy|tools)$$'
+	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|tidy|tools)$$'
 
 check-tsan: build/setup.check
 	@echo '== unit tests under ThreadSanitizer =='
@@ -89,7 +89,7 @@ check-differential: build/setup.check release
 	@echo '== beside other implementations =='
 	$(CTEST) --test-dir build/release -L '^differential$$'
 
-# -- figures and endurance --
+# -- figures, seeds, long searches --
 
 .PHONY: sim bench soak
 sim: build/setup.test release
@@ -98,10 +98,9 @@ sim: build/setup.test release
 bench: build/setup.bench release
 	bench/http $(ARGS)
 
-soak: build/setup.check release
+soak: build/setup.check
 	$(call build,fuzz,--target fuzzers)
 	scripts/fuzz $(FUZZ_SECONDS)
-	$(CTEST) --test-dir build/release -L '^soak$$'
 
 # -- the rest --
 
