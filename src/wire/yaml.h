@@ -1,7 +1,7 @@
 /* wire/yaml.h - a settings file: one YAML document, from memory, as a flat list of what it says where.
  *
  * A strict part of YAML: mappings, lists and scalars. Anchors, aliases, tags, a key that stands twice and a second
- * document are refused with the line. See docs/decisions/0001-yaml-with-libyaml.md. */
+ * document are refused with the line. See docs/decisions/2026-11-21-yaml-with-libyaml.md. */
 #ifndef WEFT_WIRE_YAML_H
 #define WEFT_WIRE_YAML_H
 
