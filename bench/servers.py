@@ -79,7 +79,8 @@ class Weft(Process):
 
     def __init__(self, folder, upstream):
         home = tempfile.mkdtemp(dir=folder)
-        command = [WEFT, "up", "--listen", "tcp:127.0.0.1:0", "--listen", "tls:127.0.0.1:0",
+        # nginx runs without its access log, so ours is off too.
+        command = [WEFT, "up", "--log-level", "warn", "--listen", "tcp:127.0.0.1:0", "--listen", "tls:127.0.0.1:0",
                    "--cert", folder + "/cert.pem", "--key", folder + "/key.pem",
                    "--upstream", "http://127.0.0.1:%d" % upstream.port]
         self.log = open(home + "/log", "w", encoding="utf-8")
