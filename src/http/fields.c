@@ -51,6 +51,35 @@ bool weft_field_value_valid(struct weft_slice value)
     return first != ' ' && first != '\t' && last != ' ' && last != '\t';
 }
 
+static bool is_named(struct weft_slice name, const char *lower)
+{
+    return weft_slice_equal_nocase(name, weft_slice_text(lower));
+}
+
+bool weft_field_is_framing(struct weft_slice name)
+{
+    switch (name.size) {
+    case 2:
+        return is_named(name, "te");
+    case 4:
+        return is_named(name, "host");
+    case 6:
+        return is_named(name, "expect");
+    case 7:
+        return is_named(name, "trailer") || is_named(name, "upgrade");
+    case 10:
+        return is_named(name, "connection") || is_named(name, "keep-alive");
+    case 14:
+        return is_named(name, "content-length");
+    case 16:
+        return is_named(name, "proxy-connection");
+    case 17:
+        return is_named(name, "transfer-encoding");
+    default:
+        return false;
+    }
+}
+
 static int make_room(struct weft_fields *fields, struct weft_arena *arena)
 {
     if (fields->count < fields->room) {

@@ -2,6 +2,7 @@
 #include "http/h1_guard.h"
 
 #include "base/error.h"
+#include "http/exchange.h"
 #include "http/limits.h"
 #include "http/target.h"
 
@@ -95,30 +96,6 @@ static bool is_named(struct weft_slice name, const char *lower)
     return weft_slice_equal_nocase(name, weft_slice_text(lower));
 }
 
-bool weft_h1_is_framing(struct weft_slice name)
-{
-    switch (name.size) {
-    case 2:
-        return is_named(name, "te");
-    case 4:
-        return is_named(name, "host");
-    case 6:
-        return is_named(name, "expect");
-    case 7:
-        return is_named(name, "trailer") || is_named(name, "upgrade");
-    case 10:
-        return is_named(name, "connection") || is_named(name, "keep-alive");
-    case 14:
-        return is_named(name, "content-length");
-    case 16:
-        return is_named(name, "proxy-connection");
-    case 17:
-        return is_named(name, "transfer-encoding");
-    default:
-        return false;
-    }
-}
-
 struct weft_slice weft_h1_trim(struct weft_slice text)
 {
     while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
@@ -141,7 +118,7 @@ static bool may_trail(struct weft_slice name)
             return false;
         }
     }
-    return !weft_h1_is_framing(name);
+    return !weft_field_is_framing(name);
 }
 
 /* RFC 9112 6.3 lets equal duplicates pass; we do not: no client that we know sends them, and smugglers do. */

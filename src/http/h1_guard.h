@@ -67,10 +67,6 @@ void weft_h1_chunks_init(struct weft_h1_chunks *chunks, uint64_t max);
 WEFT_MUST_USE int64_t weft_h1_chunks_check(struct weft_h1_chunks *chunks, struct weft_slice input);
 bool weft_h1_chunks_over(const struct weft_h1_chunks *chunks);
 
-/* Fields that are about the connection or the framing, and so in no exchange (see http/exchange.h). `name` may have
- * any case. */
-bool weft_h1_is_framing(struct weft_slice name);
-
 /* Without blanks and tabs at its ends (RFC 9110 5.6.3). */
 struct weft_slice weft_h1_trim(struct weft_slice text);
 

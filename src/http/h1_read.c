@@ -297,7 +297,7 @@ int weft_h1_options_read(struct weft_h1_options *options, const struct weft_h1_h
 
 static bool travels(struct weft_slice name, const struct weft_h1_options *options)
 {
-    if (weft_h1_is_framing(name)) {
+    if (weft_field_is_framing(name)) {
         return false;
     }
     for (size_t i = 0; i < options->count; i++) {

@@ -39,7 +39,7 @@ static void put(struct pen *pen, struct weft_slice text)
 static void put_fields(struct pen *pen, const struct weft_fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        if (weft_h1_is_framing(fields->at[i].name)) {
+        if (weft_field_is_framing(fields->at[i].name)) {
             continue; /* the carrier's business: a second framing in the head would be a hole */
         }
         put(pen, fields->at[i].name);

@@ -156,7 +156,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         error = WEFT_ERR_TOO_LARGE;
     } else if (!stream->head_in) {
         error = h2->side->field(stream, key, text);
-    } else if (!weft_h2_is_framing(key)) {
+    } else if (!weft_field_is_framing(key)) {
         struct weft_exchange *exchange = stream->exchange;
         error = weft_fields_add(&exchange->flows[h2->side->in].trailers, &exchange->arena, key, text);
     }

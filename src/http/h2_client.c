@@ -21,7 +21,7 @@ static int field(struct weft_h2_stream *stream, struct weft_slice name, struct w
     if (weft_slice_equal(name, WEFT_SLICE("content-length"))) {
         exchange->flows[WEFT_ANSWER].length = weft_h2_length(value);
     }
-    if (weft_h2_is_framing(name)) {
+    if (weft_field_is_framing(name)) {
         return 0;
     }
     return weft_fields_add(&answer->fields, &exchange->arena, name, value);

@@ -143,7 +143,7 @@ static void drop_framing(struct weft_fields *fields)
 {
     size_t kept = 0;
     for (size_t i = 0; i < fields->count; i++) {
-        if (!weft_h2_is_framing(fields->at[i].name)) {
+        if (!weft_field_is_framing(fields->at[i].name)) {
             fields->at[kept++] = fields->at[i];
         }
     }

@@ -175,7 +175,9 @@ void weft_h2_head_add(struct weft_h2_head *head, struct weft_slice name, struct 
 void weft_h2_head_add_fields(struct weft_h2_head *head, const struct weft_fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
-        weft_h2_head_add(head, fields->at[i].name, fields->at[i].value);
+        if (!weft_field_is_framing(fields->at[i].name)) {
+            weft_h2_head_add(head, fields->at[i].name, fields->at[i].value);
+        }
     }
 }
 
@@ -184,19 +186,6 @@ void weft_h2_head_add_length(struct weft_h2_head *head, int64_t length)
     int size = snprintf(head->length, sizeof(head->length), "%lld", (long long)length);
     WEFT_ASSERT(size > 0 && (size_t)size < sizeof(head->length));
     weft_h2_head_add(head, WEFT_SLICE("content-length"), weft_slice(head->length, (size_t)size));
-}
-
-/* Connection, Transfer-Encoding and the like never get here: nghttp2 refuses them. */
-bool weft_h2_is_framing(struct weft_slice name)
-{
-    static const struct weft_slice names[] = {
-        {"host", 4}, {"content-length", 14}, {"te", 2}, {"trailer", 7}, {"expect", 6}};
-    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
-        if (weft_slice_equal(name, names[i])) {
-            return true;
-        }
-    }
-    return false;
 }
 
 int64_t weft_h2_length(struct weft_slice digits)

@@ -123,11 +123,10 @@ struct weft_h2_head {
     char length[24];
 };
 void weft_h2_head_add(struct weft_h2_head *head, struct weft_slice name, struct weft_slice value);
+/* All but those that frame: the carrier writes its own. */
 void weft_h2_head_add_fields(struct weft_h2_head *head, const struct weft_fields *fields);
 void weft_h2_head_add_length(struct weft_h2_head *head, int64_t length);
 
-/* Is the field one that carriers read and write themselves (see exchange.h)? */
-bool weft_h2_is_framing(struct weft_slice name);
 /* Digits, as nghttp2 let them through. */
 int64_t weft_h2_length(struct weft_slice digits);
 

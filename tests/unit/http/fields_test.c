@@ -180,6 +180,20 @@ static void test_each_allocation_fails_in_turn(void **state)
 
 #define IN_ARENA(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+static void test_framing_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "TE",         "host",       "Expect",         "trailer",          "UPGRADE",
+        "connection", "Keep-Alive", "content-length", "proxy-connection", "Transfer-Encoding"};
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        assert_true(weft_field_is_framing(weft_slice_text(names[i])));
+    }
+    assert_false(weft_field_is_framing(WEFT_SLICE("content-lengtH2")));
+    assert_false(weft_field_is_framing(WEFT_SLICE("content-encode")));
+    assert_false(weft_field_is_framing(WEFT_SLICE("")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +201,7 @@ int main(void)
         IN_ARENA(test_each_byte_of_a_value),
         IN_ARENA(test_names_are_lowered_and_both_are_copied),
         IN_ARENA(test_find_value_count),
+        cmocka_unit_test(test_framing_names),
         IN_ARENA(test_a_head_holds_so_many_fields),
         cmocka_unit_test(test_each_allocation_fails_in_turn),
     };

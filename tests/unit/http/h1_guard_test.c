@@ -140,20 +140,6 @@ static void test_bounds(void **state)
     assert_int_equal(weft_h1_guard_check(&guard, weft_slice(text, WEFT_HTTP_HEAD_MAX + 1)), (int)WEFT_HTTP_HEAD_MAX);
 }
 
-static void test_framing_names(void **state)
-{
-    (void)state;
-    static const char *const names[] = {
-        "TE",         "host",       "Expect",         "trailer",          "UPGRADE",
-        "connection", "Keep-Alive", "content-length", "proxy-connection", "Transfer-Encoding"};
-    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
-        assert_true(weft_h1_is_framing(weft_slice_text(names[i])));
-    }
-    assert_false(weft_h1_is_framing(WEFT_SLICE("content-lengtH2")));
-    assert_false(weft_h1_is_framing(WEFT_SLICE("content-encode")));
-    assert_false(weft_h1_is_framing(WEFT_SLICE("")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,7 +149,6 @@ int main(void)
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_trailers),
         cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_framing_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -270,6 +270,20 @@ static void test_each_allocation_fails_in_turn(void **state)
     assert_string_equal(askers[0].trailer, "42");
 }
 
+/* What frames comes from the carrier alone, whatever stands in the exchange. */
+static void test_framing_is_not_written_twice(void **state)
+{
+    (void)state;
+    struct weft_h2_head head = {.count = 0};
+    struct weft_field at[] = {{WEFT_SLICE("content-length"), WEFT_SLICE("1")},
+                              {WEFT_SLICE("content-type"), WEFT_SLICE("text/plain")},
+                              {WEFT_SLICE("transfer-encoding"), WEFT_SLICE("chunked")}};
+    const struct weft_fields fields = {.at = at, .count = WEFT_COUNT(at), .room = WEFT_COUNT(at)};
+    weft_h2_head_add_fields(&head, &fields);
+    assert_int_equal(head.count, 1);
+    assert_memory_equal(head.at[0].name, "content-type", head.at[0].namelen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_free_with_streams_running),
         cmocka_unit_test(test_hangup),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_framing_is_not_written_twice),
         cmocka_unit_test(test_each_allocation_fails_in_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
