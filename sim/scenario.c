@@ -19,6 +19,7 @@ const struct weft_scenario weft_scenarios[] = {
      weft_story_crowd},
     {"relay", "a node relays to an upstream that streams, dies and stalls, while clients come and go",
      weft_story_relay},
+    {"storm", "the upstream breaks again and again, in the middle of everything", weft_story_storm},
 };
 const size_t weft_scenario_count = WEFT_COUNT(weft_scenarios);
 
@@ -167,6 +168,59 @@ void weft_story_relay(struct weft_story *story)
     drain_with(crowd, story, &node);
     weft_world_pass(story->world, WEFT_SECOND);
     weft_story_check(story, engine.running == 0, "%zu requests run on after the drain", engine.running);
+    end_node(story, &node);
+    weft_engine_end(&engine);
+    weft_free(crowd);
+}
+
+#define BREAKS_MAX 12
+#define BREAK_GAP  ((uint64_t)60 * 1000) /* microseconds between two breaks, at most */
+
+void weft_story_storm(struct weft_story *story)
+{
+    static const struct weft_ask menu[] = {
+        {"POST", "/v1/chat/completions?do=answer", TYPE_JSON, "{\"messages\":[]}", 200, true},
+        {"POST", "/v1/chat/completions?do=echo", TYPE_JSON, "{\"messages\":[\"hello there\"]}", 200, true},
+        {"POST", "/v1/chat/completions?do=events&n=9", TYPE_JSON, "{\"stream\":true}", 200, true},
+        {"POST", "/v1/chat/completions?do=die&n=2", TYPE_JSON, "{\"stream\":true}", 200, true},
+        {"GET", "/v1/files/1?do=bytes&n=20", NULL, NULL, 200, true},
+        {"GET", "/health", NULL, NULL, 200, false},
+    };
+    bool h2c = weft_world_below(story->world, 2) == 1;
+    const struct weft_resident_options options = {
+        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://10.0.0.9:8000\n"
+                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://10.0.0.9:8000\n",
+    };
+    struct weft_host *host = weft_world_host(story->world, "node");
+    struct weft_host *clients = weft_world_host(story->world, "clients");
+    struct weft_host *upstream = weft_world_host(story->world, "engine");
+    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct weft_engine engine;
+    struct weft_resident node;
+    WEFT_ASSERT(crowd);
+    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
+    weft_resident_start(&node, host, story->world, &options);
+    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
+    for (uint64_t breaks = weft_world_below(story->world, BREAKS_MAX); breaks > 0; breaks--) {
+        weft_world_pass(story->world, (weft_time)weft_world_below(story->world, BREAK_GAP));
+        weft_engine_break(&engine);
+    }
+    bool content = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, all_content, crowd);
+    weft_story_check(story, content, "somebody still waits for an answer");
+    for (size_t i = 0; i < crowd->count; i++) {
+        weft_visitor_judge(&crowd->at[i], true);
+    }
+    /* Healed: what comes now is answered as if nothing had been. */
+    static const struct weft_ask calm[] = {
+        {"POST", "/v1/chat/completions?do=events&n=3", TYPE_JSON, "{\"stream\":true}", 200, false}};
+    weft_world_pass(story->world, WEFT_SECOND); /* the last break is heard of */
+    let_come(crowd, story, clients, "127.0.0.1:9338", calm, WEFT_COUNT(calm));
+    wait_and_judge(crowd, story);
+    weft_world_pass(story->world, WEFT_SECOND);
+    weft_story_check(story, engine.running == 0, "%zu requests run on after the storm", engine.running);
+    weft_resident_drain(&node, -1);
+    bool stopped = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, weft_resident_stopped, &node);
+    weft_story_check(story, stopped, "the node does not stop");
     end_node(story, &node);
     weft_engine_end(&engine);
     weft_free(crowd);

@@ -25,5 +25,6 @@ void weft_story_check(struct weft_story *story, bool holds, const char *format, 
 /* -- the scenarios -- */
 void weft_story_crowd(struct weft_story *story);
 void weft_story_relay(struct weft_story *story);
+void weft_story_storm(struct weft_story *story);
 
 #endif

@@ -152,12 +152,12 @@ bool weft_visitor_content(const struct weft_visitor *visitor)
 }
 
 static void judge_answer(struct weft_visitor *visitor, size_t i, const struct weft_answer *answer, bool last,
-                         bool draining)
+                         bool rough)
 {
     struct weft_story *story = visitor->story;
     const struct weft_ask *ask = visitor->asks[i];
-    bool right = answer->status == ask->status || (answer->status == -1 && is_h2(visitor)) ||
-                 (answer->status == 503 && draining);
+    bool right =
+        answer->status == ask->status || (answer->status == -1 && is_h2(visitor)) || (answer->status >= 502 && rough);
     weft_story_check(story, right, "visitor %u: %s %s is answered with %d, not %d", visitor->number, ask->method,
                      ask->path, answer->status, ask->status);
     weft_story_check(story, answer->whole || (ask->may_be_cut && last), "visitor %u: the answer to %s %s is not whole",
@@ -166,7 +166,7 @@ static void judge_answer(struct weft_visitor *visitor, size_t i, const struct we
                      ask->method, ask->path);
 }
 
-void weft_visitor_judge(struct weft_visitor *visitor, bool draining)
+void weft_visitor_judge(struct weft_visitor *visitor, bool rough)
 {
     struct weft_story *story = visitor->story;
     struct weft_answers answers;
@@ -174,7 +174,7 @@ void weft_visitor_judge(struct weft_visitor *visitor, bool draining)
     weft_story_check(story, !answers.malformed, "visitor %u heard what is no answer", visitor->number);
     if (visitor->manner == WEFT_VISITOR_RUDE) {
         bool refused = answers.count == 1 && answers.at[0].status >= 400;
-        weft_story_check(story, visitor->raw.ended && (refused || (draining && answers.count == 0)),
+        weft_story_check(story, visitor->raw.ended && (refused || (rough && answers.count == 0)),
                          "visitor %u was rude and got %zu answers, the first %d", visitor->number, answers.count,
                          answers.at[0].status);
     } else if (!visitor->left) {
@@ -184,13 +184,13 @@ void weft_visitor_judge(struct weft_visitor *visitor, bool draining)
             bool last = i + 1 == answers.count && visitor->raw.ended;
             const struct weft_answer *answer = &answers.at[i];
             size_t which = is_h2(visitor) ? (answer->stream - 1) / 2 : i;
-            bool excused = draining && visitor->raw.ended && (!answer->whole || answer->reset);
-            if (!excused && which < visitor->count) {
-                judge_answer(visitor, which, answer, last, draining);
+            bool spared = rough && (answer->reset || (visitor->raw.ended && !answer->whole));
+            if (!spared && which < visitor->count) {
+                judge_answer(visitor, which, answer, last, rough);
             }
         }
         /* A body that must be cut takes an h1 connection with it: what was asked behind it is told by the end. */
-        bool told = answers.count == visitor->count || (visitor->raw.ended && (draining || !is_h2(visitor)));
+        bool told = answers.count == visitor->count || (visitor->raw.ended && (rough || !is_h2(visitor)));
         weft_story_check(story, told, "visitor %u got %zu answers to %zu requests, and no end", visitor->number,
                          answers.count, visitor->count);
     }

@@ -42,8 +42,8 @@ void weft_visitor_come(struct weft_visitor *visitor, struct weft_story *story, s
                        const char *address, const struct weft_ask *menu, size_t menu_count);
 /* It has heard all it waits for, or has left, or was hung up on. */
 bool weft_visitor_content(const struct weft_visitor *visitor);
-/* Judges what it was told, and closes. `draining`: the node was, so that any connection may have been closed at any
- * time, and 503 is right too. */
-void weft_visitor_judge(struct weft_visitor *visitor, bool draining);
+/* Judges what it was told, and closes. `rough`: the node was draining or its upstream breaking, so that any answer may
+ * be cut, and 502 to 504 are right too. */
+void weft_visitor_judge(struct weft_visitor *visitor, bool rough);
 
 #endif

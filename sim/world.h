@@ -12,7 +12,7 @@
 #include "sim/transcript.h"
 
 #define WEFT_WORLD_HOSTS_MAX     6
-#define WEFT_WORLD_LINKS_MAX     128                 /* connections at once: then a dial is WEFT_ERR_FULL */
+#define WEFT_WORLD_LINKS_MAX     512                 /* connections at once: then a dial is WEFT_ERR_FULL */
 #define WEFT_WORLD_LISTENERS_MAX 32                  /* then WEFT_ERR_FULL */
 #define WEFT_WORLD_PIPE_MAX      ((size_t)16 * 1024) /* bytes under way in one direction: then a write takes less */
 #define WEFT_WORLD_FILES_MAX     16

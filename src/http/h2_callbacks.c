@@ -241,6 +241,9 @@ ssize_t weft_h2_read_body(nghttp2_session *session, int32_t id, uint8_t *to, siz
         }
     } else if (size == 0) {
         stream->deferred = true;
+        if (stream->exchange->aborted[WEFT_WORKER]) {
+            weft_h2_touch(stream); /* it gave up before the head was out: no wake comes any more */
+        }
         return NGHTTP2_ERR_DEFERRED;
     } else if (flow->bytes.size == 0 && stream->exchange->aborted[WEFT_WORKER]) {
         weft_h2_touch(stream); /* the last of what there was before the worker gave up */

@@ -195,6 +195,7 @@ static void test_dies_in_mid_stream(void **state)
 
 static struct weft_raw upstreams[3];
 static struct weft_raw_server server;
+static bool closes_at_once;
 static const char *canned; /* said when a request's head has come */
 
 static void on_changed(struct weft_raw *raw)
@@ -203,6 +204,9 @@ static void on_changed(struct weft_raw *raw)
         weft_raw_close(raw, false);
     } else if (raw->out_size == 0 && canned && strstr(raw->in, "\r\n\r\n")) {
         weft_raw_text(raw, canned);
+        if (closes_at_once) {
+            weft_raw_close(raw, false);
+        }
     }
 }
 
@@ -296,6 +300,27 @@ static void test_coded_answer(void **state)
     assert_field("content-encoding", "gzip");
     assert_field("set-cookie", NULL);
     weft_raw_close(&stage.raw, false);
+    end_raw();
+}
+
+/* A head and the end of everything at once, to a client on h2: its stream ends too. */
+static void test_head_and_end_at_once(void **state)
+{
+    (void)state;
+    begin_raw("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n");
+    closes_at_once = true;
+    for (int i = 0; i < 20; i++) {
+        const struct weft_frames_request request = {
+            .stream = 1, .method = "GET", .path = "/v1/x", .authority = "localhost"};
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_frames_hello(&stage.raw);
+        weft_frames_ask(&stage.raw, &request);
+        stage_pass(WEFT_SECOND);
+        stage_read(true);
+        assert_int_equal(stage.answers.whole, 1);
+        weft_raw_close(&stage.raw, false);
+    }
+    closes_at_once = false;
     end_raw();
 }
 
@@ -435,13 +460,21 @@ static void test_expectation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole_answers),  cmocka_unit_test(test_heads),
-        cmocka_unit_test(test_path_prefix),    cmocka_unit_test(test_head_and_delete),
-        cmocka_unit_test(test_client_leaves),  cmocka_unit_test(test_client_resets_one_stream),
-        cmocka_unit_test(test_refused),        cmocka_unit_test(test_dies_in_mid_stream),
-        cmocka_unit_test(test_broken_answers), cmocka_unit_test(test_coded_answer),
-        cmocka_unit_test(test_silence),        cmocka_unit_test(test_silence_in_an_upload),
-        cmocka_unit_test(test_slow_reader),    cmocka_unit_test(test_slow_upstream),
+        cmocka_unit_test(test_whole_answers),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_path_prefix),
+        cmocka_unit_test(test_head_and_delete),
+        cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_client_resets_one_stream),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_dies_in_mid_stream),
+        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_coded_answer),
+        cmocka_unit_test(test_head_and_end_at_once),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_silence_in_an_upload),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_slow_upstream),
         cmocka_unit_test(test_expectation),
     };
     weft_json_setup(1);
