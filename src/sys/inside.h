@@ -11,6 +11,7 @@
 #include "sys/sys.h"
 
 #define WEFT_SYS_INPUT     ((size_t)64 * 1024) /* what one read takes; one buffer serves all sockets */
+#define WEFT_SYS_BATCH_MAX 32                  /* callbacks between turns: more would make the first wait for all */
 #define WEFT_SYS_JOBS_MAX  256                 /* files and names asked for at once: then WEFT_ERR_FULL */
 #define WEFT_SYS_FREE_WAIT (2 * WEFT_SECOND)   /* what closed sockets and jobs get at the end */
 #define WEFT_SYS_SWEEP_MS  250                 /* how often closed sockets are looked at */
@@ -30,6 +31,7 @@ struct weft_sys {
     struct weft_turn soon; /* callbacks owed by operations that may not call back themselves */
     struct weft_guest guest;
     weft_time deadline; /* what `alarm` is set to */
+    unsigned delivered; /* callbacks since the guest's last turn */
     bool due;           /* something was delivered: the guest gets its turn */
     bool over;          /* being freed: nothing is delivered */
 
@@ -47,7 +49,8 @@ struct weft_sys {
 
 /* sys.c */
 /* Before every callback to the guest. The first of a batch gives it a turn that has nothing to do but to learn the
- * time: after a long sleep the last turn's would start deadlines that are already over. */
+ * time: after a long sleep the last turn's would start deadlines that are already over. After each WEFT_SYS_BATCH_MAX
+ * it gets one to act: when very many sockets have something at once, the first shall not wait for the last. */
 void weft_sys_deliver(struct weft_sys *sys);
 weft_time weft_sys_clock(void);
 int weft_sys_error(int uv);                                       /* WEFT_ERR_* for one of libuv's UV_E* */

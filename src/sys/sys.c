@@ -157,10 +157,11 @@ static void on_after_poll(uv_check_t *handle)
 
 void weft_sys_deliver(struct weft_sys *sys)
 {
-    if (sys->due || sys->over) {
+    if (sys->over || (sys->due && ++sys->delivered < WEFT_SYS_BATCH_MAX)) {
         return;
     }
     sys->due = true;
+    sys->delivered = 0;
     if (sys->guest.turn) {
         (void)sys->guest.turn(sys->guest.self, weft_sys_clock()); /* it will be asked again, after the callbacks */
     }
