@@ -221,6 +221,18 @@ static void check_principal(const struct weft_access_policy *policy, const struc
     }
 }
 
+/* What is judged here must be what everybody behind us reads: of two, others may take the second. */
+static bool says_twice(const struct weft_fields *fields)
+{
+    static const char *const names[] = {"access-control-request-method", "authorization", "content-type", "origin"};
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        if (weft_fields_count(fields, names[i]) > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct weft_access_verdict weft_access_check(const struct weft_access_policy *policy,
                                              const struct weft_request_head *request, bool has_body, bool local)
 {
@@ -228,6 +240,11 @@ struct weft_access_verdict weft_access_check(const struct weft_access_policy *po
     if (!local && !host_is_ours(policy, request->authority)) {
         REFUSE(&verdict, 421, "wrong_host",
                "This node does not go by that name. If the name is yours, add it to hosts in the configuration.");
+        return verdict;
+    }
+    if (says_twice(&request->fields)) {
+        REFUSE(&verdict, 400, "header_twice",
+               "Authorization, Content-Type and Origin may stand in a request once, and one of them stands twice.");
         return verdict;
     }
     unsigned method = method_of(request->method);

@@ -13,6 +13,7 @@
 /* One request and its verdict. What is NULL or false is ordinary. */
 struct row {
     const char *method, *target, *host, *authorization, *origin, *type, *wants;
+    const char *again; /* a header that stands twice */
     bool no_key, body, local;
     int status; /* 0: allowed */
     const char *code;
@@ -49,6 +50,9 @@ static struct weft_access_verdict check(const struct row *row)
     add(&request.fields, "origin", row->origin);
     add(&request.fields, "content-type", row->type);
     add(&request.fields, "access-control-request-method", row->wants);
+    if (row->again) {
+        add(&request.fields, row->again, "application/json");
+    }
     struct weft_access_verdict verdict = weft_access_check(&policy, &request, row->body, row->local);
     weft_arena_deinit(&arena);
     return verdict;
@@ -314,6 +318,22 @@ static void test_content_types(void **state)
     }
 }
 
+static void test_headers_that_stand_twice(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"POST", "/v1/x", .no_key = true, .body = true, .type = "application/json", .again = "content-type",
+         .status = 400, .code = "header_twice"},
+        {"POST", "/v1/x", .no_key = true, .origin = "http://localhost:9338", .again = "origin", .status = 400,
+         .code = "header_twice"},
+        {"GET", "/v1/x", .authorization = API_KEY, .again = "authorization", .status = 400, .code = "header_twice"},
+        {"OPTIONS", "/v1/x", .origin = "https://chat.example", .wants = "POST",
+         .again = "access-control-request-method", .status = 400, .code = "header_twice"},
+        {"GET", "/v1/x", .no_key = true, .again = "accept", .principal = WEFT_KEY},
+    };
+    check_rows(rows, WEFT_COUNT(rows));
+}
+
 static void test_paths(void **state)
 {
     (void)state;
@@ -348,8 +368,13 @@ static void test_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),   cmocka_unit_test(test_principals), cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_origins), cmocka_unit_test(test_preflights), cmocka_unit_test(test_content_types),
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_principals),
+        cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_origins),
+        cmocka_unit_test(test_preflights),
+        cmocka_unit_test(test_content_types),
+        cmocka_unit_test(test_headers_that_stand_twice),
         cmocka_unit_test(test_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
