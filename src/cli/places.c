@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "node/node.h"
 
 static int too_long(struct weft_config_problem *problem, const char *what)
 {
@@ -77,6 +78,24 @@ static int make_one(const char *path, struct weft_config_problem *problem)
     return WEFT_ERR_DENIED;
 }
 
+/* Whoever reads the token is the owner. A node makes it 0600; somebody may have copied it here. */
+static int check_token(const char *state, struct weft_config_problem *problem)
+{
+    char path[WEFT_PLACES_PATH_MAX];
+    struct stat there;
+    if (!join(path, state, "/" WEFT_NODE_TOKEN_FILE)) {
+        return too_long(problem, "--home");
+    }
+    if (stat(path, &there) != 0 || (there.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
+        return 0; /* where it cannot be looked at, the node will say so when it reads it */
+    }
+    (void)snprintf(problem->text, sizeof(problem->text),
+                   "the owner token %.150s is open to others on this machine (mode %04o), who could then run this "
+                   "node: remove it, and the next start makes a new one",
+                   path, (unsigned)there.st_mode & 07777);
+    return WEFT_ERR_DENIED;
+}
+
 int weft_places_make(const struct weft_places *places, struct weft_config_problem *problem)
 {
     char path[WEFT_PLACES_PATH_MAX];
@@ -98,5 +117,5 @@ int weft_places_make(const struct weft_places *places, struct weft_config_proble
                        path, path);
         return WEFT_ERR_DENIED;
     }
-    return status;
+    return status < 0 ? status : check_token(path, problem);
 }

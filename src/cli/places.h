@@ -16,7 +16,8 @@ struct weft_places {
  * else $XDG_CONFIG_HOME/weft/weft.yaml and $XDG_STATE_HOME/weft, or their defaults below $HOME. */
 WEFT_MUST_USE int weft_places_find(struct weft_places *places, const char *home, const char *file,
                                    struct weft_config_problem *problem);
-/* Makes the state folder, mode 0700, with those above it. One that others may write to is refused. */
+/* Makes the state folder, mode 0700, with those above it. One that others may write to is refused,
+ * and so is an owner token in it that others may read. */
 WEFT_MUST_USE int weft_places_make(const struct weft_places *places, struct weft_config_problem *problem);
 
 #endif

@@ -519,7 +519,7 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     weft_random_init(&node->random, seed);
     weft_json_setup(weft_random_next(&node->random));
     weft_timer_init(&node->drain_timer, on_drain_timeout);
-    int path = snprintf(node->token_path, sizeof(node->token_path), "%s/owner.token", options->state_folder);
+    int path = snprintf(node->token_path, sizeof(node->token_path), "%s/" WEFT_NODE_TOKEN_FILE, options->state_folder);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
     error = path < 0 || (size_t)path >= sizeof(node->token_path) ? WEFT_ERR_TOO_LARGE
                                                                  : weft_timers_reserve(&node->loop.timers);

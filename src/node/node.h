@@ -11,6 +11,7 @@
 #include "node/journal.h"
 
 #define WEFT_NODE_PROBLEM_MAX     512
+#define WEFT_NODE_TOKEN_FILE      "owner.token" /* in the state folder */
 #define WEFT_NODE_CONNECTIONS_MIN 8 /* a limit of open files that leaves fewer connections is refused at start */
 
 struct weft_node;
