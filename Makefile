@@ -41,7 +41,7 @@ setup:
 	@scripts/setup test
 	@mkdir -p build && touch build/setup.run build/setup.test
 
-build/setup.%: scripts/setup scripts/requirements-test.txt scripts/requirements-check.txt
+build/setup.%: scripts/setup $(wildcard scripts/requirements-*.txt) tests/package-lock.json
 	@scripts/setup $*
 	@mkdir -p build && touch $@
 

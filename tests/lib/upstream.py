@@ -9,7 +9,10 @@
 /v1/slow     answers after ?ms=, or never without it
 /v1/abort    dies in the middle of its body; &gated=1: at a step()
 /v1/headers  the request's head as JSON
-/v1/count    requests so far, as JSON: open, done, cancelled
+/v1/count    requests so far, as JSON: open, done, cancelled; ?cancelled=1: as soon as it is so
+/v1/models, /v1/chat/completions
+             a fixed text in OpenAI's shapes; the name of the model says what becomes of a stream: "whole",
+             "endless" (stays after the first event), "dies" (between two events), "dies-inside" (of an event)
 """
 
 import asyncio
@@ -18,6 +21,8 @@ import json
 import threading
 import urllib.parse
 
+CHAT_WORDS = ["Grüße", " an", " alle", " 😀"]
+CHAT_MODELS = ["whole", "endless", "dies", "dies-inside"]
 HEAD_MAX = 64 * 1024
 PIECE = 16 * 1024
 
@@ -213,14 +218,52 @@ class Upstream:
         return False
 
     async def _headers(self, request, reader, writer):
-        body = json.dumps({"method": request.method, "path": request.path, "fields": request.fields}).encode()
-        return await self._whole(request, writer, "200 OK", "application/json", body)
+        return await self._json(request, writer, "200 OK", {
+            "method": request.method, "path": request.path, "fields": request.fields})
+
+    async def _json(self, request, writer, status, body):
+        return await self._whole(request, writer, status, "application/json", json.dumps(body).encode())
+
+    async def _models(self, request, reader, writer):
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "upstream"} for name in CHAT_MODELS]
+        return await self._json(request, writer, "200 OK", {"object": "list", "data": models})
+
+    async def _chat(self, request, reader, writer):
+        asked = json.loads(b"".join([piece async for piece in request.body()]))
+        model = asked["model"]
+        if model not in CHAT_MODELS:
+            error = {"message": f"There is no model {model}.", "type": "invalid_request_error", "code": "model_not_found"}
+            return await self._json(request, writer, "404 Not Found", {"error": error})
+        answer = {"id": "chatcmpl-1", "created": 0, "model": model}
+        if not asked.get("stream"):
+            message = {"role": "assistant", "content": "".join(CHAT_WORDS)}
+            answer |= {"object": "chat.completion", "usage": {"prompt_tokens": 1, "completion_tokens": len(CHAT_WORDS),
+                                                              "total_tokens": 1 + len(CHAT_WORDS)},
+                       "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+            return await self._json(request, writer, "200 OK", answer)
+        await self._head(writer, "200 OK", {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
+        for i, word in enumerate([*CHAT_WORDS, None]):
+            delta = {} if word is None else {"content": word} if i else {"role": "assistant", "content": word}
+            choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is None else None}
+            event = json.dumps(answer | {"object": "chat.completion.chunk", "choices": [choice]}, ensure_ascii=False)
+            await self._chunk(writer, f"data: {event}\n\n".encode())
+            if model == "endless":
+                await self._until_gone(reader, asyncio.Event().wait())
+            if model == "dies-inside":
+                await self._chunk(writer, b'data: {"id"')
+            if model.startswith("dies"):
+                return False
+        await self._chunk(writer, b"data: [DONE]\n\n")
+        await self._write(writer, b"0\r\n\r\n")
+        return True
 
     async def _counted(self, request, reader, writer):
-        return await self._whole(request, writer, "200 OK", "application/json", json.dumps(self.counts()).encode())
+        await self._wait_for({name: int(n) for name, n in request.query.items()})
+        return await self._json(request, writer, "200 OK", self.counts())
 
     ROUTES = {"/v1/echo": _echo, "/v1/events": _events, "/v1/slow": _slow, "/v1/abort": _abort,
-              "/v1/headers": _headers, "/v1/count": _counted}
+              "/v1/headers": _headers, "/v1/count": _counted, "/v1/models": _models,
+              "/v1/chat/completions": _chat}
 
 
 if __name__ == "__main__":
