@@ -100,7 +100,9 @@ static int add_fields(struct weft_exchange *exchange, const char *fields)
     int error = 0;
     while (error == 0 && fields && *fields) {
         const char *colon = strchr(fields, ':'), *end = strchr(fields, '\n');
-        WEFT_ASSERT(colon && end && colon + 2 <= end);
+        if (!colon || !end || end < colon + 2) {
+            return WEFT_ERR_INVALID;
+        }
         error =
             weft_fields_add(&exchange->request.fields, &exchange->arena, weft_slice(fields, (size_t)(colon - fields)),
                             weft_slice(colon + 2, (size_t)(end - colon - 2)));

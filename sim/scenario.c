@@ -45,6 +45,13 @@ struct crowd {
     size_t count;
 };
 
+static struct crowd *crowd_new(void)
+{
+    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    WEFT_ASSERT(crowd);
+    return crowd;
+}
+
 static bool all_content(void *self)
 {
     const struct crowd *crowd = self;
@@ -118,9 +125,8 @@ void weft_story_crowd(struct weft_story *story)
     const struct weft_resident_options options = {.yaml = "listen:\n  - tcp:127.0.0.1:9338\n  - unix:/run/weft.sock\n"};
     struct weft_host *host = weft_world_host(story->world, "node");
     struct weft_host *clients = weft_world_host(story->world, "clients");
-    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct crowd *crowd = crowd_new();
     struct weft_resident node;
-    WEFT_ASSERT(crowd);
     weft_resident_start(&node, host, story->world, &options);
     let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
     wait_and_judge(crowd, story);
@@ -153,10 +159,9 @@ void weft_story_relay(struct weft_story *story)
     struct weft_host *host = weft_world_host(story->world, "node");
     struct weft_host *clients = weft_world_host(story->world, "clients");
     struct weft_host *upstream = weft_world_host(story->world, "engine");
-    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct crowd *crowd = crowd_new();
     struct weft_engine engine;
     struct weft_resident node;
-    WEFT_ASSERT(crowd);
     weft_world_name(story->world, "engine.test", 0, addresses, 1);
     weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
     weft_resident_start(&node, host, story->world, &options);
@@ -194,10 +199,9 @@ void weft_story_storm(struct weft_story *story)
     struct weft_host *host = weft_world_host(story->world, "node");
     struct weft_host *clients = weft_world_host(story->world, "clients");
     struct weft_host *upstream = weft_world_host(story->world, "engine");
-    struct crowd *crowd = weft_zalloc(sizeof(*crowd));
+    struct crowd *crowd = crowd_new();
     struct weft_engine engine;
     struct weft_resident node;
-    WEFT_ASSERT(crowd);
     weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
     weft_resident_start(&node, host, story->world, &options);
     let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
