@@ -23,7 +23,7 @@ struct line {
     struct line *next, *previous;               /* all lines */
     struct line *usable_next, *usable_previous; /* those that can take an exchange now */
     struct weft_connection *connection;         /* NULL while a name is looked up */
-    struct waiter *waiters;
+    struct waiter *waiters, *waiters_last;      /* in the order they came */
     size_t waiter_count;
     struct weft_address addresses[WEFT_UPSTREAM_ADDRESSES_MAX];
     size_t address_count, address_next;
@@ -90,6 +90,8 @@ static void unlink_waiter(struct waiter *waiter)
     }
     if (waiter->next) {
         waiter->next->previous = waiter->previous;
+    } else {
+        line->waiters_last = waiter->previous;
     }
     line->waiter_count--;
 }
@@ -110,11 +112,13 @@ static int wait_for(struct line *line, struct weft_exchange *exchange)
     if (!waiter) {
         return WEFT_ERR_MEMORY;
     }
-    *waiter = (struct waiter){.line = line, .exchange = exchange, .next = line->waiters};
-    if (line->waiters) {
-        line->waiters->previous = waiter;
+    *waiter = (struct waiter){.line = line, .exchange = exchange, .previous = line->waiters_last};
+    if (line->waiters_last) {
+        line->waiters_last->next = waiter;
+    } else {
+        line->waiters = waiter;
     }
-    line->waiters = waiter;
+    line->waiters_last = waiter;
     line->waiter_count++;
     weft_exchange_attach(exchange, WEFT_WORKER, waiter_wake, waiter);
     return 0;
