@@ -11,7 +11,6 @@ static const struct weft_refusal bad_line = {400, "bad_chunk", "A chunk's size l
 static const struct weft_refusal bad_extension = {400, "bad_chunk", "A chunk extension holds a control character."};
 static const struct weft_refusal long_line = {400, "bad_chunk", "A chunk's size line is longer than 256 bytes."};
 static const struct weft_refusal bad_end = {400, "bad_chunk", "A chunk's data must be followed by CR LF."};
-static const struct weft_refusal too_large = {413, "body_too_large", "The body is larger than this server takes."};
 
 enum {
     FIRST_DIGIT,
@@ -54,7 +53,7 @@ static int take_digit(struct weft_h1_chunks *chunks, int digit)
 {
     uint64_t room = chunks->max - chunks->total;
     if (room < (uint64_t)digit || chunks->left > (room - (uint64_t)digit) / 16) {
-        return refuse(chunks, &too_large);
+        return refuse(chunks, weft_refusal_for_error(WEFT_ERR_TOO_LARGE));
     }
     chunks->left = chunks->left * 16 + (uint64_t)digit;
     chunks->state = DIGITS;

@@ -17,8 +17,6 @@
 #define DRAIN_MAX ((size_t)64 * 1024)
 
 #define R(name, status, code, why) static const struct weft_refusal name = {status, code, why}
-R(body_too_large, 413, "body_too_large", "The body is larger than this server takes.");
-R(no_memory, 503, "out_of_memory", "The server is out of memory. Try again later.");
 R(head_timeout, 408, "request_timeout", "The request's head did not come in time.");
 R(body_timeout, 408, "request_timeout", "The request's body stopped coming.");
 #undef R
@@ -135,14 +133,14 @@ static void begin(struct server *server, const struct weft_h1_request *request)
     server->head_only = weft_slice_equal(request->head->method, WEFT_SLICE("HEAD"));
     server->body_come = server->continue_wrote = false;
     if (weft_exchange_new(&exchange, options->turn) < 0) {
-        refuse(server, &no_memory, 0);
+        refuse(server, weft_refusal_for_error(WEFT_ERR_MEMORY), 0);
         return;
     }
     weft_exchange_attach(exchange, WEFT_ASKER, wake, server);
     server->exchange = exchange;
     if (weft_h1_request_fill(exchange, request, options->scheme) < 0) {
         weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
-        refuse(server, &no_memory, WEFT_ERR_MEMORY);
+        refuse(server, weft_refusal_for_error(WEFT_ERR_MEMORY), WEFT_ERR_MEMORY);
         return;
     }
     if (server->reader.phase == WEFT_H1_OVER) {
@@ -174,7 +172,7 @@ static size_t read_head(struct server *server, struct weft_slice input)
     if (size > 0 && weft_h1_request_read(&request, &server->reader.guard, input, &head, &refusal) < 0) {
         why = &refusal;
     } else if (size > 0 && request.length > 0 && (uint64_t)request.length > server->reader.body_max) {
-        why = &body_too_large;
+        why = weft_refusal_for_error(WEFT_ERR_TOO_LARGE);
     }
     if (why) {
         refuse(server, why, 0);
@@ -190,7 +188,7 @@ static size_t read_body(struct server *server, struct weft_slice input)
     const struct weft_refusal *why = NULL;
     int64_t used = weft_h1_read_body(&server->reader, input, &why);
     if (used < 0) {
-        refuse(server, why ? why : &no_memory, (int)used);
+        refuse(server, why ? why : weft_refusal_for_error((int)used), (int)used);
         return 0;
     }
     server->body_come = server->body_come || used > 0;
@@ -286,7 +284,7 @@ static void server_receive(struct weft_carrier *carrier, const char *data, size_
         input = weft_slice(data + used, size - used);
     }
     if (!is_ending(server) && weft_h1_input_append(&server->kept, input) < 0) {
-        refuse(server, &no_memory, WEFT_ERR_MEMORY);
+        refuse(server, weft_refusal_for_error(WEFT_ERR_MEMORY), WEFT_ERR_MEMORY);
     }
     if (!direct && !is_ending(server)) {
         read_kept(server);

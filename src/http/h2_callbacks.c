@@ -9,8 +9,6 @@
 static const struct weft_refusal bad_field = {400, "bad_header", "A header's name or value breaks HTTP."};
 static const struct weft_refusal head_too_large = {431, "headers_too_large",
                                                    "The request's headers are larger than 64 KiB or more than 100."};
-static const struct weft_refusal body_too_large = {413, "body_too_large",
-                                                   "The request's body is larger than this server allows."};
 
 static struct weft_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -195,7 +193,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     struct weft_exchange *exchange = stream->exchange;
     stream->moved_at = h2->carrier.options.turn->now;
     if (h2->side->in == WEFT_REQUEST && exchange->flows[WEFT_REQUEST].written + size > h2->body_max) {
-        note_refusal(stream, &body_too_large);
+        note_refusal(stream, weft_refusal_for_error(WEFT_ERR_TOO_LARGE));
         return 0;
     }
     int error = weft_exchange_write(exchange, h2->side->in, data, size);

@@ -12,8 +12,6 @@ static const struct weft_refusal two_hosts = {400, "bad_host", "The request's Ho
 static const struct weft_refusal bad_host = {400, "bad_host", "The request's host is not a valid one."};
 static const struct weft_refusal bad_scheme = {400, "bad_scheme", "The request's scheme is neither http nor https."};
 static const struct weft_refusal bad_expect = {417, "bad_expect", "The only expectation known here is 100-continue."};
-static const struct weft_refusal too_large = {413, "body_too_large",
-                                              "The request's body is larger than this server allows."};
 static const struct weft_refusal too_slow = {408, "timeout", "The request's body stopped coming."};
 
 /* -- refusing -- */
@@ -190,7 +188,7 @@ static const struct weft_refusal *check(struct weft_h2_stream *stream, struct we
         body->length = (int64_t)body->written;
     }
     if (body->length > 0 && (uint64_t)body->length > stream->h2->body_max) {
-        return &too_large;
+        return weft_refusal_for_error(WEFT_ERR_TOO_LARGE);
     }
     struct weft_slice expect = weft_fields_value(&request->fields, "expect");
     if (expect.data && !weft_slice_equal_nocase(expect, WEFT_SLICE("100-continue"))) {

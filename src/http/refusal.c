@@ -87,6 +87,8 @@ int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refu
 
 static const struct weft_refusal timed_out = {504, "timeout", "The server behind this one did not answer in time."};
 static const struct weft_refusal too_large = {413, "body_too_large", "The request's body is larger than allowed."};
+static const struct weft_refusal out_of_memory = {503, "out_of_memory",
+                                                  "This server has no memory left for another request."};
 static const struct weft_refusal gone = {502, "bad_gateway", "The server behind this one could not be reached."};
 static const struct weft_refusal failed = {500, "internal_error", "The request could not be worked on."};
 
@@ -97,6 +99,8 @@ const struct weft_refusal *weft_refusal_for_error(int error)
         return &timed_out;
     case WEFT_ERR_TOO_LARGE:
         return &too_large;
+    case WEFT_ERR_MEMORY:
+        return &out_of_memory;
     case WEFT_ERR_REFUSED:
     case WEFT_ERR_UNREACHABLE:
     case WEFT_ERR_CLOSED:

@@ -19,7 +19,8 @@ const char *weft_status_phrase(int status);
  * are the program's own and hold nothing that JSON escapes. */
 WEFT_MUST_USE int weft_refusal_body(char *buffer, size_t size, const struct weft_refusal *refusal);
 
-/* How to answer when the worker gave up with `error` (WEFT_ERR_*) before it had begun an answer. Never NULL. */
+/* How a carrier answers when the worker gave up with `error` (WEFT_ERR_*) before it had begun an answer, and when it
+ * meets that error itself. Never NULL. */
 const struct weft_refusal *weft_refusal_for_error(int error);
 
 #endif

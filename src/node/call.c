@@ -16,10 +16,13 @@ void weft_call_close(struct weft_call *call, int status, bool cancelled, int err
     struct weft_journal *journal = front->journal;
     const struct weft_exchange *exchange = call->exchange;
     weft_time took = front->loop->turn.now - call->started;
+    if (error && !status && !cancelled) {
+        status = weft_refusal_for_error(error)->status; /* so the carrier answers, as nobody else has */
+    }
     front->metrics->running--;
     front->metrics->request_bytes += exchange->flows[WEFT_REQUEST].written;
     front->metrics->answer_bytes += exchange->flows[WEFT_ANSWER].written;
-    weft_metrics_count(front->metrics, call->route, error && !status ? 500 : status, cancelled, took);
+    weft_metrics_count(front->metrics, call->route, status, cancelled, took);
     if (!weft_journal_begin(journal, WEFT_LOG_INFO, "request")) {
         return;
     }
@@ -41,7 +44,7 @@ void weft_call_close(struct weft_call *call, int status, bool cancelled, int err
 void weft_call_json(struct weft_call *call, int status, struct weft_slice json)
 {
     int error = weft_exchange_reply(call->exchange, status, WEFT_SLICE("application/json"), json);
-    leave(call, error < 0 ? 500 : status, error);
+    leave(call, error < 0 ? 0 : status, error);
 }
 
 void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal)
@@ -49,7 +52,7 @@ void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal
     char body[512];
     int size = weft_refusal_body(body, sizeof(body), refusal);
     if (size < 0) {
-        leave(call, 500, size);
+        leave(call, 0, size);
         return;
     }
     weft_call_json(call, refusal->status, weft_slice(body, (size_t)size));
@@ -63,7 +66,7 @@ void weft_call_answer(struct weft_call *call, struct weft_slice type, struct wef
     }
     if (error < 0) {
         weft_bytes_deinit(body);
-        leave(call, 500, error);
+        leave(call, 0, error);
         return;
     }
     exchange->answer.status = 200;

@@ -68,7 +68,7 @@ static void answer_preflight(struct weft_call *call, const struct weft_access_ve
     if (error == 0) {
         error = weft_exchange_reply(exchange, 204, (struct weft_slice){0}, (struct weft_slice){0});
     }
-    weft_call_close(call, 204, false, error);
+    weft_call_close(call, error < 0 ? 0 : 204, false, error);
     weft_exchange_leave(exchange, WEFT_WORKER, error);
 }
 
@@ -98,7 +98,7 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
     front->metrics->running++;
     int error = add_common(call, &verdict);
     if (error < 0) {
-        weft_call_close(call, 500, false, error);
+        weft_call_close(call, 0, false, error);
         weft_exchange_leave(exchange, WEFT_WORKER, error);
     } else if (verdict.refusal.status) {
         weft_call_refuse(call, &verdict.refusal);

@@ -93,7 +93,7 @@ static void drain_body_came(struct weft_call *call)
     size_t size = bytes->size;
     char *text = weft_alloc(size + 1);
     if (!text) {
-        weft_call_close(call, 500, false, WEFT_ERR_MEMORY);
+        weft_call_close(call, 0, false, WEFT_ERR_MEMORY);
         weft_exchange_leave(call->exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
         return;
     }
@@ -153,7 +153,7 @@ static void relay(struct weft_call *call)
         .loop = call->front->loop, .upstream = call->front->upstream, .done = relay_done, .self = call};
     int error = weft_relay_start(call->exchange, &options);
     if (error < 0) {
-        weft_call_close(call, 500, false, error);
+        weft_call_close(call, 0, false, error);
         weft_exchange_leave(call->exchange, WEFT_WORKER, error);
     }
 }

@@ -84,7 +84,7 @@ static struct weft_refusal refusal_for(int error)
         return (struct weft_refusal){503, "too_many_connections",
                                      "This node has no connection left for another request. Try again shortly."};
     case WEFT_ERR_MEMORY:
-        return (struct weft_refusal){503, "out_of_memory", "This node has no memory left for another request."};
+        return *weft_refusal_for_error(error);
     case WEFT_ERR_INVALID:
         return (struct weft_refusal){502, "upstream_malformed", "The upstream server's answer is not valid HTTP."};
     default:

@@ -362,7 +362,7 @@ static void test_worker_gives_up(void **state)
     expect_abort(WEFT_ERR_REFUSED, 502);
     expect_abort(WEFT_ERR_UNREACHABLE, 502);
     expect_abort(WEFT_ERR_CLOSED, 502);
-    expect_abort(WEFT_ERR_MEMORY, 500);
+    expect_abort(WEFT_ERR_MEMORY, 503);
 }
 
 static void test_worker_gives_up_in_mid_body(void **state)

@@ -165,7 +165,7 @@ static void test_a_worker_that_gives_up(void **state)
 {
     (void)state;
     static const int errors[][2] = {{WEFT_ERR_TIMEOUT, 504},     {WEFT_ERR_TOO_LARGE, 413}, {WEFT_ERR_REFUSED, 502},
-                                    {WEFT_ERR_UNREACHABLE, 502}, {WEFT_ERR_CLOSED, 502},    {WEFT_ERR_MEMORY, 500}};
+                                    {WEFT_ERR_UNREACHABLE, 502}, {WEFT_ERR_CLOSED, 502},    {WEFT_ERR_MEMORY, 503}};
     set_up();
     for (size_t i = 0; i < WEFT_COUNT(errors); i++) {
         assert_non_null(ask(WHOLE, (uint32_t)(2 * i + 1), TEXT(GET)));

@@ -58,12 +58,31 @@ static void test_body_needs_room(void **state)
     assert_int_equal(weft_refusal_body(body, 0, &sample), WEFT_ERR_TOO_LARGE);
 }
 
+static void test_errors_have_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        int error, status;
+    } rows[] = {{WEFT_ERR_TIMEOUT, 504},
+                {WEFT_ERR_TOO_LARGE, 413},
+                {WEFT_ERR_MEMORY, 503},
+                {WEFT_ERR_REFUSED, 502},
+                {WEFT_ERR_CLOSED, 502},
+                {WEFT_ERR_INVALID, 500},
+                {0, 500},
+                {-12345, 500}};
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        assert_int_equal(weft_refusal_for_error(rows[i].error)->status, rows[i].status);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_phrases),
         cmocka_unit_test(test_body_is_json),
         cmocka_unit_test(test_body_needs_room),
+        cmocka_unit_test(test_errors_have_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,6 +84,34 @@ static void test_head_has_no_body(void **state)
     stage_end();
 }
 
+/* What the journal says of a call that memory ran out for is what the client was told. */
+static void test_journal_and_answer_agree(void **state)
+{
+    (void)state;
+    size_t refused = 0;
+    for (uint64_t at = 1; at < 24; at++) {
+        stage_begin(LISTEN_TCP);
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_raw_text(&stage.raw, "GET /health HTTP/1.1\r\nHost: localh");
+        stage_pass(WEFT_SECOND);
+        weft_mem_fail_at(at);
+        weft_raw_text(&stage.raw, "ost\r\n\r\n");
+        stage_pass(WEFT_SECOND);
+        weft_mem_fail_at(0);
+        stage_read(false);
+        const char *line = strstr(weft_world_log(stage.host), "\"route\":\"/health\"");
+        if (line && stage.answers.at[0].status > 0) {
+            char said[32];
+            (void)snprintf(said, sizeof(said), "\"status\":%d,", stage.answers.at[0].status);
+            assert_non_null(strstr(line, said));
+            refused += stage.answers.at[0].status == 503;
+        }
+        weft_raw_close(&stage.raw, true);
+        stage_end();
+    }
+    assert_true(refused > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +119,7 @@ int main(void)
         cmocka_unit_test(test_no_content),
         cmocka_unit_test(test_who_left),
         cmocka_unit_test(test_head_has_no_body),
+        cmocka_unit_test(test_journal_and_answer_agree),
     };
     weft_json_setup(1);
     return cmocka_run_group_tests(tests, NULL, NULL);
