@@ -160,7 +160,12 @@ static void relay(struct weft_call *call)
 
 void weft_call_api(struct weft_call *call)
 {
-    if (call->front->upstream) {
+    const struct weft_upstream *upstream = call->front->upstream;
+    if (upstream && weft_relay_loops(call->exchange, upstream)) {
+        weft_call_refuse(call, &(const struct weft_refusal){508, "upstream_loops",
+                                                            "This request has come back to the node that relayed it. "
+                                                            "The upstream setting must not lead back here."});
+    } else if (upstream) {
         relay(call);
     } else if (weft_slice_equal(call->exchange->request.target, WEFT_SLICE("/v1/models"))) {
         weft_call_json(call, 200, WEFT_SLICE("{\"object\":\"list\",\"data\":[]}\n"));

@@ -450,7 +450,8 @@ static int make_upstream(struct weft_node *node, char *problem, size_t size)
         return 0;
     }
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host) - node->connections_max;
-    int error = weft_upstream_new(&node->upstream, &node->loop, &node->metrics, &config->upstream, sockets);
+    int error = weft_upstream_new(&node->upstream, &node->loop, &node->metrics, &config->upstream, sockets,
+                                  weft_random_next(&node->random));
     if (error < 0) {
         (void)snprintf(problem, size, "Cannot use the upstream %.*s: %s.", (int)config->upstream_text.size,
                        config->upstream_text.data, weft_error_text(error)); /* a cut address still names it */

@@ -6,7 +6,7 @@
 #include "wire/sse.h"
 
 /* What travels on. Everything else is between a client and us: cookies, keys, forwarding headers, our own names. */
-static const char *const request_fields[] = {"accept", "content-encoding", "content-type", "idempotency-key"};
+static const char *const request_fields[] = {"accept", "content-encoding", "content-type", "idempotency-key", "via"};
 static const char *const answer_fields[] = {"cache-control",    "content-disposition", "content-encoding",
                                             "content-language", "content-type",        "etag",
                                             "last-modified",    "retry-after"};
@@ -77,9 +77,10 @@ static struct weft_refusal refusal_for(int error)
     case WEFT_ERR_TIMEOUT:
         return (struct weft_refusal){504, "upstream_timeout", "The upstream server took too long."};
     case WEFT_ERR_CRYPTO:
-        return (struct weft_refusal){
-            502, "upstream_not_trusted",
-            "The secure connection to the upstream server failed. Its certificate must be valid."};
+        return (struct weft_refusal){502, "upstream_not_trusted",
+                                     "The secure connection to the upstream server failed. It must speak TLS 1.3, and "
+                                     "its certificate must be valid "
+                                     "for that name."};
     case WEFT_ERR_FULL:
         return (struct weft_refusal){503, "too_many_connections",
                                      "This node has no connection left for another request. Try again shortly."};
@@ -185,6 +186,12 @@ static int carry_request(struct relay *relay)
     return weft_exchange_drained(outer, WEFT_REQUEST) ? end_flow(outer, inner, WEFT_REQUEST) : 0;
 }
 
+static bool is_events(const struct weft_exchange *exchange)
+{
+    return weft_slice_starts(weft_fields_value(&exchange->answer.fields, "content-type"),
+                             WEFT_SLICE("text/event-stream"));
+}
+
 static int begin_answer(struct relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
@@ -197,8 +204,7 @@ static int begin_answer(struct relay *relay)
     }
     outer->answer.status = inner->answer.status;
     outer->flows[WEFT_ANSWER].length = inner->flows[WEFT_ANSWER].length;
-    relay->events =
-        weft_slice_starts(weft_fields_value(&inner->answer.fields, "content-type"), WEFT_SLICE("text/event-stream"));
+    relay->events = is_events(inner);
     weft_exchange_begin_answer(outer);
     return 0;
 }
@@ -227,6 +233,21 @@ static int carry_answer(struct relay *relay)
     return carried < 0 ? (int)carried : 0;
 }
 
+/* An answer that has failed before any of it went out is refused, unless whole events have come: they are passed on. */
+static bool is_stillborn(const struct relay *relay)
+{
+    const struct weft_exchange *inner = relay->inner;
+    if (relay->outer->answer_begun || !inner->answer_begun || !inner->aborted[WEFT_WORKER]) {
+        return false;
+    }
+    struct weft_sse_tail tail;
+    char last[sizeof(tail.last)];
+    size_t size = weft_bytes_tail(&inner->flows[WEFT_ANSWER].bytes, last, sizeof(last));
+    weft_sse_tail_init(&tail);
+    weft_sse_tail_pass(&tail, weft_slice(last, size));
+    return size == 0 || !is_events(inner) || !weft_sse_tail_between(&tail);
+}
+
 static void pump(void *self, struct weft_exchange *woken)
 {
     struct relay *relay = self;
@@ -238,7 +259,7 @@ static void pump(void *self, struct weft_exchange *woken)
     }
     int error = carry_request(relay);
     if (error == 0) {
-        error = carry_answer(relay);
+        error = is_stillborn(relay) ? relay->inner->aborted[WEFT_WORKER] : carry_answer(relay);
     }
     bool over = error == 0 && weft_exchange_drained(relay->inner, WEFT_ANSWER);
     if (over) {
@@ -297,8 +318,28 @@ static int make_inner(struct relay *relay)
     if (!inner->request.method.data || !inner->request.authority.data || !inner->request.target.data) {
         return WEFT_ERR_MEMORY;
     }
-    return copy_fields(inner, &inner->request.fields, &outer->request.fields, request_fields,
-                       WEFT_COUNT(request_fields));
+    error =
+        copy_fields(inner, &inner->request.fields, &outer->request.fields, request_fields, WEFT_COUNT(request_fields));
+    return error < 0
+               ? error
+               : weft_fields_add(&inner->request.fields, &inner->arena, WEFT_SLICE("via"), weft_upstream_via(upstream));
+}
+
+/* Via is a list, which may come in parts; our part of it occurs nowhere by chance. */
+bool weft_relay_loops(const struct weft_exchange *exchange, const struct weft_upstream *upstream)
+{
+    const struct weft_fields *fields = &exchange->request.fields;
+    struct weft_slice ours = weft_upstream_via(upstream);
+    for (size_t i = 0; i < fields->count; i++) {
+        struct weft_slice rest = fields->at[i].value;
+        bool is_via = weft_slice_equal(fields->at[i].name, WEFT_SLICE("via"));
+        for (; is_via && rest.size >= ours.size; rest.data++, rest.size--) {
+            if (weft_slice_starts(rest, ours)) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options)

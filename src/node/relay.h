@@ -28,6 +28,10 @@ struct weft_relay_options {
     void *self;
 };
 
+/* Whether a request has been relayed by this node before: the upstream leads back here, and each round would begin the
+ * next one until nothing is left. */
+bool weft_relay_loops(const struct weft_exchange *exchange, const struct weft_upstream *upstream);
+
 /* Takes the worker's end of `exchange`. On error it is still the caller's. */
 WEFT_MUST_USE int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options);
 

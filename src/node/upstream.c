@@ -1,12 +1,18 @@
 /* node/upstream.c - the other server that /v1/ is relayed to. */
 #include "node/upstream.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
 #include "node/connection.h"
+
+/* An exchange does not know which version carried it; what is said is how it would be said in HTTP/1.1. The name is a
+ * pseudonym: the machine's own is nobody's business. */
+#define VIA      "1.1 weft-%016" PRIx64
+#define VIA_SIZE (sizeof("1.1 weft-") + 16)
 
 #define AUTHORITY_MAX (WEFT_URL_HOST_MAX + 10) /* brackets, a port and the NUL */
 
@@ -43,6 +49,7 @@ struct weft_upstream {
     char host[WEFT_URL_HOST_MAX + 1];
     char authority[AUTHORITY_MAX];
     char path[WEFT_URL_MAX];
+    char via[VIA_SIZE];
     uint16_t port;
     size_t line_count, lines_max;
     struct line *lines, *usable;
@@ -407,7 +414,7 @@ static int init(struct weft_upstream *upstream, const struct weft_url *url)
 }
 
 int weft_upstream_new(struct weft_upstream **out, struct weft_loop *loop, struct weft_metrics *metrics,
-                      const struct weft_url *url, size_t connections_max)
+                      const struct weft_url *url, size_t connections_max, uint64_t id)
 {
     struct weft_upstream *upstream = *out = weft_zalloc(sizeof(*upstream));
     if (!upstream) {
@@ -416,6 +423,7 @@ int weft_upstream_new(struct weft_upstream **out, struct weft_loop *loop, struct
     upstream->loop = loop;
     upstream->metrics = metrics;
     upstream->lines_max = connections_max;
+    (void)snprintf(upstream->via, sizeof(upstream->via), VIA, id); /* fits */
     int error = init(upstream, url);
     if (error < 0) {
         weft_free(upstream);
@@ -442,6 +450,11 @@ void weft_upstream_free(struct weft_upstream *upstream)
 struct weft_slice weft_upstream_authority(const struct weft_upstream *upstream)
 {
     return weft_slice_text(upstream->authority);
+}
+
+struct weft_slice weft_upstream_via(const struct weft_upstream *upstream)
+{
+    return weft_slice_text(upstream->via);
 }
 
 struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream)

@@ -18,14 +18,16 @@
 
 struct weft_upstream;
 
-/* `url` is copied. `connections_max`: then WEFT_ERR_FULL. */
+/* `url` is copied. `connections_max`: then WEFT_ERR_FULL. `id` tells this node from others: see weft_upstream_via(). */
 WEFT_MUST_USE int weft_upstream_new(struct weft_upstream **out, struct weft_loop *loop, struct weft_metrics *metrics,
-                                    const struct weft_url *url, size_t connections_max);
+                                    const struct weft_url *url, size_t connections_max, uint64_t id);
 /* Aborts what is running. */
 void weft_upstream_free(struct weft_upstream *upstream);
 
 /* "host:port" for the Host header; empty path prefix or "/base". */
 struct weft_slice weft_upstream_authority(const struct weft_upstream *upstream);
+/* What this node adds to Via: a request that comes with it has been here (RFC 9110 7.6.3). */
+struct weft_slice weft_upstream_via(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_path(const struct weft_upstream *upstream);
 

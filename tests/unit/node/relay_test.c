@@ -73,7 +73,8 @@ static void heads(void)
     assert_non_null(strstr(head, "\naccept: text/event-stream\naccept: */*;q=0.1\n")); /* a list may be said in parts */
     assert_non_null(strstr(head, "\ncontent-encoding: zstd\n"));
     assert_non_null(strstr(head, "\nidempotency-key: k1\n"));
-    assert_int_equal(count(head, "\n"), 6);
+    assert_non_null(strstr(head, "\nvia: 1.1 weft-"));
+    assert_int_equal(count(head, "\n"), 7);
     assert_field("set-cookie", NULL);
     assert_field("server", NULL);
 }
@@ -82,6 +83,30 @@ static void test_heads(void **state)
 {
     (void)state;
     each_upstream(heads);
+}
+
+/* An upstream that leads back here is told so by the first round, however the node's mark comes back. */
+static void test_loop(void **state)
+{
+    (void)state;
+    char mark[64], fields[256];
+    static const char *const ways[] = {"Via: 1.0 other, %s\r\n", "Via: 1.0 other\r\nVia: %s,2 x\r\n"};
+    stage_begin(RELAY_H1);
+    assert_int_equal(stage_ask("GET", "/v1/x?do=answer", "Via: 1.1 weft-0000000000000000\r\n", ""), 200);
+    assert_non_null(strstr(stage.engine.head, "\nvia: 1.1 weft-0000000000000000\n"));
+    const char *ours = strstr(strstr(stage.engine.head, "\nvia: ") + 1, "\nvia: ");
+    assert_non_null(ours);
+    assert_int_equal(sscanf(ours, " via: %63[^\n]", mark), 1);
+    for (size_t i = 0; i < WEFT_COUNT(ways); i++) {
+        (void)snprintf(fields, sizeof(fields), ways[i], mark);
+        assert_int_equal(stage_ask("GET", "/v1/x?do=answer", fields, ""), 508);
+        assert_says("upstream_loops");
+    }
+    assert_int_equal(stage.engine.asked, 1);
+    stage_end();
+    stage_begin(LISTEN_TCP "upstream: http://127.0.0.1:80\n");
+    assert_int_equal(stage_ask("GET", "/v1/x", "", ""), 508);
+    stage_end();
 }
 
 static void test_path_prefix(void **state)
@@ -252,6 +277,10 @@ static void test_broken_answers(void **state)
         {"HTTP/1.1 200 OK\r\nContent-", true, 502, true, "upstream_closed"},
         {"nonsense\r\n\r\n", true, 502, true, "upstream_malformed"},
         {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", true, 502, true, "upstream_malformed"},
+        /* broken before any of it went out: that can still be said */
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false, 502, true, "upstream_malformed"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 1\r\n\r\n", false, 502, true,
+         "upstream_malformed"},
         /* cut in the middle of a body: the client must not take it for whole */
         {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", true, 200, false, "abc"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", true, 200, false, ""},
@@ -462,6 +491,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_answers),
         cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_loop),
         cmocka_unit_test(test_path_prefix),
         cmocka_unit_test(test_head_and_delete),
         cmocka_unit_test(test_client_leaves),
