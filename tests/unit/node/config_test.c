@@ -358,7 +358,7 @@ static void test_torture(void **state)
     weft_bytes_trim();
     int64_t live = weft_mem_live();
     struct sources sources = {.file = "hosts: [a, b]\nkey: /k\nlog: {level: warn}\n",
-                              .environment = "WEFT_CERT=/c WEFT_CORS_ORIGINS=http://a,http://b",
+                              .environment = "WEFT_TLS_CERT=/c WEFT_CORS_ORIGINS=http://a,http://b",
                               .flags = "--upstream http://x:1/y --home /h"};
     bool done = false;
     for (uint64_t at = 1; !done; at++) {
