@@ -3,6 +3,20 @@
 
 #include <stdio.h>
 
+int weft_hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+bool weft_is_alnum(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 void weft_hex(char *text, const void *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

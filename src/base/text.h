@@ -4,6 +4,11 @@
 
 #include "base/types.h"
 
+/* What a hex digit of either case stands for, or -1. */
+int weft_hex_value(char c);
+/* A letter or digit of ASCII, whatever the locale says. */
+bool weft_is_alnum(char c);
+
 /* Lower-case hexadecimal; `text` holds 2 * size + 1. */
 void weft_hex(char *text, const void *data, size_t size);
 

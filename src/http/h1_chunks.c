@@ -3,6 +3,7 @@
  * RFC 9112 7.1. Of chunk extensions it only asks that they are short and hold no control character: nobody uses them,
  * and llhttp reads their grammar. */
 #include "base/error.h"
+#include "base/text.h"
 #include "http/h1_guard.h"
 #include "http/limits.h"
 
@@ -39,15 +40,6 @@ static int refuse(struct weft_h1_chunks *chunks, const struct weft_refusal *why)
     return why->status == 413 ? WEFT_ERR_TOO_LARGE : WEFT_ERR_INVALID;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* A digit of the size; refused as soon as the body cannot fit any more, so nothing overflows. */
 static int take_digit(struct weft_h1_chunks *chunks, int digit)
 {
@@ -62,7 +54,7 @@ static int take_digit(struct weft_h1_chunks *chunks, int digit)
 
 static int take_size(struct weft_h1_chunks *chunks, char c)
 {
-    int digit = hex_value(c);
+    int digit = weft_hex_value(c);
     if (digit >= 0) {
         return take_digit(chunks, digit);
     }

@@ -2,6 +2,7 @@
 #include "http/target.h"
 
 #include "base/error.h"
+#include "base/text.h"
 #include "http/exchange.h"
 #include "http/limits.h"
 #include "wire/url.h"
@@ -20,28 +21,14 @@ static int refuse(struct weft_refusal *refusal, const struct weft_refusal *why)
     return WEFT_ERR_INVALID;
 }
 
-static bool is_alnum(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-static int hex_digit(unsigned char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that two hex digits at `at` spell, or -1. */
 static int hex_pair(struct weft_slice text, size_t at)
 {
     if (at + 2 > text.size) {
         return -1;
     }
-    int high = hex_digit((unsigned char)text.data[at]);
-    int low = hex_digit((unsigned char)text.data[at + 1]);
+    int high = weft_hex_value(text.data[at]);
+    int low = weft_hex_value(text.data[at + 1]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
@@ -130,8 +117,9 @@ bool weft_authority_valid(struct weft_slice authority)
     size_t at = literal ? 1 : 0;
     size_t start = at;
     for (; at < authority.size; at++) {
-        unsigned char c = (unsigned char)authority.data[at];
-        if (literal ? hex_digit(c) < 0 && c != ':' && c != '.' : !is_alnum(c) && (c == '\0' || !strchr("-._~", c))) {
+        char c = authority.data[at];
+        if (literal ? weft_hex_value(c) < 0 && c != ':' && c != '.'
+                    : !weft_is_alnum(c) && (c == '\0' || !strchr("-._~", c))) {
             break;
         }
     }

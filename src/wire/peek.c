@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "wire/utf8.h"
 
 #define ONES UINT64_C(0x0101010101010101)
@@ -32,18 +33,11 @@ static int32_t read_hex(struct walk *walk)
     }
     int32_t value = 0;
     for (int i = 0; i < 4; i++) {
-        char digit = *walk->at++;
-        int32_t bits;
-        if (digit >= '0' && digit <= '9') {
-            bits = digit - '0';
-        } else if (digit >= 'a' && digit <= 'f') {
-            bits = digit - 'a' + 10;
-        } else if (digit >= 'A' && digit <= 'F') {
-            bits = digit - 'A' + 10;
-        } else {
+        int digit = weft_hex_value(*walk->at++);
+        if (digit < 0) {
             return -1;
         }
-        value = value * 16 + bits;
+        value = value * 16 + digit;
     }
     return value;
 }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define LABEL_MAX 63 /* bytes between two dots of a name (RFC 1035) */
 
@@ -25,11 +26,6 @@ static int refuse(const char **why, int error, const char *sentence)
     return error;
 }
 
-static bool is_alnum(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
-}
-
 bool weft_url_is_host(struct weft_slice name)
 {
     if (name.size == 0 || name.size > WEFT_URL_HOST_MAX) {
@@ -46,7 +42,7 @@ bool weft_url_is_host(struct weft_slice name)
             continue;
         }
         /* Names in containers hold underscores; no label begins or ends with a hyphen. */
-        if (!is_alnum(byte) && byte != '_' && (byte != '-' || label == 0)) {
+        if (!weft_is_alnum(byte) && byte != '_' && (byte != '-' || label == 0)) {
             return false;
         }
         if (++label > LABEL_MAX) {
@@ -123,11 +119,6 @@ static int parse_authority(struct weft_slice text, struct weft_url *out, const c
     return WEFT_OK;
 }
 
-static bool is_hex(char byte)
-{
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f') || (byte >= 'A' && byte <= 'F');
-}
-
 /* RFC 3986 `path-abempty`, and nothing that could climb out of the base. */
 static int parse_path(struct weft_slice text, struct weft_slice *out, const char **why)
 {
@@ -137,10 +128,10 @@ static int parse_path(struct weft_slice text, struct weft_slice *out, const char
             return refuse(why, WEFT_ERR_INVALID, "a query or fragment cannot stand here");
         }
         if (byte == '%') {
-            if (text.size - i < 3 || !is_hex(text.data[i + 1]) || !is_hex(text.data[i + 2])) {
+            if (text.size - i < 3 || weft_hex_value(text.data[i + 1]) < 0 || weft_hex_value(text.data[i + 2]) < 0) {
                 return refuse(why, WEFT_ERR_INVALID, "a `%` stands in the path without two hex digits");
             }
-        } else if (!is_alnum(byte) && (byte == '\0' || strchr("-._~!$&'()*+,;=:@/", byte) == NULL)) {
+        } else if (!weft_is_alnum(byte) && (byte == '\0' || strchr("-._~!$&'()*+,;=:@/", byte) == NULL)) {
             return refuse(why, WEFT_ERR_INVALID, "the path holds a character that a URL cannot");
         }
     }

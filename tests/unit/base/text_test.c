@@ -18,6 +18,19 @@ static void test_hex(void **state)
     assert_string_equal(text, "");
 }
 
+static void test_classes_of_bytes(void **state)
+{
+    (void)state;
+    static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
+    static const char alnum[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (int byte = 0; byte < 256; byte++) {
+        const char *in_lower = byte ? strchr(lower, byte) : NULL, *in_upper = byte ? strchr(upper, byte) : NULL;
+        long value = in_lower ? in_lower - lower : in_upper ? in_upper - upper : -1;
+        assert_int_equal(weft_hex_value((char)byte), value);
+        assert_int_equal(weft_is_alnum((char)byte), byte && strchr(alnum, byte));
+    }
+}
+
 static void test_base64url(void **state)
 {
     (void)state;
@@ -83,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_classes_of_bytes),
         cmocka_unit_test(test_base64url),
         cmocka_unit_test(test_http_dates),
         cmocka_unit_test(test_days_follow_each_other),
