@@ -115,7 +115,11 @@ static void on_started(void *self, int status, const char *problem)
 
 static void on_stopped(void *self)
 {
-    weft_sys_stop(((struct up *)self)->sys);
+    struct up *up = self;
+    if (weft_node_cut(up->node) > 0) {
+        up->exit = WEFT_EXIT_FAILURE;
+    }
+    weft_sys_stop(up->sys);
 }
 
 /* The journal says it too; this is for whoever has just pressed Ctrl-C. */
@@ -139,7 +143,6 @@ static void on_signal(void *self, int number)
         say_draining(up);
         weft_node_drain(up->node, -1);
     } else {
-        up->exit = WEFT_EXIT_FAILURE; /* somebody may have been cut off */
         weft_node_stop(up->node);
     }
 }

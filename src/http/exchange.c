@@ -230,3 +230,19 @@ int weft_exchange_reply(struct weft_exchange *exchange, int status, struct weft_
     weft_exchange_end(exchange, WEFT_ANSWER);
     return 0;
 }
+
+int weft_exchange_refuse(struct weft_exchange *exchange, const struct weft_refusal *refusal, int retry_s)
+{
+    char body[WEFT_REFUSAL_BODY_MAX];
+    int size = weft_refusal_body(body, sizeof(body), refusal);
+    if (size > 0 && retry_s > 0) {
+        struct weft_slice seconds = weft_arena_print(&exchange->arena, "%d", retry_s);
+        int error = !seconds.data ? WEFT_ERR_MEMORY
+                                  : weft_fields_add(&exchange->answer.fields, &exchange->arena,
+                                                    WEFT_SLICE("retry-after"), seconds);
+        size = error < 0 ? error : size;
+    }
+    return size < 0 ? size
+                    : weft_exchange_reply(exchange, refusal->status, WEFT_SLICE("application/json"),
+                                          weft_slice(body, (size_t)size));
+}

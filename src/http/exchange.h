@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/turn.h"
 #include "base/types.h"
+#include "http/refusal.h"
 
 /* -- heads -- */
 
@@ -146,5 +147,8 @@ bool weft_exchange_bodiless(const struct weft_exchange *exchange);
 /* Worker: begins and ends an answer in one call. `body` is copied; type may be empty. */
 WEFT_MUST_USE int weft_exchange_reply(struct weft_exchange *exchange, int status, struct weft_slice content_type,
                                       struct weft_slice body);
+
+/* Worker: likewise, with an error answer; it says to try again after `retry_s` seconds, if that is not 0. */
+WEFT_MUST_USE int weft_exchange_refuse(struct weft_exchange *exchange, const struct weft_refusal *refusal, int retry_s);
 
 #endif

@@ -79,7 +79,16 @@ static int take_line_end(struct weft_h1_chunks *chunks, char c)
     return 0;
 }
 
-/* One byte that is no data. */
+static int take_data_end(struct weft_h1_chunks *chunks, char c, char wanted, int next)
+{
+    if (c != wanted) {
+        return refuse(chunks, &bad_end);
+    }
+    chunks->state = next;
+    return 0;
+}
+
+/* One byte that is no data. One that is refused changes nothing: it would be refused again. */
 static int take(struct weft_h1_chunks *chunks, char c)
 {
     if (chunks->state < DATA && ++chunks->line > WEFT_HTTP_CHUNK_LINE_MAX) {
@@ -98,11 +107,9 @@ static int take(struct weft_h1_chunks *chunks, char c)
     case LINE_LF:
         return take_line_end(chunks, c);
     case DATA_CR:
-        chunks->state = DATA_LF;
-        return c == '\r' ? 0 : refuse(chunks, &bad_end);
+        return take_data_end(chunks, c, '\r', DATA_LF);
     case DATA_LF:
-        chunks->state = FIRST_DIGIT;
-        return c == '\n' ? 0 : refuse(chunks, &bad_end);
+        return take_data_end(chunks, c, '\n', FIRST_DIGIT);
     default:
         return take_size(chunks, c);
     }
@@ -121,7 +128,7 @@ int64_t weft_h1_chunks_check(struct weft_h1_chunks *chunks, struct weft_slice in
         }
         int error = take(chunks, input.data[at]);
         if (error < 0) {
-            return error;
+            return at > 0 ? (int64_t)at : error;
         }
         at++;
     }

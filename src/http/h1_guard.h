@@ -63,7 +63,8 @@ struct weft_h1_chunks {
 void weft_h1_chunks_init(struct weft_h1_chunks *chunks, uint64_t max);
 
 /* How many bytes of `input` are fit for llhttp: all of them, or up to the end of the last chunk's line (then _over is
- * true, and trailers follow). WEFT_ERR_INVALID or WEFT_ERR_TOO_LARGE with chunks->why. */
+ * true, and trailers follow), or up to a bad byte. Where the first byte is bad: WEFT_ERR_INVALID or WEFT_ERR_TOO_LARGE
+ * with chunks->why. So llhttp judges what comes before a bad byte, however the input is split. */
 WEFT_MUST_USE int64_t weft_h1_chunks_check(struct weft_h1_chunks *chunks, struct weft_slice input);
 bool weft_h1_chunks_over(const struct weft_h1_chunks *chunks);
 

@@ -190,7 +190,7 @@ int weft_h1_write_continue(struct weft_bytes *output)
 
 int weft_h1_write_refusal(struct weft_bytes *output, const struct weft_refusal *refusal, bool close, bool bodiless)
 {
-    char body[512];
+    char body[WEFT_REFUSAL_BODY_MAX];
     int length = weft_refusal_body(body, sizeof(body), refusal);
     if (length < 0) {
         return length;

@@ -6,8 +6,6 @@
 #include "http/h2_session.h"
 #include "http/target.h"
 
-#define REFUSAL_BODY_MAX 512 /* holds every refusal's JSON */
-
 static const struct weft_refusal two_hosts = {400, "bad_host", "The request's Host and :authority differ."};
 static const struct weft_refusal bad_host = {400, "bad_host", "The request's host is not a valid one."};
 static const struct weft_refusal bad_scheme = {400, "bad_scheme", "The request's scheme is neither http nor https."};
@@ -23,15 +21,11 @@ static struct weft_exchange *refusal_exchange(struct weft_h2_stream *stream, con
                                               bool is_head)
 {
     struct weft_exchange *exchange;
-    char body[REFUSAL_BODY_MAX];
-    int size = weft_refusal_body(body, sizeof(body), refusal);
-    WEFT_ASSERT(size > 0);
     if (weft_exchange_new(&exchange, stream->h2->carrier.options.turn) < 0) {
         return NULL;
     }
     exchange->request.method = is_head ? WEFT_SLICE("HEAD") : WEFT_SLICE("GET");
-    int error =
-        weft_exchange_reply(exchange, refusal->status, WEFT_SLICE("application/json"), weft_slice(body, (size_t)size));
+    int error = weft_exchange_refuse(exchange, refusal, 0);
     weft_exchange_leave(exchange, WEFT_WORKER, 0);
     if (error == 0) {
         return exchange;

@@ -4,6 +4,8 @@
 
 #include "base/types.h"
 
+#define WEFT_REFUSAL_BODY_MAX 512 /* of the JSON body below: the texts are ours, and shorter */
+
 /* One thing that can be wrong with a request. */
 struct weft_refusal {
     int status;

@@ -172,11 +172,16 @@ static void check_origin(const struct weft_access_policy *policy, const struct w
     }
 }
 
-static void check_preflight(const struct weft_request_head *request, struct weft_access_verdict *verdict)
+/* What a browser asks before it lets a page ask, or what anybody asks who wants to know (RFC 9110 9.3.7). */
+static void check_options(const struct weft_request_head *request, struct weft_access_verdict *verdict)
 {
+    if (!weft_fields_find(&request->fields, "origin")) {
+        verdict->options = true;
+        return;
+    }
     struct weft_slice wanted = weft_fields_value(&request->fields, "access-control-request-method");
-    verdict->preflight = verdict->cors_origin.data && (method_of(wanted) & rules[verdict->route].methods);
-    if (!verdict->preflight) {
+    verdict->options = verdict->cors_origin.data && (method_of(wanted) & rules[verdict->route].methods);
+    if (!verdict->options) {
         REFUSE(verdict, 403, "origin_not_allowed",
                "This web page may not call this node that way. If it is yours, add its origin to cors.origins.");
     }
@@ -255,8 +260,9 @@ struct weft_access_verdict weft_access_check(const struct weft_access_policy *po
     if (verdict.refusal.status) {
         return verdict;
     }
-    if (method == OPTIONS && verdict.route != WEFT_ROUTE_NONE) {
-        check_preflight(request, &verdict);
+    bool whole_server = weft_slice_equal(request->target, WEFT_SLICE("*"));
+    if (method == OPTIONS && (verdict.route != WEFT_ROUTE_NONE || whole_server)) {
+        check_options(request, &verdict);
         return verdict;
     }
     check_principal(policy, request, &verdict);

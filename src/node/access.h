@@ -45,9 +45,9 @@ struct weft_access_verdict {
     enum weft_route route;
     enum weft_principal principal;
     struct weft_refusal refusal;   /* status 0: allowed */
-    const char *allow;             /* for 405 and preflights: the methods, "GET, HEAD" */
+    const char *allow;             /* for 405 and OPTIONS: the methods, "GET, HEAD" */
     struct weft_slice cors_origin; /* set: this web origin may read the answer */
-    bool preflight;                /* a CORS preflight that may go on: answer 204 with `allow` */
+    bool options;                  /* OPTIONS, or a preflight that may go on: answer 204 with `allow` */
 };
 
 /* `local`: the connection cannot come from a web page by name (a Unix socket), so any Host is right. */

@@ -49,13 +49,8 @@ void weft_call_json(struct weft_call *call, int status, struct weft_slice json)
 
 void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal)
 {
-    char body[512];
-    int size = weft_refusal_body(body, sizeof(body), refusal);
-    if (size < 0) {
-        leave(call, 0, size);
-        return;
-    }
-    weft_call_json(call, refusal->status, weft_slice(body, (size_t)size));
+    int error = weft_exchange_refuse(call->exchange, refusal, 0);
+    leave(call, error < 0 ? 0 : refusal->status, error);
 }
 
 void weft_call_answer(struct weft_call *call, struct weft_slice type, struct weft_bytes *body, int error)

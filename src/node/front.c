@@ -54,9 +54,8 @@ static int add_common(struct weft_call *call, const struct weft_access_verdict *
     return error;
 }
 
-static void answer_preflight(struct weft_call *call, const struct weft_access_verdict *verdict)
+static int add_cors(struct weft_exchange *exchange, const struct weft_access_verdict *verdict)
 {
-    struct weft_exchange *exchange = call->exchange;
     int error = add(exchange, "access-control-allow-methods", weft_slice_text(verdict->allow));
     if (error == 0) {
         error = add(exchange, "access-control-allow-headers",
@@ -65,6 +64,14 @@ static void answer_preflight(struct weft_call *call, const struct weft_access_ve
     if (error == 0) {
         error = add(exchange, "access-control-max-age", WEFT_SLICE("600"));
     }
+    return error;
+}
+
+static void answer_options(struct weft_call *call, const struct weft_access_verdict *verdict)
+{
+    struct weft_exchange *exchange = call->exchange;
+    int error = verdict->cors_origin.data ? add_cors(exchange, verdict)
+                                          : add(exchange, "allow", weft_slice_text(verdict->allow));
     if (error == 0) {
         error = weft_exchange_reply(exchange, 204, (struct weft_slice){0}, (struct weft_slice){0});
     }
@@ -102,8 +109,8 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
         weft_exchange_leave(exchange, WEFT_WORKER, error);
     } else if (verdict.refusal.status) {
         weft_call_refuse(call, &verdict.refusal);
-    } else if (verdict.preflight) {
-        answer_preflight(call, &verdict);
+    } else if (verdict.options) {
+        answer_options(call, &verdict);
     } else {
         handlers[verdict.route](call);
     }

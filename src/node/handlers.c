@@ -147,10 +147,25 @@ static void relay_done(void *self, const struct weft_relay_result *result)
     weft_call_close(call, result->status, result->cancelled, result->error);
 }
 
+static int ask_upstream(void *self, struct weft_exchange *exchange)
+{
+    return weft_upstream_ask(self, exchange);
+}
+
 static void relay(struct weft_call *call)
 {
+    struct weft_upstream *upstream = call->front->upstream;
     const struct weft_relay_options options = {
-        .loop = call->front->loop, .upstream = call->front->upstream, .done = relay_done, .self = call};
+        .loop = call->front->loop,
+        .target = {.ask = ask_upstream,
+                   .self = upstream,
+                   .scheme = weft_upstream_scheme(upstream),
+                   .authority = weft_upstream_authority(upstream),
+                   .via = weft_upstream_via(upstream),
+                   .path = weft_upstream_path(upstream)},
+        .done = relay_done,
+        .self = call,
+    };
     int error = weft_relay_start(call->exchange, &options);
     if (error < 0) {
         weft_call_close(call, 0, false, error);
@@ -161,7 +176,7 @@ static void relay(struct weft_call *call)
 void weft_call_api(struct weft_call *call)
 {
     const struct weft_upstream *upstream = call->front->upstream;
-    if (upstream && weft_relay_loops(call->exchange, upstream)) {
+    if (upstream && weft_relay_loops(call->exchange, weft_upstream_via(upstream))) {
         weft_call_refuse(call, &(const struct weft_refusal){508, "upstream_loops",
                                                             "This request has come back to the node that relayed it. "
                                                             "The upstream setting must not lead back here."});

@@ -43,9 +43,10 @@ struct weft_node {
     struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
     size_t listener_count;
     struct weft_connection *connections;
-    size_t connections_max;
+    size_t connection_count, connections_max;
     struct weft_timer drain_timer;
     enum node_state state;
+    size_t cut; /* answers */
     bool accepting;
     char token_path[PATH_SIZE];
     char token[WEFT_BASE64URL_SIZE(TOKEN_BYTES) + 1]; /* only while it is being written to its file */
@@ -68,7 +69,7 @@ static void note(struct weft_node *node, enum weft_log_level level, const char *
 
 static void set_accepting(struct weft_node *node)
 {
-    bool accepting = node->state == NODE_RUNNING && node->metrics.connections < node->connections_max;
+    bool accepting = node->state == NODE_RUNNING && node->connection_count < node->connections_max;
     if (accepting == node->accepting) {
         return;
     }
@@ -119,7 +120,7 @@ static void unlink_connection(struct weft_node *node, struct weft_connection *co
     if (links->next) {
         weft_connection_links(links->next)->previous = links->previous;
     }
-    node->metrics.connections--;
+    node->metrics.connections = --node->connection_count;
 }
 
 static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
@@ -164,7 +165,7 @@ static void on_accepted(void *self, struct weft_socket *socket)
         weft_connection_links(node->connections)->previous = connection;
     }
     node->connections = connection;
-    node->metrics.connections++;
+    node->metrics.connections = ++node->connection_count;
     set_accepting(node);
 }
 
@@ -219,6 +220,7 @@ void weft_node_stop(struct weft_node *node)
     if (node->state == NODE_STOPPED) {
         return;
     }
+    node->cut = (size_t)node->metrics.running;
     close_listeners(node);
     while (node->connections) {
         struct weft_connection *connection = node->connections;
@@ -518,7 +520,8 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     weft_journal_init(&node->journal, host, options->config->log_level, options->journal_format);
     host->ops->entropy(host, &seed, sizeof(seed));
     weft_random_init(&node->random, seed);
-    weft_json_setup(weft_random_next(&node->random));
+    host->ops->entropy(host, &seed, sizeof(seed)); /* another one: request ids are public and lead back to the first */
+    weft_json_setup(seed);
     weft_timer_init(&node->drain_timer, on_drain_timeout);
     int path = snprintf(node->token_path, sizeof(node->token_path), "%s/" WEFT_NODE_TOKEN_FILE, options->state_folder);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
@@ -561,6 +564,11 @@ void weft_node_free(struct weft_node *node)
     weft_tls_context_free(node->tls);
     weft_tls_identity_free(node->web_identity);
     weft_free(node);
+}
+
+size_t weft_node_cut(const struct weft_node *node)
+{
+    return node->cut;
 }
 
 size_t weft_node_listeners(const struct weft_node *node)

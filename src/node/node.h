@@ -46,6 +46,9 @@ void weft_node_drain(struct weft_node *node, weft_time timeout);
 /* Cuts everything that runs, then says `stopped`. */
 void weft_node_stop(struct weft_node *node);
 
+/* How many answers a stop, or a drain that took too long, has cut. */
+size_t weft_node_cut(const struct weft_node *node);
+
 /* Where it listens, once started. */
 size_t weft_node_listeners(const struct weft_node *node);
 struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index);

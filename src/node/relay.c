@@ -12,6 +12,8 @@ static const char *const answer_fields[] = {"cache-control",    "content-disposi
                                             "last-modified",    "retry-after"};
 static const char *const trailer_fields[] = {"content-digest", "repr-digest", "server-timing"};
 
+#define RETRY_S 1 /* a node that is short of connections or memory may have some again by then */
+
 /* Lives in the outer exchange's arena. */
 struct relay {
     struct weft_relay_options options;
@@ -98,7 +100,7 @@ static struct weft_refusal refusal_for(int error)
  * happened, and ends in order. Any other body is cut, so that nobody can take it for whole. */
 static int end_events(struct relay *relay, const struct weft_refusal *refusal)
 {
-    char body[512];
+    char body[WEFT_REFUSAL_BODY_MAX];
     int size = weft_refusal_body(body, sizeof(body), refusal);
     if (size < 0) {
         return size;
@@ -115,22 +117,6 @@ static int end_events(struct relay *relay, const struct weft_refusal *refusal)
     return error;
 }
 
-static int answer_refusal(struct weft_exchange *outer, const struct weft_refusal *refusal)
-{
-    char body[512];
-    int size = weft_refusal_body(body, sizeof(body), refusal);
-    if (size < 0) {
-        return size;
-    }
-    int error = 0;
-    if (refusal->status == 503) {
-        error = weft_fields_add(&outer->answer.fields, &outer->arena, WEFT_SLICE("retry-after"), WEFT_SLICE("1"));
-    }
-    return error < 0 ? error
-                     : weft_exchange_reply(outer, refusal->status, WEFT_SLICE("application/json"),
-                                           weft_slice(body, (size_t)size));
-}
-
 static void fail(struct relay *relay, int error)
 {
     struct weft_exchange *outer = relay->outer;
@@ -138,7 +124,7 @@ static void fail(struct relay *relay, int error)
     relay->result.error = error;
     int failed = error;
     if (!outer->answer_begun) {
-        failed = answer_refusal(outer, &refusal);
+        failed = weft_exchange_refuse(outer, &refusal, refusal.status == 503 ? RETRY_S : 0);
     } else if (relay->events && weft_sse_tail_between(&relay->tail) && outer->flows[WEFT_ANSWER].length < 0) {
         failed = end_events(relay, &refusal);
     }
@@ -175,7 +161,7 @@ static int carry_request(struct relay *relay)
     if (inner->body_wanted) {
         weft_exchange_want_body(outer);
     }
-    if (inner->flows[WEFT_REQUEST].ended || inner->aborted[WEFT_WORKER]) {
+    if (inner->flows[WEFT_REQUEST].ended || inner->aborted[WEFT_ASKER] || inner->aborted[WEFT_WORKER]) {
         return 0;
     }
     int64_t carried = carry(outer, inner, WEFT_REQUEST);
@@ -300,36 +286,34 @@ static void on_silence(struct weft_timer *timer)
 static int make_inner(struct relay *relay)
 {
     struct weft_exchange *outer = relay->outer;
-    struct weft_upstream *upstream = relay->options.upstream;
+    const struct weft_relay_target *target = &relay->options.target;
     int error = weft_exchange_new(&relay->inner, &relay->options.loop->turn);
     if (error < 0) {
         return error;
     }
     struct weft_exchange *inner = relay->inner;
-    struct weft_slice path = weft_upstream_path(upstream);
+    struct weft_slice path = target->path;
     inner->request = (struct weft_request_head){
         .method = weft_arena_copy(&inner->arena, outer->request.method),
-        .scheme = weft_upstream_scheme(upstream),
-        .authority = weft_arena_copy(&inner->arena, weft_upstream_authority(upstream)),
+        .scheme = weft_arena_copy(&inner->arena, target->scheme),
+        .authority = weft_arena_copy(&inner->arena, target->authority),
         .target = weft_arena_print(&inner->arena, "%.*s%.*s", (int)path.size, path.data ? path.data : "",
                                    (int)outer->request.target.size, outer->request.target.data),
     };
     inner->flows[WEFT_REQUEST].length = outer->flows[WEFT_REQUEST].length;
-    if (!inner->request.method.data || !inner->request.authority.data || !inner->request.target.data) {
+    if (!inner->request.method.data || !inner->request.scheme.data || !inner->request.authority.data ||
+        !inner->request.target.data) {
         return WEFT_ERR_MEMORY;
     }
     error =
         copy_fields(inner, &inner->request.fields, &outer->request.fields, request_fields, WEFT_COUNT(request_fields));
-    return error < 0
-               ? error
-               : weft_fields_add(&inner->request.fields, &inner->arena, WEFT_SLICE("via"), weft_upstream_via(upstream));
+    return error < 0 ? error : weft_fields_add(&inner->request.fields, &inner->arena, WEFT_SLICE("via"), target->via);
 }
 
 /* Via is a list, which may come in parts; our part of it occurs nowhere by chance. */
-bool weft_relay_loops(const struct weft_exchange *exchange, const struct weft_upstream *upstream)
+bool weft_relay_loops(const struct weft_exchange *exchange, struct weft_slice ours)
 {
     const struct weft_fields *fields = &exchange->request.fields;
-    struct weft_slice ours = weft_upstream_via(upstream);
     for (size_t i = 0; i < fields->count; i++) {
         struct weft_slice rest = fields->at[i].value;
         bool is_via = weft_slice_equal(fields->at[i].name, WEFT_SLICE("via"));
@@ -360,7 +344,7 @@ int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_opt
         goto release_timer;
     }
     weft_exchange_attach(relay->inner, WEFT_ASKER, pump, relay);
-    error = weft_upstream_ask(options->upstream, relay->inner);
+    error = options->target.ask(options->target.self, relay->inner);
     if (error < 0) {
         weft_exchange_leave(relay->inner, WEFT_WORKER, error); /* pump hears it like any later failure */
     }

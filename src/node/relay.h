@@ -5,10 +5,21 @@
 #ifndef WEFT_NODE_RELAY_H
 #define WEFT_NODE_RELAY_H
 
-#include "node/upstream.h"
+#include "http/exchange.h"
+#include "node/loop.h"
 
 #define WEFT_RELAY_SILENCE                                                                                             \
     (600 * WEFT_SECOND) /* no byte from the upstream, while it is its turn: then 504, or the end */
+
+/* Where a relayed exchange goes on: an upstream, an engine, a peer. */
+struct weft_relay_target {
+    /* Takes the worker's end of an exchange whose request head is complete, as weft_upstream_ask() does. */
+    int (*ask)(void *self, struct weft_exchange *exchange);
+    void *self;
+    struct weft_slice scheme, authority; /* of the requests to it */
+    struct weft_slice via;               /* what we call ourselves to it, so that a loop is noticed */
+    struct weft_slice path;              /* what stands before each target; may be empty */
+};
 
 /* How a relayed exchange went. */
 struct weft_relay_result {
@@ -21,7 +32,7 @@ struct weft_relay_result {
 
 struct weft_relay_options {
     struct weft_loop *loop;
-    struct weft_upstream *upstream;
+    struct weft_relay_target target; /* its strings are copied */
     /* Called once, at the end; the exchange is still there during the call, and the worker's end is left right after
      * it. */
     void (*done)(void *self, const struct weft_relay_result *result);
@@ -30,7 +41,7 @@ struct weft_relay_options {
 
 /* Whether a request has been relayed by this node before: the upstream leads back here, and each round would begin the
  * next one until nothing is left. */
-bool weft_relay_loops(const struct weft_exchange *exchange, const struct weft_upstream *upstream);
+bool weft_relay_loops(const struct weft_exchange *exchange, struct weft_slice via);
 
 /* Takes the worker's end of `exchange`. On error it is still the caller's. */
 WEFT_MUST_USE int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options);

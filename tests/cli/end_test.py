@@ -92,7 +92,7 @@ class End(unittest.TestCase):
                 upstream.step()
                 read_event(answer)
                 node.process.send_signal(signal.SIGTERM)
-                self.assertEqual(node.process.wait(weft.WAIT_S), 0, node.log())
+                self.assertEqual(node.process.wait(weft.WAIT_S), 1, node.log())
 
 
 if __name__ == "__main__":

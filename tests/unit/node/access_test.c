@@ -68,7 +68,7 @@ static void check_rows(const struct row *rows, size_t count)
             fail_msg("row %zu: %s %s gives %d %s, not %d %s", i, row->method, row->target, verdict.refusal.status, code,
                      row->status, row->code ? row->code : "");
         }
-        if (verdict.refusal.status == 0 && !verdict.preflight) {
+        if (verdict.refusal.status == 0 && !verdict.options) {
             assert_int_equal(verdict.principal, row->principal);
         }
     }
@@ -277,14 +277,14 @@ static void test_preflights(void **state)
         {"/v1/chat/completions", "https://chat.example", "PUT", false},
         {"/v1/chat/completions", "https://chat.example", NULL, false},
         {"/v1/chat/completions", "https://evil.example", "POST", false},
-        {"/v1/chat/completions", NULL, "POST", false},
+        {"/v1/chat/completions", NULL, "POST", true}, /* no page asks: whoever wants to know may */
         {"/health", "https://chat.example", "POST", false},
         {"/weft/v1/drain", "https://chat.example", "POST", true}, /* the token decides, not the origin */
     };
     for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
         struct weft_access_verdict verdict = check(&(struct row){
             .method = "OPTIONS", .target = rows[i].target, .origin = rows[i].origin, .wants = rows[i].wants});
-        assert_int_equal(verdict.preflight, rows[i].goes);
+        assert_int_equal(verdict.options, rows[i].goes);
         assert_int_equal(verdict.refusal.status, rows[i].goes ? 0 : 403);
     }
 }
@@ -360,7 +360,8 @@ static void test_paths(void **state)
         assert_int_equal(verdict.route, rows[i].route);
         assert_int_equal(verdict.refusal.status, rows[i].route == WEFT_ROUTE_NONE ? 404 : 0);
     }
-    assert_int_equal(check(&(struct row){.method = "OPTIONS", .target = "*"}).refusal.status, 404);
+    assert_int_equal(check(&(struct row){.method = "OPTIONS", .target = "*"}).refusal.status, 0);
+    assert_int_equal(check(&(struct row){.method = "GET", .target = "*"}).refusal.status, 404);
     assert_string_equal(weft_route_name(WEFT_ROUTE_NONE), "none");
     assert_string_equal(weft_principal_name(WEFT_GATEWAY), "gateway");
 }

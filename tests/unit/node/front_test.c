@@ -61,6 +61,10 @@ static void test_cors(void **state)
     assert_int_equal(stage_ask("OPTIONS", "/v1/chat/completions",
                                "Origin: https://evil.example\r\nAccess-Control-Request-Method: POST\r\n", ""),
                      403);
+    assert_int_equal(stage_ask("OPTIONS", "/weft/v1/drain", "", ""), 204);
+    assert_field("allow", "POST");
+    assert_field("access-control-allow-methods", NULL);
+    assert_int_equal(stage_ask("OPTIONS", "*", "", ""), 204);
     stage_end();
 }
 
