@@ -87,12 +87,16 @@ class End(unittest.TestCase):
 
     def test_a_stream_that_never_ends_is_cut_after_the_time_that_was_set(self):
         with Upstream() as upstream:
-            with weft.Weft("--upstream", upstream.url, "--drain-timeout", "100ms") as node:
+            node = weft.Weft("--upstream", upstream.url, "--drain-timeout", "100ms")
+            try:
+                node.start().wait_ready()
                 answer = self.begin(node, 2)
                 upstream.step()
                 read_event(answer)
                 node.process.send_signal(signal.SIGTERM)
-                self.assertEqual(node.process.wait(weft.WAIT_S), 1, node.log())
+                self.assertEqual(node.process.wait(weft.WAIT_S), 1, node.log())  # an answer was cut
+            finally:
+                node._give_up()
 
 
 if __name__ == "__main__":
