@@ -67,10 +67,11 @@ int weft_places_find(struct weft_places *places, const char *home, const char *f
 static int make_one(const char *path, struct weft_config_problem *problem)
 {
     struct stat there;
-    if (mkdir(path, 0700) == 0 || (stat(path, &there) == 0 && S_ISDIR(there.st_mode))) {
+    int error = mkdir(path, 0700) == 0 ? 0 : errno;
+    if (error == 0 || (stat(path, &there) == 0 && S_ISDIR(there.st_mode))) {
         return 0;
     }
-    const char *why = errno == ENOENT || errno == 0 ? "it is no folder" : strerror(errno);
+    const char *why = error == EEXIST ? "what stands there is no folder" : strerror(error);
     (void)snprintf(problem->text, sizeof(problem->text),
                    "the folder %.200s cannot be made (%s), so this node could keep nothing: make it yourself, or name "
                    "another with --home FOLDER or WEFT_HOME",

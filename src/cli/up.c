@@ -222,7 +222,9 @@ static int run_node(struct up *up)
 {
     int status = weft_sys_new(&up->sys);
     if (status < 0) {
-        return say_problem("out of memory before the start");
+        return say_problem(status == WEFT_ERR_FULL ? "the limit of open files is too low to run at all: raise it "
+                                                     "(`ulimit -n 4096`)"
+                                                   : "out of memory before the start");
     }
     weft_sys_log_pretty(up->sys, up->pretty);
     status = make_node(up);

@@ -75,8 +75,8 @@ struct weft_host_ops {
                    void (*done)(void *self, int status, const struct weft_address *addresses, size_t count),
                    void *self);
     /* Whole small files, such as keys: at most `max` bytes. The write makes the file (mode 0600) or replaces it as one
-     * step, with its folder (0700), and is durable when done. `exclusive` fails with WEFT_ERR_EXISTS instead of
-     * replacing. */
+     * step, with its folder (0700), and is durable when done. The read refuses what is no file (WEFT_ERR_INVALID).
+     * `exclusive` fails with WEFT_ERR_EXISTS instead of replacing. */
     int (*read_file)(struct weft_host *host, const char *path, size_t max,
                      void (*done)(void *self, int status, struct weft_slice content), void *self);
     int (*write_file)(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,

@@ -48,6 +48,7 @@ struct weft_node {
     enum node_state state;
     size_t cut; /* answers */
     bool accepting;
+    bool token_there; /* making one has found that out */
     char token_path[PATH_SIZE];
     char token[WEFT_BASE64URL_SIZE(TOKEN_BYTES) + 1]; /* only while it is being written to its file */
 };
@@ -245,9 +246,10 @@ static void say_why_not(char *text, size_t size, const struct weft_config_listen
     unsigned port = wanted->address.port;
     /* A sentence that is cut at the end of `text` is still a sentence that helps. */
     if (wanted->scheme == WEFT_CONFIG_UNIX) {
-        (void)snprintf(text, size, "Cannot listen on unix:%s: %s. %s", address, weft_error_text(status),
-                       status == WEFT_ERR_BUSY ? "Another program answers there; stop it, or choose another path."
-                                               : "Check that its folder exists and is yours.");
+        const char *advice = status == WEFT_ERR_BUSY ? "Another program answers there; stop it, or choose another path."
+                             : status == WEFT_ERR_EXISTS ? "It is no socket, and so not replaced; choose another path."
+                                                         : "Check that its folder exists and is yours.";
+        (void)snprintf(text, size, "Cannot listen on unix:%s: %s. %s", address, weft_error_text(status), advice);
     } else if (status == WEFT_ERR_BUSY) {
         (void)snprintf(text, size,
                        "Port %u on %s is taken by another program (perhaps another weft). Stop it, or choose another "
@@ -312,13 +314,24 @@ static void run(struct weft_node *node)
     node->options.started(node->options.self, 0, "");
 }
 
+static const char *token_advice(int status)
+{
+    switch (status) {
+    case WEFT_ERR_INVALID:
+    case WEFT_ERR_TOO_LARGE:
+        return "It holds no token: remove it, and a new one is made.";
+    case WEFT_ERR_IO:
+        return "Is its disk full, or broken? WEFT_HOME names another folder.";
+    default:
+        return "It must be yours to read, in a folder that is yours to write; WEFT_HOME names another folder.";
+    }
+}
+
 static void token_failed(struct weft_node *node, int status, const char *doing)
 {
     char problem[WEFT_NODE_PROBLEM_MAX + PATH_SIZE];
-    (void)snprintf(problem, sizeof(problem),
-                   "Cannot %s the owner token %s: %s. The node's folder must be yours to read and write; WEFT_HOME "
-                   "names another one.",
-                   doing, node->token_path, weft_error_text(status)); /* fits: the path has a bound */
+    (void)snprintf(problem, sizeof(problem), "Cannot %s the owner token %s: %s. %s", doing, node->token_path,
+                   weft_error_text(status), token_advice(status)); /* fits: the path has a bound */
     cannot_start(node, status, problem);
 }
 
@@ -330,6 +343,17 @@ static struct weft_slice trimmed(struct weft_slice text)
     return text;
 }
 
+/* Ours, or one that its owner has put there: long enough, and such as a header can carry. */
+static bool is_token(struct weft_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] <= ' ' || text.data[i] >= 0x7f) { /* bytes over 0x7f are negative, or above: refused too */
+            return false;
+        }
+    }
+    return text.size >= WEFT_BASE64URL_SIZE(TOKEN_BYTES) - 1;
+}
+
 static void on_token_written(void *self, int status)
 {
     struct weft_node *node = self;
@@ -337,7 +361,10 @@ static void on_token_written(void *self, int status)
     if (node->state != NODE_STARTING) {
         return; /* it was stopped meanwhile */
     }
-    if (status < 0) {
+    if (status == WEFT_ERR_EXISTS && !node->token_there) {
+        node->token_there = true; /* another node on this folder was first: its token is as good */
+        weft_node_start(node);
+    } else if (status < 0) {
         token_failed(node, status, "write");
     } else {
         run(node);
@@ -368,11 +395,11 @@ static void on_token_read(void *self, int status, struct weft_slice content)
         return; /* it was stopped meanwhile */
     }
     struct weft_slice token = trimmed(content);
-    if (status == WEFT_ERR_NOT_FOUND) {
+    if (status == WEFT_ERR_NOT_FOUND && !node->token_there) {
         make_token(node);
     } else if (status < 0) {
         token_failed(node, status, "read");
-    } else if (token.size < WEFT_BASE64URL_SIZE(TOKEN_BYTES) - 1) {
+    } else if (!is_token(token)) {
         token_failed(node, WEFT_ERR_INVALID, "use");
     } else {
         node->front.access.owner = weft_secret_of(token);

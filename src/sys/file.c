@@ -52,10 +52,16 @@ static int write_all(int descriptor, const char *data, size_t size)
 static void read_work(uv_work_t *request)
 {
     struct job *job = WEFT_CONTAINER(request, struct job, request);
-    int descriptor = open(job->path, O_RDONLY | O_CLOEXEC);
+    struct stat there;
+    int descriptor = open(job->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO would wait for its writer */
     if (descriptor < 0) {
         job->status = errno;
         return;
+    }
+    if (fstat(descriptor, &there) != 0) {
+        job->status = errno;
+    } else if (!S_ISREG(there.st_mode)) {
+        job->status = EINVAL;
     }
     while (job->status == 0 && job->size < job->content_room) {
         ssize_t got = read(descriptor, job->content + job->size, job->content_room - job->size);

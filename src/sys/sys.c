@@ -15,7 +15,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-#define LOG_AGAIN_MS 100 /* a slow reader of the log is tried again after this */
+#define DESCRIPTORS_MIN 16  /* the loop's own are a dozen, and libuv aborts where it gets none */
+#define LOG_AGAIN_MS    100 /* a slow reader of the log is tried again after this */
 
 /* -- time, chance, errors -- */
 
@@ -228,7 +229,7 @@ static size_t descriptors_raise(void)
 }
 
 /* Prompts and keys pass through this process: its memory must not land in a core file. */
-static void process_prepare(struct weft_sys *sys)
+static void process_prepare(struct weft_sys *sys, size_t descriptors)
 {
     struct rlimit none = {0, 0};
     bool off = setrlimit(RLIMIT_CORE, &none) == 0;
@@ -239,7 +240,6 @@ static void process_prepare(struct weft_sys *sys)
         weft_log_say(&sys->log, "core dumps could not be turned off: a crash may write prompts to a core file");
     }
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for a bad number; a closed peer is EPIPE then */
-    size_t descriptors = descriptors_raise();
     sys->sockets_max =
         descriptors > 2 * WEFT_SYS_DESCRIPTORS_KEPT ? descriptors - WEFT_SYS_DESCRIPTORS_KEPT : descriptors / 2;
 }
@@ -290,6 +290,10 @@ static void start_handles(struct weft_sys *sys)
 int weft_sys_new(struct weft_sys **out)
 {
     *out = NULL;
+    size_t descriptors = descriptors_raise();
+    if (descriptors < DESCRIPTORS_MIN) {
+        return WEFT_ERR_FULL;
+    }
     struct weft_sys *sys = weft_zalloc(sizeof(*sys));
     if (!sys) {
         return WEFT_ERR_MEMORY;
@@ -305,7 +309,7 @@ int weft_sys_new(struct weft_sys **out)
         return weft_sys_error(status);
     }
     start_handles(sys);
-    process_prepare(sys);
+    process_prepare(sys, descriptors);
     *out = sys;
     return 0;
 }

@@ -116,6 +116,29 @@ class Refused(unittest.TestCase):
             pass
         self.up("--listen", "tcp:127.0.0.1:0", code=2, says=("home", "WEFT_HOME"))
 
+        self.home = os.path.join("/proc", "weft")
+        self.up("--listen", "tcp:127.0.0.1:0", code=2, says="No such file")  # not "no folder": nothing is there
+
+    def test_an_owner_token_that_is_none(self):
+        os.mkdir(self.home, 0o700)
+        token = os.path.join(self.home, "owner.token")
+        os.mkfifo(token, 0o600)
+        self.up("--listen", "tcp:127.0.0.1:0", code=1, says=(token, "remove it"))
+
+    def test_a_unix_socket_whose_place_is_taken_by_a_file(self):
+        place = os.path.join(self.folder, "file")
+        with open(place, "w", encoding="utf-8"):
+            pass
+        self.up("--listen", "unix:" + place, code=1, says=(place, "no socket"))
+        self.assertTrue(os.path.exists(place))
+
+    def test_a_limit_of_open_files_that_is_too_low_is_no_crash(self):
+        for limit in (6, 8, 15):
+            done = subprocess.run(["prlimit", f"--nofile={limit}", weft.binary_path(), "up"], text=True,
+                                  env={**os.environ, "WEFT_HOME": self.home}, capture_output=True, timeout=weft.WAIT_S)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("ulimit -n", done.stderr)
+
     def test_a_home_that_others_may_write_to(self):
         os.mkdir(self.home)
         os.chmod(self.home, 0o777)
@@ -173,6 +196,16 @@ class Started(unittest.TestCase):
             path = node.unix_path
             node.stop()
             self.assertFalse(os.path.exists(path))
+
+    def test_two_that_start_at_once_share_a_token(self):
+        for _ in range(5):
+            with tempfile.TemporaryDirectory() as home:
+                both = [weft.Weft(env={"WEFT_HOME": home}).start() for _ in range(2)]
+                for node in both:
+                    node.wait_ready()
+                for node in both:
+                    node.stop()
+                self.assertEqual(os.listdir(home), ["owner.token"])
 
     def test_the_xdg_places_are_used_without_a_home(self):
         with tempfile.TemporaryDirectory() as root:

@@ -49,6 +49,12 @@ static void test_cannot_start(void **state)
     weft_world_fail_files(stage.host, 0, 0);
     weft_world_put_file(stage.host, WEFT_RESIDENT_TOKEN, WEFT_SLICE("short\n"));
     assert_int_equal(begin_in_vain(LISTEN_TCP, "Cannot use the owner token"), WEFT_ERR_INVALID);
+    weft_world_put_file(stage.host, WEFT_RESIDENT_TOKEN, WEFT_SLICE("0123456789012345678901 3456789012345678901234\n"));
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "remove it, and a new one is made"), WEFT_ERR_INVALID);
+    /* There, but never to be read (such as a link to nothing): it is not tried for ever. */
+    weft_world_fail_files(stage.host, WEFT_ERR_NOT_FOUND, 0);
+    assert_int_equal(begin_in_vain(LISTEN_TCP, "Cannot read the owner token"), WEFT_ERR_NOT_FOUND);
+    weft_world_fail_files(stage.host, 0, 0);
     weft_world_put_file(stage.host, WEFT_RESIDENT_TOKEN, WEFT_SLICE("0123456789012345678901234567890123456789012\n"));
     weft_world_set_sockets_max(stage.host, 7);
     assert_int_equal(begin_in_vain(LISTEN_TCP, "Raise it"), WEFT_ERR_FULL);
