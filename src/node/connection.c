@@ -318,6 +318,9 @@ static void on_flush(struct weft_task *task)
 {
     struct weft_connection *c = WEFT_CONTAINER(task, struct weft_connection, flush);
     push(c);
+    if (!c->accepted && c->blocked && c->carrier && weft_carrier_done(c->carrier)) {
+        fail(c, WEFT_ERR_CANCELLED, NULL); /* the rest of a request whose answer is here already: nobody wants it */
+    }
     bool over = c->failed ? !(c->failed == WEFT_ERR_CRYPTO && c->blocked) : all_said(c) && output(c)->size == 0;
     if (over) {
         c->options.user->closed(c->options.self, c, c->failed, c->phrase);

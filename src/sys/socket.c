@@ -56,6 +56,8 @@ struct weft_socket {
     uint8_t state;                       /* enum socket_state */
     bool blocked;                        /* the user waits for `writable` */
     bool peer_ended;
+    bool reading;
+    bool mute; /* the peer takes no more, for `status`: it is told behind the peer's last words */
 };
 
 static void deaf_opened(void *self, int status)
@@ -235,6 +237,18 @@ static int fail_soon(struct weft_socket *socket, int status)
     return status;
 }
 
+/* A peer that has said what it had to say and gone answers our writing with a reset. What it said (that a body is too
+ * large, say) has come before, and is there to be read (RFC 9112, 9.6). */
+static bool falls_mute(struct weft_socket *socket, int uv)
+{
+    if (!socket->reading || socket->peer_ended || (uv != UV_EPIPE && uv != UV_ECONNRESET)) {
+        return false;
+    }
+    socket->mute = socket->blocked = true;
+    socket->status = weft_sys_error(uv);
+    return true;
+}
+
 /* -- reading -- */
 
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
@@ -243,8 +257,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buffer)
     if (size == 0) {
         return; /* nothing there after all */
     }
-    if (size < 0 && size != UV_EOF) {
-        fail(socket, weft_sys_error((int)size));
+    if (size < 0 && (size != UV_EOF || socket->mute)) {
+        fail(socket, socket->mute ? socket->status : weft_sys_error((int)size));
         return;
     }
     weft_sys_deliver(socket->sys);
@@ -262,8 +276,12 @@ void weft_socket_read(struct weft_socket *socket, bool on)
     if (socket->state != SOCKET_OPEN || socket->peer_ended) {
         return;
     }
+    socket->reading = on;
     if (!on) {
         (void)uv_read_stop(&socket->uv.stream); /* cannot fail */
+        if (socket->mute) {
+            (void)fail_soon(socket, socket->status); /* nothing is left to wait for */
+        }
         return;
     }
     int status = uv_read_start(&socket->uv.stream, on_alloc, on_read);
@@ -283,7 +301,9 @@ static void on_written(uv_write_t *request, int status)
         return; /* closed or failed; a flush goes on with on_shut */
     }
     if (status < 0) {
-        fail(socket, weft_sys_error(status));
+        if (!falls_mute(socket, status)) {
+            fail(socket, weft_sys_error(status));
+        }
         return;
     }
     if (socket->blocked) {
@@ -331,7 +351,7 @@ static int64_t keep_some(struct weft_socket *socket, const struct weft_slice *vi
 
 int64_t weft_socket_write(struct weft_socket *socket, const struct weft_slice *views, size_t count)
 {
-    if (socket->state == SOCKET_DIALLING || (socket->state == SOCKET_OPEN && socket->kept)) {
+    if (socket->state == SOCKET_DIALLING || (socket->state == SOCKET_OPEN && (socket->kept || socket->mute))) {
         socket->blocked = true;
         return 0;
     }
@@ -350,6 +370,9 @@ int64_t weft_socket_write(struct weft_socket *socket, const struct weft_slice *v
             }
         }
         int sent = used > 0 ? uv_try_write(&socket->uv.stream, buffers, used) : 0;
+        if (sent < 0 && sent != UV_EAGAIN && falls_mute(socket, sent)) {
+            return (int64_t)taken;
+        }
         if (sent < 0 && sent != UV_EAGAIN) {
             return fail_soon(socket, weft_sys_error(sent));
         }

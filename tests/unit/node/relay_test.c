@@ -409,6 +409,33 @@ static void test_silence_in_an_upload(void **state)
     end_raw();
 }
 
+/* An upstream that answers an upload which it does not read: its connection goes with the answer. */
+static void test_answered_in_an_upload(void **state)
+{
+    (void)state;
+    static char lump[32768];
+    begin_raw(NULL);
+    weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+    weft_raw_text(&stage.raw, "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                              "Content-Length: 10000000\r\n\r\n");
+    stage_pass(10 * WEFT_MS);
+    weft_raw_read(&upstreams[0], false);
+    for (int i = 0; i < 300 && stage.raw.out_sent == stage.raw.out_size; i++) {
+        stage.raw.out_size = stage.raw.out_sent = 0;
+        weft_raw_send(&stage.raw, weft_slice(lump, sizeof(lump)));
+        stage_pass(WEFT_MS);
+    }
+    assert_true(stage.raw.out_sent < stage.raw.out_size); /* it had to stop */
+    weft_raw_text(&upstreams[0], "HTTP/1.1 413 Large\r\nContent-Length: 5\r\n\r\nlarge");
+    stage_pass(WEFT_SECOND);
+    stage_read(false);
+    assert_int_equal(stage.answers.at[0].status, 413);
+    weft_raw_close(&stage.raw, true);
+    assert_int_equal(stage_ask("GET", "/metrics", "", ""), 200);
+    assert_non_null(strstr(stage.text, "\nweft_upstream_connections 0\n"));
+    end_raw();
+}
+
 /* Backpressure: a client that does not read stops the upstream after what the buffers between them hold. */
 static void slow_reader(void)
 {
@@ -503,6 +530,7 @@ int main(void)
         cmocka_unit_test(test_head_and_end_at_once),
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_silence_in_an_upload),
+        cmocka_unit_test(test_answered_in_an_upload),
         cmocka_unit_test(test_slow_reader),
         cmocka_unit_test(test_slow_upstream),
         cmocka_unit_test(test_expectation),

@@ -186,6 +186,55 @@ static void an_answer_survives_a_client_that_is_still_writing(void **state)
     stage_deinit(&stage);
 }
 
+/* The server answers and resets the connection under a client that is still writing: what it said is read first. */
+static void the_last_words_before_a_reset_are_read(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_init(&stage);
+    struct door door;
+    struct peer client = {.wanted = SIZE_MAX}, server = {.wanted = 1};
+    stage_connect(&stage, &door, &client, &server, "127.0.0.1");
+    static const char body[1024];
+    assert_int_equal(peer_write(&client, body, sizeof(body)), sizeof(body));
+    stage_run(&stage, &server.enough);
+    assert_int_equal(peer_write(&server, "refused", 7), 7);
+    peer_close(&server, true);
+    assert_int_equal(peer_write(&client, body, sizeof(body)), 0); /* and no event will say that more is taken */
+    assert_int_equal(peer_write(&client, body, sizeof(body)), 0);
+    assert_false(client.ended);
+    stage_run(&stage, &client.ended);
+    assert_int_equal(client.status, WEFT_ERR_CLOSED); /* not a mere end: what has no length would be taken for whole */
+    assert_true(weft_slice_equal(weft_bytes_front(&client.input), WEFT_SLICE("refused")));
+    peer_close(&client, true);
+    stage.ops->unlisten(door.listener);
+    stage_deinit(&stage);
+}
+
+/* Who does not read has nothing to wait for: a write that fails is told at once. */
+static void a_write_that_fails_is_told_to_who_does_not_read(void **state)
+{
+    (void)state;
+    for (int pause = 0; pause < 2; pause++) {
+        struct stage stage;
+        stage_init(&stage);
+        struct door door;
+        struct peer client = {.wanted = SIZE_MAX}, server = {0};
+        stage_connect(&stage, &door, &client, &server, "127.0.0.1");
+        if (pause == 0) {
+            stage.ops->read(client.socket, false);
+        }
+        peer_close(&server, true);
+        assert_int_equal(peer_write(&client, "x", 1), pause == 0 ? WEFT_ERR_CLOSED : 0);
+        stage.ops->read(client.socket, false);
+        stage_run(&stage, &client.ended);
+        assert_int_equal(client.status, WEFT_ERR_CLOSED);
+        peer_close(&client, true);
+        stage.ops->unlisten(door.listener);
+        stage_deinit(&stage);
+    }
+}
+
 /* A client that sends on and on after the answer is cut off at a bound, not read for ever. */
 static void a_client_that_never_stops_writing_is_cut_off(void **state)
 {
@@ -364,6 +413,8 @@ int main(void)
         cmocka_unit_test(a_full_pipe_takes_less_and_says_when_it_takes_more),
         cmocka_unit_test(a_close_flushes_what_was_taken),
         cmocka_unit_test(an_answer_survives_a_client_that_is_still_writing),
+        cmocka_unit_test(the_last_words_before_a_reset_are_read),
+        cmocka_unit_test(a_write_that_fails_is_told_to_who_does_not_read),
         cmocka_unit_test(a_client_that_never_stops_writing_is_cut_off),
         cmocka_unit_test(a_closed_socket_goes_when_its_time_is_over),
         cmocka_unit_test(a_reset_is_heard_as_an_error),
