@@ -169,7 +169,7 @@ static void end_resolve(struct weft_job *job)
     char text[WEFT_WORLD_PATH_MAX + 8];
     size_t count = 0;
     int status = WEFT_ERR_NOT_FOUND;
-    bool v6 = strchr(job->path, ':') != NULL;
+    bool v6 = strchr(job->path, ':');
     (void)snprintf(text, sizeof(text), v6 ? "[%s]:0" : "%s:0", job->path); /* fits */
     if (weft_address_parse(weft_slice_text(text), &addresses[0]) == 0) {
         status = 0;

@@ -4,7 +4,7 @@
 #include "base/types.h"
 
 static const char *const texts[] = {
-    [-WEFT_OK] = "no error",
+    [0] = "no error",
     [-WEFT_ERR_MEMORY] = "out of memory",
     [-WEFT_ERR_INVALID] = "not valid",
     [-WEFT_ERR_TOO_LARGE] = "too large",

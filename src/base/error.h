@@ -3,7 +3,6 @@
 #define WEFT_BASE_ERROR_H
 
 enum weft_error {
-    WEFT_OK = 0,
     WEFT_ERR_MEMORY = -1,       /* an allocation failed */
     WEFT_ERR_INVALID = -2,      /* the input breaks its grammar */
     WEFT_ERR_TOO_LARGE = -3,    /* a named limit was passed */

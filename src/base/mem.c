@@ -18,7 +18,7 @@ static bool must_fail(void)
 
 static void *counted(void *pointer)
 {
-    live += pointer != NULL;
+    live += pointer ? 1 : 0;
     return pointer;
 }
 
@@ -51,7 +51,7 @@ void *weft_realloc(void *pointer, size_t size)
 
 void weft_free(void *pointer)
 {
-    live -= pointer != NULL;
+    live -= pointer ? 1 : 0;
     free(pointer);
 }
 

@@ -47,7 +47,7 @@ int weft_places_find(struct weft_places *places, const char *home, const char *f
                      struct weft_config_problem *problem)
 {
     int status = 0;
-    places->settings_named = file != NULL;
+    places->settings_named = file;
     if (file) {
         status = join(places->settings, file, "") ? 0 : too_long(problem, "--config");
     } else if (home) {

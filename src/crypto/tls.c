@@ -118,7 +118,7 @@ static bool is_address(const char *name)
     ASN1_OCTET_STRING *address = a2i_IPADDRESS(name);
     ERR_clear_error(); /* "not an address" is an answer */
     ASN1_OCTET_STRING_free(address);
-    return address != NULL;
+    return address;
 }
 
 /* OpenSSL takes an empty name for "do not check", and a leading dot for any name under it. */

@@ -163,7 +163,7 @@ static bool asks_for_link(SSL *ssl)
     const unsigned char *list = NULL;
     size_t size = 0;
     return SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &list, &size) == 1 &&
-           size > 2 && pick(link_protocols, sizeof(link_protocols) - 1, list + 2, size - 2) != NULL;
+           size > 2 && pick(link_protocols, sizeof(link_protocols) - 1, list + 2, size - 2);
 }
 
 static int on_client_hello(SSL *ssl, int *alert, void *unused)
@@ -246,7 +246,7 @@ static bool trust_roots(SSL_CTX *ssl, struct weft_slice roots)
     STACK_OF(X509_INFO) *infos = text ? PEM_X509_INFO_read_bio(text, NULL, NULL, NULL) : NULL;
     X509_STORE *store = SSL_CTX_get_cert_store(ssl);
     size_t count = 0;
-    bool well = infos != NULL;
+    bool well = infos;
     for (int i = 0; well && i < sk_X509_INFO_num(infos); i++) {
         X509 *root = sk_X509_INFO_value(infos, i)->x509;
         if (root) {

@@ -24,21 +24,21 @@ static int parse_port(const char *text, uint16_t *out)
         return WEFT_ERR_INVALID;
     }
     *out = (uint16_t)value;
-    return WEFT_OK;
+    return 0;
 }
 
 int weft_address_parse(struct weft_slice text, struct weft_address *out)
 {
-    char copy[INET6_ADDRSTRLEN + sizeof "[]:65535"];
+    char copy[INET6_ADDRSTRLEN + sizeof("[]:65535")];
     *out = (struct weft_address){.kind = WEFT_ADDRESS_TCP};
-    if (text.size == 0 || text.size >= sizeof copy || memchr(text.data, '\0', text.size) != NULL) {
+    if (text.size == 0 || text.size >= sizeof(copy) || memchr(text.data, '\0', text.size)) {
         return WEFT_ERR_INVALID;
     }
     memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
 
     char *colon = strrchr(copy, ':');
-    if (colon == NULL || colon == copy || parse_port(colon + 1, &out->port) < 0) {
+    if (!colon || colon == copy || parse_port(colon + 1, &out->port) < 0) {
         return WEFT_ERR_INVALID;
     }
     *colon = '\0';
@@ -57,22 +57,22 @@ int weft_address_parse(struct weft_slice text, struct weft_address *out)
     if (inet_pton(family, numeric, binary) != 1) {
         return WEFT_ERR_INVALID;
     }
-    const char *written = inet_ntop(family, binary, out->text, sizeof out->text);
-    WEFT_ASSERT(written != NULL);
-    return WEFT_OK;
+    const char *written = inet_ntop(family, binary, out->text, sizeof(out->text));
+    WEFT_ASSERT(written);
+    return 0;
 }
 
 int weft_address_unix(struct weft_slice path, struct weft_address *out)
 {
     *out = (struct weft_address){.kind = WEFT_ADDRESS_UNIX};
-    if (path.size == 0 || memchr(path.data, '\0', path.size) != NULL) {
+    if (path.size == 0 || memchr(path.data, '\0', path.size)) {
         return WEFT_ERR_INVALID;
     }
-    if (path.size >= sizeof out->text) {
+    if (path.size >= sizeof(out->text)) {
         return WEFT_ERR_TOO_LARGE;
     }
     memcpy(out->text, path.data, path.size);
-    return WEFT_OK;
+    return 0;
 }
 
 const char *weft_address_print(const struct weft_address *address, char buffer[WEFT_ADDRESS_PRINT_MAX])
@@ -80,7 +80,7 @@ const char *weft_address_print(const struct weft_address *address, char buffer[W
     int length;
     if (address->kind == WEFT_ADDRESS_UNIX) {
         length = snprintf(buffer, WEFT_ADDRESS_PRINT_MAX, "%s", address->text);
-    } else if (strchr(address->text, ':') != NULL) {
+    } else if (strchr(address->text, ':')) {
         length = snprintf(buffer, WEFT_ADDRESS_PRINT_MAX, "[%s]:%u", address->text, address->port);
     } else {
         length = snprintf(buffer, WEFT_ADDRESS_PRINT_MAX, "%s:%u", address->text, address->port);

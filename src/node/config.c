@@ -19,7 +19,7 @@ static int refuse(struct weft_config_problem *problem, int error, const char *fo
     va_list arguments;
     va_start(arguments, format);
     /* Cut if it is too long for its place: it is for a person. */
-    (void)vsnprintf(problem->text, sizeof problem->text, format, arguments);
+    (void)vsnprintf(problem->text, sizeof(problem->text), format, arguments);
     va_end(arguments);
     return error;
 }
@@ -61,8 +61,8 @@ static int set(struct weft_config *config, const struct weft_setting *setting, s
 
     char expected[WEFT_CONFIG_PROBLEM_MAX], where[WEFT_CONFIG_PROBLEM_MAX];
     int status = weft_setting_take(config, setting, text, expected);
-    if (status == WEFT_OK) {
-        return WEFT_OK;
+    if (status == 0) {
+        return 0;
     }
     if (status == WEFT_ERR_MEMORY) {
         return refuse(problem, status, "out of memory");
@@ -85,8 +85,8 @@ static int set_each(struct weft_config *config, const struct weft_setting *setti
     if (!weft_setting_is_list(setting->kind)) {
         return set(config, setting, weft_slice_text(text), origin, problem);
     }
-    int status = WEFT_OK;
-    while (status == WEFT_OK && *text != '\0') {
+    int status = 0;
+    while (status == 0 && *text != '\0') {
         size_t size = strcspn(text, ",");
         size_t space = strspn(text, " ");
         status =
@@ -102,8 +102,8 @@ static int set_each(struct weft_config *config, const struct weft_setting *setti
 static int take_defaults(struct weft_config *config, struct weft_config_problem *problem)
 {
     struct origin origin = {.source = WEFT_CONFIG_DEFAULT};
-    int status = WEFT_OK;
-    for (size_t i = 0; status == WEFT_OK && i < weft_setting_count; i++) {
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < weft_setting_count; i++) {
         if (weft_settings[i].fallback[0] != '\0') {
             status = set_each(config, &weft_settings[i], weft_settings[i].fallback, &origin, problem);
         }
@@ -124,7 +124,7 @@ static int refuse_name(const struct origin *origin, struct weft_slice path, stru
             origin->file, origin->line);
     }
     const struct weft_setting *near = weft_setting_near_name(path);
-    if (near == NULL) {
+    if (!near) {
         return refuse(problem, WEFT_ERR_INVALID, "%s:%u: there is no setting `%.*s`; docs/CONFIG.md lists them all",
                       origin->file, origin->line, size, path.data);
     }
@@ -137,22 +137,22 @@ static int take_entry(struct weft_config *config, const struct weft_yaml_entry *
 {
     struct origin origin = {.source = WEFT_CONFIG_FILE, .file = file, .line = entry->line};
     const char *bracket = strchr(entry->path.data, '[');
-    size_t size = bracket == NULL ? entry->path.size : (size_t)(bracket - entry->path.data);
+    size_t size = bracket ? (size_t)(bracket - entry->path.data) : entry->path.size;
     const struct weft_setting *setting = weft_setting_by_name(weft_slice(entry->path.data, size));
-    bool inside = bracket != NULL && strchr(bracket, ']')[1] != '\0'; /* "listen[0].x" */
-    if (setting == NULL || inside) {
+    bool inside = bracket && strchr(bracket, ']')[1] != '\0'; /* "listen[0].x" */
+    if (!setting || inside) {
         return refuse_name(&origin, entry->path, problem);
     }
     bool list = weft_setting_is_list(setting->kind);
-    if (entry->kind == WEFT_YAML_EMPTY_LIST && list && bracket == NULL) {
+    if (entry->kind == WEFT_YAML_EMPTY_LIST && list && !bracket) {
         weft_setting_clear(config, setting);
         config->sources[row_of(setting)] = WEFT_CONFIG_FILE;
-        return WEFT_OK;
+        return 0;
     }
-    if (entry->kind == WEFT_YAML_NOTHING && bracket == NULL) {
-        return WEFT_OK; /* a name left empty says nothing */
+    if (entry->kind == WEFT_YAML_NOTHING && !bracket) {
+        return 0; /* a name left empty says nothing */
     }
-    if (entry->kind != WEFT_YAML_TEXT || (bracket != NULL && !list)) {
+    if (entry->kind != WEFT_YAML_TEXT || (bracket && !list)) {
         return refuse(problem, WEFT_ERR_INVALID, "%s:%u: `%s` needs %s", file, entry->line, setting->name,
                       list ? "a list of plain values" : "one plain value");
     }
@@ -162,8 +162,8 @@ static int take_entry(struct weft_config *config, const struct weft_yaml_entry *
 static int take_file(struct weft_config *config, const struct weft_config_input *input,
                      struct weft_config_problem *problem)
 {
-    if (input->file.data == NULL) {
-        return WEFT_OK;
+    if (!input->file.data) {
+        return 0;
     }
     struct weft_arena arena;
     weft_arena_init(&arena);
@@ -173,7 +173,7 @@ static int take_file(struct weft_config *config, const struct weft_config_input 
     if (status < 0) {
         status = refuse(problem, status, "%s: %s", input->file_name, why.text);
     }
-    for (size_t i = 0; status == WEFT_OK && i < yaml.count; i++) {
+    for (size_t i = 0; status == 0 && i < yaml.count; i++) {
         status = take_entry(config, &yaml.entries[i], input->file_name, problem);
     }
     weft_arena_deinit(&arena);
@@ -186,7 +186,7 @@ static int take_file(struct weft_config *config, const struct weft_config_input 
 static const char *find_variable(char *const *envp, const char *name)
 {
     size_t size = strlen(name);
-    for (; envp != NULL && *envp != NULL; envp++) {
+    for (; envp && *envp; envp++) {
         if (strncmp(*envp, name, size) == 0 && (*envp)[size] == '=') {
             return (*envp)[size + 1] == '\0' ? NULL : *envp + size + 1;
         }
@@ -198,10 +198,10 @@ static int take_environment(struct weft_config *config, const struct weft_config
                             struct weft_config_problem *problem)
 {
     struct origin origin = {.source = WEFT_CONFIG_ENVIRONMENT};
-    int status = WEFT_OK;
-    for (size_t i = 0; status == WEFT_OK && i < weft_setting_count; i++) {
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < weft_setting_count; i++) {
         const char *text = find_variable(input->envp, weft_settings[i].variable);
-        if (text != NULL) {
+        if (text) {
             status = set_each(config, &weft_settings[i], text, &origin, problem);
         }
     }
@@ -230,15 +230,15 @@ static int read_flag(const struct weft_config_input *input, int at, struct flag 
     flag->setting = weft_setting_by_flag(flag->name);
     if (argument[2 + size] == '=') {
         flag->value = argument + 2 + size + 1;
-    } else if (flag->setting != NULL && at + 1 < input->argc) {
+    } else if (flag->setting && at + 1 < input->argc) {
         flag->value = input->argv[at + 1];
     }
-    return flag->value != NULL && argument[2 + size] != '=' ? 2 : 1;
+    return flag->value && argument[2 + size] != '=' ? 2 : 1;
 }
 
 static int refuse_flag(const char *argument, const struct flag *flag, struct weft_config_problem *problem)
 {
-    if (flag->setting != NULL) {
+    if (flag->setting) {
         return refuse(problem, WEFT_ERR_INVALID, "--%s needs a value: --%s %s", flag->setting->flag,
                       flag->setting->flag, flag->setting->argument);
     }
@@ -253,7 +253,7 @@ static int refuse_flag(const char *argument, const struct flag *flag, struct wef
                       "file and name that with --api-key-file, or into the environment as WEFT_API_KEY");
     }
     const struct weft_setting *near = weft_setting_near_flag(flag->name);
-    if (near == NULL) {
+    if (!near) {
         return refuse(problem, WEFT_ERR_INVALID, "there is no flag --%.*s; --help lists them all", size,
                       flag->name.data);
     }
@@ -265,11 +265,11 @@ static int take_flags(struct weft_config *config, const struct weft_config_input
                       struct weft_config_problem *problem)
 {
     struct origin origin = {.source = WEFT_CONFIG_FLAG};
-    int status = WEFT_OK;
-    for (int i = 0; status == WEFT_OK && i < input->argc;) {
+    int status = 0;
+    for (int i = 0; status == 0 && i < input->argc;) {
         struct flag flag;
         int used = read_flag(input, i, &flag);
-        if (flag.setting == NULL || flag.value == NULL) {
+        if (!flag.setting || !flag.value) {
             return refuse_flag(input->argv[i], &flag, problem);
         }
         status = set(config, flag.setting, weft_slice_text(flag.value), &origin, problem);
@@ -290,7 +290,7 @@ void weft_config_locate(const struct weft_config_input *input, const char **home
         struct flag flag;
         i += read_flag(input, i, &flag);
         for (size_t n = 0; n < 2; n++) {
-            if (flag.setting == settings[n] && flag.value != NULL) {
+            if (flag.setting == settings[n] && flag.value) {
                 found[n] = flag.value;
             }
         }
@@ -311,7 +311,7 @@ static int apply_port(struct weft_config *config, struct weft_config_problem *pr
 {
     config->listeners_by_default = !was_given(config, "listen");
     if (!was_given(config, "port")) {
-        return WEFT_OK;
+        return 0;
     }
     if (!config->listeners_by_default) {
         return refuse(problem, WEFT_ERR_INVALID,
@@ -321,13 +321,13 @@ static int apply_port(struct weft_config *config, struct weft_config_problem *pr
     for (size_t i = 0; i < config->listeners.count; i++) {
         config->listeners.at[i].address.port = config->port;
     }
-    return WEFT_OK;
+    return 0;
 }
 
 static int resolve_upstream(struct weft_config *config)
 {
     if (config->upstream_text.size == 0) {
-        return WEFT_OK;
+        return 0;
     }
     return weft_url_parse(config->upstream_text, &config->upstream, NULL); /* cannot fail: the same text did not */
 }
@@ -340,19 +340,19 @@ int weft_config_init(struct weft_config *config, const struct weft_config_input 
     problem->text[0] = '\0';
     WEFT_ASSERT(weft_setting_count <= WEFT_CONFIG_SETTINGS_MAX);
     int status = take_defaults(config, problem);
-    if (status == WEFT_OK) {
+    if (status == 0) {
         status = take_file(config, input, problem);
     }
-    if (status == WEFT_OK) {
+    if (status == 0) {
         status = take_environment(config, input, problem);
     }
-    if (status == WEFT_OK) {
+    if (status == 0) {
         status = take_flags(config, input, problem);
     }
-    if (status == WEFT_OK) {
+    if (status == 0) {
         status = apply_port(config, problem);
     }
-    if (status == WEFT_OK) {
+    if (status == 0) {
         status = resolve_upstream(config);
     }
     if (status < 0) {
@@ -401,5 +401,5 @@ int weft_config_check(const struct weft_config *config, bool has_key, struct wef
             problem, WEFT_ERR_INVALID,
             "`cert` and `key` are set, but no address uses them: listen on tls:ADDRESS:PORT, or leave them out");
     }
-    return WEFT_OK;
+    return 0;
 }

@@ -16,10 +16,10 @@ static void print(struct weft_bytes *out, int *status, const char *format, ...)
     char line[TEXT_LINE_MAX];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(line, sizeof line, format, arguments);
+    int length = vsnprintf(line, sizeof(line), format, arguments);
     va_end(arguments);
-    WEFT_ASSERT(length >= 0 && (size_t)length < sizeof line); /* all of it comes from the table */
-    if (*status == WEFT_OK) {
+    WEFT_ASSERT(length >= 0 && (size_t)length < sizeof(line)); /* all of it comes from the table */
+    if (*status == 0) {
         *status = weft_bytes_append(out, line, (size_t)length);
     }
 }
@@ -31,13 +31,13 @@ static bool begins_section(size_t row)
 
 int weft_config_help(struct weft_bytes *out)
 {
-    int status = WEFT_OK;
+    int status = 0;
     for (size_t i = 0; i < weft_setting_count; i++) {
         const struct weft_setting *setting = &weft_settings[i];
         if (begins_section(i)) {
             print(out, &status, "%s%s:\n", i == 0 ? "" : "\n", setting->section);
         }
-        if (setting->flag != NULL) {
+        if (setting->flag) {
             print(out, &status, "  --%s %s%s\n", setting->flag, setting->argument,
                   weft_setting_is_list(setting->kind) ? "  (may be repeated)" : "");
         } else {
@@ -54,7 +54,7 @@ int weft_config_help(struct weft_bytes *out)
 /* `text` as code, or a dash. A bar would end a table's cell. */
 static void print_code(struct weft_bytes *out, int *status, const char *before, const char *text)
 {
-    if (text == NULL || text[0] == '\0') {
+    if (!text || text[0] == '\0') {
         print(out, status, " - |");
     } else {
         print(out, status, " `%s%s` |", before, text);
@@ -63,7 +63,7 @@ static void print_code(struct weft_bytes *out, int *status, const char *before, 
 
 int weft_config_markdown(struct weft_bytes *out)
 {
-    int status = WEFT_OK;
+    int status = 0;
     print(out, &status, "# Settings\n\n");
     print(out, &status, "Flags go over the environment, the environment over the file, the file over the defaults.\n");
     print(out, &status,

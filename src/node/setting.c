@@ -178,7 +178,7 @@ static const struct weft_setting *find(struct weft_slice text, name_of *get)
 {
     for (size_t i = 0; i < weft_setting_count; i++) {
         const char *name = get(&weft_settings[i]);
-        if (name != NULL && weft_slice_equal(weft_slice_text(name), text)) {
+        if (name && weft_slice_equal(weft_slice_text(name), text)) {
             return &weft_settings[i];
         }
     }
@@ -206,7 +206,7 @@ static const struct weft_setting *find_near(struct weft_slice text, name_of *get
     size_t least = (text.size < 6 ? 6 : text.size) / 3 + 1;
     for (size_t i = 0; i < weft_setting_count; i++) {
         const char *name = get(&weft_settings[i]);
-        if (name == NULL) {
+        if (!name) {
             continue;
         }
         struct weft_slice whole = weft_slice_text(name);

@@ -61,11 +61,11 @@ static void print_number(char text[32], int64_t value, const struct unit *units,
 {
     const struct unit *best = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (value % units[i].factor == 0 && (best == NULL || (value != 0 && units[i].factor > best->factor))) {
+        if (value % units[i].factor == 0 && (!best || (value != 0 && units[i].factor > best->factor))) {
             best = &units[i];
         }
     }
-    WEFT_ASSERT(best != NULL);
+    WEFT_ASSERT(best);
     (void)snprintf(text, 32, "%" PRId64 "%s", value / best->factor, best->name.data); /* fits: 20 digits and a unit */
 }
 
@@ -86,7 +86,7 @@ static int take_number(int64_t *field, const struct weft_setting *setting, struc
     int64_t value;
     if (read_number(text, units, count, &value) && value >= setting->min && value <= setting->max) {
         *field = value;
-        return WEFT_OK;
+        return 0;
     }
     char min[32], max[32];
     print_number(min, setting->min, units, count);
@@ -101,8 +101,8 @@ static int take_choice(void *field, const struct weft_setting *setting, struct w
     for (const char *at = setting->choices; *at != '\0'; index++) {
         size_t size = strcspn(at, "|");
         if (weft_slice_equal(weft_slice(at, size), text)) {
-            memcpy(field, &index, sizeof index); /* an enum without negative values is as wide as unsigned */
-            return WEFT_OK;
+            memcpy(field, &index, sizeof(index)); /* an enum without negative values is as wide as unsigned */
+            return 0;
         }
         at += size + (at[size] == '|' ? 1 : 0);
     }
@@ -130,9 +130,9 @@ static int take_listener(struct weft_config_listeners *listeners, struct weft_sl
         listener->scheme = (enum weft_config_scheme)i;
         int status = i == WEFT_CONFIG_UNIX ? weft_address_unix(rest, &listener->address)
                                            : weft_address_parse(rest, &listener->address);
-        if (status == WEFT_OK) {
+        if (status == 0) {
             listeners->count++;
-            return WEFT_OK;
+            return 0;
         }
         break;
     }
@@ -144,7 +144,7 @@ static int take_listener(struct weft_config_listeners *listeners, struct weft_sl
 static struct weft_slice lower_copy(struct weft_arena *arena, struct weft_slice text)
 {
     char *copy = weft_arena_alloc(arena, text.size + 1);
-    if (copy == NULL) {
+    if (!copy) {
         return weft_slice(NULL, 0);
     }
     for (size_t i = 0; i < text.size; i++) {
@@ -163,11 +163,11 @@ static int add_name(struct weft_arena *arena, struct weft_slice *at, size_t *cou
         return WEFT_ERR_FULL;
     }
     at[*count] = lower_copy(arena, text);
-    if (at[*count].data == NULL) {
+    if (!at[*count].data) {
         return WEFT_ERR_MEMORY;
     }
     (*count)++;
-    return WEFT_OK;
+    return 0;
 }
 
 /* SCHEME://HOST[:PORT] and nothing more, as browsers write an Origin (RFC 6454, section 6.2). */
@@ -188,10 +188,10 @@ static bool is_origin(struct weft_slice text)
     }
     /* What is left is an authority: the URL reader knows those. */
     char url[WEFT_URL_MAX + 1];
-    int length = snprintf(url, sizeof url, "http://%.*s", (int)(rest.size - 3), rest.data + 3);
+    int length = snprintf(url, sizeof(url), "http://%.*s", (int)(rest.size - 3), rest.data + 3);
     struct weft_url parsed;
-    return length > 0 && (size_t)length < sizeof url && memchr(rest.data + 3, '/', rest.size - 3) == NULL &&
-           weft_url_parse(weft_slice(url, (size_t)length), &parsed, NULL) == WEFT_OK;
+    return length > 0 && (size_t)length < sizeof(url) && !memchr(rest.data + 3, '/', rest.size - 3) &&
+           weft_url_parse(weft_slice(url, (size_t)length), &parsed, NULL) == 0;
 }
 
 static int take_url(struct weft_config *config, struct weft_slice *field, struct weft_slice text,
@@ -203,7 +203,7 @@ static int take_url(struct weft_config *config, struct weft_slice *field, struct
         return expect(expected, "http://HOST:PORT, https://HOST:PORT, h2c://HOST:PORT or unix:PATH (%s)", why);
     }
     *field = weft_arena_copy(&config->arena, text);
-    return field->data == NULL ? WEFT_ERR_MEMORY : WEFT_OK;
+    return field->data ? 0 : WEFT_ERR_MEMORY;
 }
 
 bool weft_setting_is_list(enum weft_setting_kind kind)
@@ -232,17 +232,17 @@ int weft_setting_take(struct weft_config *config, const struct weft_setting *set
     switch (setting->kind) {
     case WEFT_SETTING_SECRET:
         *(struct weft_slice *)field = text;
-        return WEFT_OK;
+        return 0;
     case WEFT_SETTING_PATH:
         if (text.size == 0) {
             return expect(expected, "a path");
         }
         *(struct weft_slice *)field = weft_arena_copy(&config->arena, text);
-        return ((struct weft_slice *)field)->data == NULL ? WEFT_ERR_MEMORY : WEFT_OK;
+        return ((struct weft_slice *)field)->data ? 0 : WEFT_ERR_MEMORY;
     case WEFT_SETTING_LISTENERS:
         return take_listener(field, text, expected);
     case WEFT_SETTING_PORT:
-        return weft_url_port(text, field) < 0 ? expect(expected, "a port from 0 to 65535 (0: any free one)") : WEFT_OK;
+        return weft_url_port(text, field) < 0 ? expect(expected, "a port from 0 to 65535 (0: any free one)") : 0;
     case WEFT_SETTING_URL:
         return take_url(config, field, text, expected);
     case WEFT_SETTING_HOSTS:

@@ -389,7 +389,7 @@ static void put(char *to, struct weft_slice text)
 static int init(struct weft_upstream *upstream, const struct weft_url *url)
 {
     static const char *const alpn[] = {"h2", "http/1.1", NULL};
-    bool v6 = memchr(url->host.data ? url->host.data : "", ':', url->host.size) != NULL;
+    bool v6 = memchr(url->host.data ? url->host.data : "", ':', url->host.size);
     int host = (int)url->host.size;
     upstream->scheme = url->scheme;
     upstream->h2 = url->scheme == WEFT_URL_H2C;

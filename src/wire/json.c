@@ -102,9 +102,9 @@ static void put_quoted(struct weft_json *json, struct weft_slice text)
             pair += 2;
         }
         if (byte != 0 && *pair != '\0') {
-            length = snprintf(escape, sizeof escape, "\\%c", pair[1]);
+            length = snprintf(escape, sizeof(escape), "\\%c", pair[1]);
         } else {
-            length = snprintf(escape, sizeof escape, "\\u%04x", byte);
+            length = snprintf(escape, sizeof(escape), "\\u%04x", byte);
         }
         put(json, text.data + plain, i - plain);
         put(json, escape, (size_t)length);
@@ -182,7 +182,7 @@ void weft_json_text(struct weft_json *json, const char *text)
 void weft_json_int(struct weft_json *json, int64_t value)
 {
     char text[24];
-    int length = snprintf(text, sizeof text, "%" PRId64, value);
+    int length = snprintf(text, sizeof(text), "%" PRId64, value);
     put_value(json, text, (size_t)length);
 }
 
@@ -198,7 +198,7 @@ void weft_json_double(struct weft_json *json, double value)
     char text[32];
     int length = 0;
     for (int digits = 15; digits <= 17; digits++) {
-        length = snprintf(text, sizeof text, "%.*g", digits, value);
+        length = snprintf(text, sizeof(text), "%.*g", digits, value);
         if (strtod(text, NULL) == value) {
             break;
         }
@@ -224,7 +224,7 @@ static _Thread_local bool starved;
 static void *alloc_noticed(size_t size)
 {
     void *pointer = weft_alloc(size);
-    starved = starved || pointer == NULL;
+    starved = starved || !pointer;
     return pointer;
 }
 
@@ -284,7 +284,7 @@ static const char *problem_text(enum json_error_code code)
 int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_problem *problem)
 {
     struct weft_json_problem ignored;
-    if (problem == NULL) {
+    if (!problem) {
         problem = &ignored;
     }
     *out = NULL;
@@ -299,15 +299,15 @@ int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_probl
 
     /* jansson passes over a NUL behind a number or word; no JSON holds one. */
     problem->text = "the text holds a NUL";
-    if (text.size > 0 && memchr(text.data, '\0', text.size) != NULL) {
+    if (text.size > 0 && memchr(text.data, '\0', text.size)) {
         return WEFT_ERR_INVALID;
     }
 
     json_error_t error = {.line = 0};
     starved = false;
     *out = json_loadb(text.size == 0 ? "" : text.data, text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
-    if (*out != NULL) {
-        return WEFT_OK;
+    if (*out) {
+        return 0;
     }
     if (starved) {
         problem->text = "out of memory";

@@ -53,7 +53,7 @@ static int32_t read_escape(struct walk *walk)
     walk->at++;
     if (letter != 'u') {
         const char *found = strchr(letters, letter);
-        return found == NULL ? -1 : bytes[found - letters];
+        return found ? bytes[found - letters] : -1;
     }
     int32_t high = read_hex(walk);
     if (high < 0xD800 || high > 0xDFFF) {
@@ -82,7 +82,7 @@ static size_t plain_run(const struct walk *walk)
     size_t left = (size_t)(walk->end - walk->at), run = 0;
     for (; left - run >= 8; run += 8) {
         uint64_t word;
-        memcpy(&word, walk->at + run, sizeof word);
+        memcpy(&word, walk->at + run, sizeof(word));
         uint64_t control = (word - 0x20 * ONES) & ~word;
         uint64_t special = control | zero_bytes(word ^ ('"' * ONES)) | zero_bytes(word ^ ('\\' * ONES));
         if (((word | special) & (0x80 * ONES)) != 0) {
@@ -110,7 +110,7 @@ static int read_string(struct walk *walk, char *buffer, size_t room, size_t *len
             walk->at += size;
         } else if (byte == '"') {
             walk->at++;
-            return WEFT_OK;
+            return 0;
         } else if (byte == '\\') {
             walk->at++;
             int32_t point = read_escape(walk);
@@ -171,7 +171,7 @@ static int skip_number(struct walk *walk)
             return WEFT_ERR_INVALID;
         }
     }
-    return WEFT_OK;
+    return 0;
 }
 
 static int skip_word(struct walk *walk, struct weft_slice word)
@@ -180,7 +180,7 @@ static int skip_word(struct walk *walk, struct weft_slice word)
         return WEFT_ERR_INVALID;
     }
     walk->at += word.size;
-    return WEFT_OK;
+    return 0;
 }
 
 /* A key and the colon and space behind it. The key comes out decoded, its length too where it is longer than `key`. */
@@ -196,7 +196,7 @@ static int read_key(struct walk *walk, char key[WEFT_PEEK_KEY_MAX], size_t *leng
     }
     walk->at++;
     skip_space(walk);
-    return WEFT_OK;
+    return 0;
 }
 
 /* Behind a member: 1 if another one follows, 0 if `closing` was taken. */
@@ -234,7 +234,7 @@ static int walk_object(struct walk *walk, unsigned depth, struct weft_peek *want
     skip_space(walk);
     if (next_byte(walk) == '}') {
         walk->at++;
-        return WEFT_OK;
+        return 0;
     }
     int status;
     do {
@@ -244,8 +244,8 @@ static int walk_object(struct walk *walk, unsigned depth, struct weft_peek *want
         if (status < 0) {
             return status;
         }
-        struct weft_peek *found = length > sizeof key ? NULL : find_wanted(wanted, count, weft_slice(key, length));
-        if (found != NULL && found->kind != WEFT_PEEK_ABSENT) {
+        struct weft_peek *found = length > sizeof(key) ? NULL : find_wanted(wanted, count, weft_slice(key, length));
+        if (found && found->kind != WEFT_PEEK_ABSENT) {
             return WEFT_ERR_INVALID; /* twice: which one holds would depend on the reader */
         }
         const char *from = walk->at;
@@ -254,7 +254,7 @@ static int walk_object(struct walk *walk, unsigned depth, struct weft_peek *want
         if (status < 0) {
             return status;
         }
-        if (found != NULL) {
+        if (found) {
             found->kind = kind;
             found->raw = weft_slice(from, (size_t)(walk->at - from));
         }
@@ -272,7 +272,7 @@ static int walk_array(struct walk *walk, unsigned depth)
     skip_space(walk);
     if (next_byte(walk) == ']') {
         walk->at++;
-        return WEFT_OK;
+        return 0;
     }
     int status;
     do {
@@ -335,7 +335,7 @@ int weft_peek(struct weft_slice text, struct weft_peek *wanted, size_t count)
         return status;
     }
     skip_space(&walk);
-    return walk.at == walk.end ? WEFT_OK : WEFT_ERR_INVALID;
+    return walk.at == walk.end ? 0 : WEFT_ERR_INVALID;
 }
 
 int64_t weft_peek_string(const struct weft_peek *found, char *buffer, size_t size)

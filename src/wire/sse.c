@@ -10,7 +10,7 @@
 
 void weft_sse_init(struct weft_sse *sse)
 {
-    *sse = (struct weft_sse){.error = WEFT_OK};
+    *sse = (struct weft_sse){0};
 }
 
 static void text_deinit(struct weft_sse_text *text)
@@ -30,7 +30,7 @@ void weft_sse_deinit(struct weft_sse *sse)
 static int text_add(struct weft_sse_text *text, const char *data, size_t size)
 {
     if (size == 0) {
-        return WEFT_OK;
+        return 0;
     }
     if (size > text->room - text->size) {
         size_t room = text->room == 0 ? FIRST_ROOM : text->room;
@@ -38,7 +38,7 @@ static int text_add(struct weft_sse_text *text, const char *data, size_t size)
             room *= 2; /* ends: what is added is bounded by WEFT_SSE_EVENT_MAX */
         }
         char *grown = weft_realloc(text->data, room);
-        if (grown == NULL) {
+        if (!grown) {
             return WEFT_ERR_MEMORY;
         }
         text->data = grown;
@@ -46,7 +46,7 @@ static int text_add(struct weft_sse_text *text, const char *data, size_t size)
     }
     memcpy(text->data + text->size, data, size);
     text->size += size;
-    return WEFT_OK;
+    return 0;
 }
 
 static struct weft_slice text_slice(const struct weft_sse_text *text)
@@ -59,7 +59,7 @@ static int take_field(struct weft_sse *sse, struct weft_slice name, struct weft_
 {
     if (weft_slice_equal(name, WEFT_SLICE("data"))) {
         /* The newline goes between two lines here, not behind each and off the last again: the same in effect. */
-        int status = sse->has_data ? text_add(&sse->data, "\n", 1) : WEFT_OK;
+        int status = sse->has_data ? text_add(&sse->data, "\n", 1) : 0;
         sse->has_data = true;
         return status < 0 ? status : text_add(&sse->data, value.data, value.size);
     }
@@ -67,11 +67,11 @@ static int take_field(struct weft_sse *sse, struct weft_slice name, struct weft_
         sse->type.size = 0;
         return text_add(&sse->type, value.data, value.size);
     }
-    if (weft_slice_equal(name, WEFT_SLICE("id")) && memchr(value.data, '\0', value.size) == NULL) {
+    if (weft_slice_equal(name, WEFT_SLICE("id")) && !memchr(value.data, '\0', value.size)) {
         sse->id.size = 0;
         return text_add(&sse->id, value.data, value.size);
     }
-    return WEFT_OK;
+    return 0;
 }
 
 /* A whole line stands in sse->line. 1 if it was the empty one that gives an event out. */
@@ -93,7 +93,7 @@ static int take_line(struct weft_sse *sse)
         return sse->has_data ? 1 : 0;
     }
     const char *colon = memchr(line.data, ':', line.size);
-    if (colon == NULL) {
+    if (!colon) {
         return take_field(sse, line, WEFT_SLICE(""));
     }
     size_t before = (size_t)(colon - line.data);
@@ -108,11 +108,11 @@ static int take_line(struct weft_sse *sse)
 static int add_to_line(struct weft_sse *sse, const char *data, size_t size)
 {
     if (size == 0 || sse->in_comment) {
-        return WEFT_OK;
+        return 0;
     }
     if (sse->line.size == 0 && data[0] == ':') {
         sse->in_comment = true;
-        return WEFT_OK;
+        return 0;
     }
     /* The newline that a data line may add counts too. */
     size_t held = sse->line.size + sse->data.size + sse->type.size + sse->id.size + 1;
@@ -185,7 +185,7 @@ int weft_sse_write(struct weft_bytes *out, struct weft_slice type, struct weft_s
             return WEFT_ERR_INVALID;
         }
     }
-    int status = type.size == 0 ? WEFT_OK : write_line(out, WEFT_SLICE("event: "), type);
+    int status = type.size == 0 ? 0 : write_line(out, WEFT_SLICE("event: "), type);
     bool more = true;
     while (status == 0 && more) {
         size_t size = 0;
@@ -207,12 +207,12 @@ int weft_sse_write(struct weft_bytes *out, struct weft_slice type, struct weft_s
 
 void weft_sse_tail_init(struct weft_sse_tail *tail)
 {
-    memset(tail->last, '\n', sizeof tail->last); /* a stream begins as if an event had just ended */
+    memset(tail->last, '\n', sizeof(tail->last)); /* a stream begins as if an event had just ended */
 }
 
 void weft_sse_tail_pass(struct weft_sse_tail *tail, struct weft_slice bytes)
 {
-    size_t kept = sizeof tail->last;
+    size_t kept = sizeof(tail->last);
     if (bytes.size >= kept) {
         memcpy(tail->last, bytes.data + bytes.size - kept, kept);
     } else if (bytes.size > 0) {

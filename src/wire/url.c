@@ -20,7 +20,7 @@ static const struct {
 
 static int refuse(const char **why, int error, const char *sentence)
 {
-    if (why != NULL) {
+    if (why) {
         *why = sentence;
     }
     return error;
@@ -68,14 +68,14 @@ int weft_url_port(struct weft_slice text, uint16_t *out)
         return WEFT_ERR_INVALID;
     }
     *out = (uint16_t)value;
-    return WEFT_OK;
+    return 0;
 }
 
 static bool is_v6(struct weft_slice text)
 {
     char copy[INET6_ADDRSTRLEN];
     struct in6_addr ignored;
-    if (text.size == 0 || text.size >= sizeof copy || memchr(text.data, '\0', text.size) != NULL) {
+    if (text.size == 0 || text.size >= sizeof(copy) || memchr(text.data, '\0', text.size)) {
         return false;
     }
     memcpy(copy, text.data, text.size);
@@ -89,7 +89,7 @@ static int parse_authority(struct weft_slice text, struct weft_url *out, const c
     struct weft_slice port;
     if (text.size > 0 && text.data[0] == '[') {
         const char *end = memchr(text.data, ']', text.size);
-        if (end == NULL) {
+        if (!end) {
             return refuse(why, WEFT_ERR_INVALID, "the bracket of the IPv6 address is not closed");
         }
         out->host = weft_slice(text.data + 1, (size_t)(end - text.data) - 1);
@@ -103,7 +103,7 @@ static int parse_authority(struct weft_slice text, struct weft_url *out, const c
         }
     } else {
         const char *colon = text.size == 0 ? NULL : memchr(text.data, ':', text.size);
-        size_t size = colon == NULL ? text.size : (size_t)(colon - text.data);
+        size_t size = colon ? (size_t)(colon - text.data) : text.size;
         out->host = weft_slice(text.data, size);
         if (!weft_url_is_host(out->host)) {
             return refuse(why, WEFT_ERR_INVALID, "the host is neither a name nor an address");
@@ -111,12 +111,12 @@ static int parse_authority(struct weft_slice text, struct weft_url *out, const c
         port = weft_slice(text.data + size, text.size - size);
     }
     if (port.size == 0) {
-        return WEFT_OK;
+        return 0;
     }
     if (weft_url_port(weft_slice(port.data + 1, port.size - 1), &out->port) < 0 || out->port == 0) {
         return refuse(why, WEFT_ERR_INVALID, "the port is not a number from 1 to 65535");
     }
-    return WEFT_OK;
+    return 0;
 }
 
 /* RFC 3986 `path-abempty`, and nothing that could climb out of the base. */
@@ -131,7 +131,7 @@ static int parse_path(struct weft_slice text, struct weft_slice *out, const char
             if (text.size - i < 3 || weft_hex_value(text.data[i + 1]) < 0 || weft_hex_value(text.data[i + 2]) < 0) {
                 return refuse(why, WEFT_ERR_INVALID, "a `%` stands in the path without two hex digits");
             }
-        } else if (!weft_is_alnum(byte) && (byte == '\0' || strchr("-._~!$&'()*+,;=:@/", byte) == NULL)) {
+        } else if (!weft_is_alnum(byte) && (byte == '\0' || !strchr("-._~!$&'()*+,;=:@/", byte))) {
             return refuse(why, WEFT_ERR_INVALID, "the path holds a character that a URL cannot");
         }
     }
@@ -153,7 +153,7 @@ static int parse_path(struct weft_slice text, struct weft_slice *out, const char
         text.size--;
     }
     *out = text;
-    return WEFT_OK;
+    return 0;
 }
 
 int weft_url_parse(struct weft_slice text, struct weft_url *out, const char **why)
@@ -177,21 +177,21 @@ int weft_url_parse(struct weft_slice text, struct weft_url *out, const char **wh
     struct weft_slice rest = weft_slice(text.data + start, text.size - start);
 
     if (out->scheme == WEFT_URL_UNIX) {
-        if (rest.size == 0 || memchr(rest.data, '\0', rest.size) != NULL) {
+        if (rest.size == 0 || memchr(rest.data, '\0', rest.size)) {
             return refuse(why, WEFT_ERR_INVALID, "a path is expected behind unix:");
         }
         if (rest.size > WEFT_URL_UNIX_MAX) {
             return refuse(why, WEFT_ERR_TOO_LARGE, "the path is too long for a Unix socket");
         }
         out->path = rest;
-        return WEFT_OK;
+        return 0;
     }
     size_t size = 0;
-    while (size < rest.size && strchr("/?#", rest.data[size]) == NULL) {
+    while (size < rest.size && !strchr("/?#", rest.data[size])) {
         size++;
     }
     struct weft_slice authority = weft_slice(rest.data, size);
-    if (size > 0 && memchr(rest.data, '@', size) != NULL) {
+    if (size > 0 && memchr(rest.data, '@', size)) {
         return refuse(why, WEFT_ERR_INVALID, "a user or password cannot stand in it");
     }
     int status = parse_authority(authority, out, why);

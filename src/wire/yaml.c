@@ -44,11 +44,11 @@ static int refuse(struct decoder *decoder, int error, size_t line, size_t column
     struct weft_yaml_problem *problem = decoder->problem;
     problem->line = (unsigned)line;
     problem->column = (unsigned)column;
-    int used = snprintf(problem->text, sizeof problem->text, "line %zu: ", line);
+    int used = snprintf(problem->text, sizeof(problem->text), "line %zu: ", line);
     va_list arguments;
     va_start(arguments, format);
     /* A sentence too long for its place is cut: it is for a person. */
-    (void)vsnprintf(problem->text + used, sizeof problem->text - (size_t)used, format, arguments);
+    (void)vsnprintf(problem->text + used, sizeof(problem->text) - (size_t)used, format, arguments);
     va_end(arguments);
     return error;
 }
@@ -62,7 +62,7 @@ static int refuse_memory(struct decoder *decoder)
 {
     decoder->problem->line = 0;
     decoder->problem->column = 0;
-    (void)snprintf(decoder->problem->text, sizeof decoder->problem->text, "out of memory");
+    (void)snprintf(decoder->problem->text, sizeof(decoder->problem->text), "out of memory");
     return WEFT_ERR_MEMORY;
 }
 
@@ -83,12 +83,12 @@ static int add_entry(struct decoder *decoder, enum weft_yaml_kind kind, struct w
     }
     if (out->count == decoder->room) {
         size_t room = decoder->room == 0 ? FIRST_ROOM : decoder->room * 2;
-        struct weft_yaml_entry *grown = weft_arena_alloc(decoder->arena, room * sizeof *grown);
-        if (grown == NULL) {
+        struct weft_yaml_entry *grown = weft_arena_alloc(decoder->arena, room * sizeof(*grown));
+        if (!grown) {
             return refuse_memory(decoder);
         }
         if (out->count > 0) {
-            memcpy(grown, out->entries, out->count * sizeof *grown);
+            memcpy(grown, out->entries, out->count * sizeof(*grown));
         }
         out->entries = grown; /* the arena keeps the old ones until it goes: at most as much again */
         decoder->room = room;
@@ -100,11 +100,11 @@ static int add_entry(struct decoder *decoder, enum weft_yaml_kind kind, struct w
         .line = (unsigned)line,
         .column = (unsigned)column,
     };
-    if (entry.path.data == NULL || entry.text.data == NULL) {
+    if (!entry.path.data || !entry.text.data) {
         return refuse_memory(decoder);
     }
     out->entries[out->count++] = entry;
-    return WEFT_OK;
+    return 0;
 }
 
 /* -- paths -- */
@@ -119,7 +119,7 @@ static int extend_path(struct decoder *decoder, const yaml_event_t *event, const
     }
     memcpy(decoder->path + base, piece, size + 1);
     decoder->path_size = base + size;
-    return WEFT_OK;
+    return 0;
 }
 
 /* A key may only be made of what a path can show without doubt. */
@@ -144,7 +144,7 @@ static int take_key(struct decoder *decoder, struct level *level, const yaml_eve
     if (!is_key(name)) {
         return refuse_at(decoder, WEFT_ERR_INVALID, event, "a name is made of letters, digits, `_` and `-`");
     }
-    for (const struct key *key = level->keys; key != NULL; key = key->next) {
+    for (const struct key *key = level->keys; key; key = key->next) {
         if (weft_slice_equal(key->name, name)) {
             return refuse(decoder, WEFT_ERR_INVALID, event->start_mark.line + 1, event->start_mark.column + 1,
                           "`%.*s` stands twice", (int)(name.size < 64 ? name.size : 64), name.data);
@@ -154,10 +154,10 @@ static int take_key(struct decoder *decoder, struct level *level, const yaml_eve
     if (name.size > WEFT_YAML_PATH_MAX) {
         return refuse_at(decoder, WEFT_ERR_TOO_LARGE, event, "the name is too long");
     }
-    (void)snprintf(piece, sizeof piece, "%s%s", level->path_size > 0 ? "." : "", name.data); /* fits: checked above */
-    struct key *key = weft_arena_alloc(decoder->arena, sizeof *key);
+    (void)snprintf(piece, sizeof(piece), "%s%s", level->path_size > 0 ? "." : "", name.data); /* fits: checked above */
+    struct key *key = weft_arena_alloc(decoder->arena, sizeof(*key));
     struct weft_slice kept = weft_arena_copy(decoder->arena, name);
-    if (key == NULL || kept.data == NULL) {
+    if (!key || !kept.data) {
         return refuse_memory(decoder);
     }
     *key = (struct key){.next = level->keys, .name = kept};
@@ -179,18 +179,18 @@ static int open_level(struct decoder *decoder, const yaml_event_t *event, bool l
         .line = (unsigned)event->start_mark.line + 1,
         .column = (unsigned)event->start_mark.column + 1,
     };
-    return WEFT_OK;
+    return 0;
 }
 
 static int close_level(struct decoder *decoder)
 {
     struct level *level = top(decoder);
-    WEFT_ASSERT(level != NULL);
+    WEFT_ASSERT(level);
     decoder->depth--;
     decoder->path_size = level->path_size;
     decoder->path[decoder->path_size] = '\0';
     if (level->count > 0 || decoder->depth == 0) {
-        return WEFT_OK;
+        return 0;
     }
     enum weft_yaml_kind kind = level->list ? WEFT_YAML_EMPTY_LIST : WEFT_YAML_EMPTY_MAP;
     return add_entry(decoder, kind, WEFT_SLICE(""), level->line, level->column);
@@ -202,12 +202,11 @@ static int take_scalar(struct decoder *decoder, const yaml_event_t *event)
     bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     bool nothing = plain && (text.size == 0 || weft_slice_equal(text, WEFT_SLICE("~")) ||
                              weft_slice_equal(text, WEFT_SLICE("null")));
-    if (memchr(text.data, '\0', text.size) != NULL) {
+    if (memchr(text.data, '\0', text.size)) {
         return refuse_at(decoder, WEFT_ERR_INVALID, event, "the value holds a NUL");
     }
     if (decoder->depth == 0) {
-        return nothing ? WEFT_OK
-                       : refuse_at(decoder, WEFT_ERR_INVALID, event, "lines such as `name: value` are expected");
+        return nothing ? 0 : refuse_at(decoder, WEFT_ERR_INVALID, event, "lines such as `name: value` are expected");
     }
     return add_entry(decoder, nothing ? WEFT_YAML_NOTHING : WEFT_YAML_TEXT, nothing ? WEFT_SLICE("") : text,
                      event->start_mark.line + 1, event->start_mark.column + 1);
@@ -217,19 +216,19 @@ static int take_scalar(struct decoder *decoder, const yaml_event_t *event)
 static int take_node(struct decoder *decoder, const yaml_event_t *event)
 {
     struct level *level = top(decoder);
-    if (level == NULL && event->type == YAML_SEQUENCE_START_EVENT) {
+    if (!level && event->type == YAML_SEQUENCE_START_EVENT) {
         return refuse_at(decoder, WEFT_ERR_INVALID, event, "lines such as `name: value` are expected");
     }
-    if (level != NULL && !level->list && !level->keyed) {
+    if (level && !level->list && !level->keyed) {
         return take_key(decoder, level, event);
     }
-    int status = WEFT_OK;
-    if (level != NULL && level->list) {
+    int status = 0;
+    if (level && level->list) {
         char piece[32];
-        (void)snprintf(piece, sizeof piece, "[%zu]", level->count); /* fits any size_t */
+        (void)snprintf(piece, sizeof(piece), "[%zu]", level->count); /* fits any size_t */
         status = extend_path(decoder, event, piece);
     }
-    if (level != NULL) {
+    if (level) {
         level->keyed = false;
         level->count++;
     }
@@ -247,11 +246,11 @@ static bool is_decorated(const yaml_event_t *event)
 {
     switch (event->type) {
     case YAML_SCALAR_EVENT:
-        return event->data.scalar.anchor != NULL || event->data.scalar.tag != NULL;
+        return event->data.scalar.anchor || event->data.scalar.tag;
     case YAML_SEQUENCE_START_EVENT:
-        return event->data.sequence_start.anchor != NULL || event->data.sequence_start.tag != NULL;
+        return event->data.sequence_start.anchor || event->data.sequence_start.tag;
     case YAML_MAPPING_START_EVENT:
-        return event->data.mapping_start.anchor != NULL || event->data.mapping_start.tag != NULL;
+        return event->data.mapping_start.anchor || event->data.mapping_start.tag;
     default:
         return false;
     }
@@ -265,7 +264,7 @@ static int take_event(struct decoder *decoder, const yaml_event_t *event)
             return refuse_at(decoder, WEFT_ERR_INVALID, event, "a second document begins; there can be only one");
         }
         decoder->documented = true;
-        return WEFT_OK;
+        return 0;
     case YAML_ALIAS_EVENT:
         return refuse_at(decoder, WEFT_ERR_INVALID, event, "aliases (*name) are not supported: write the value out");
     case YAML_SCALAR_EVENT:
@@ -279,7 +278,7 @@ static int take_event(struct decoder *decoder, const yaml_event_t *event)
     case YAML_MAPPING_END_EVENT:
         return close_level(decoder);
     default:
-        return WEFT_OK; /* the ends of the document and the stream say nothing */
+        return 0; /* the ends of the document and the stream say nothing */
     }
 }
 
@@ -289,7 +288,7 @@ static int refuse_syntax(struct decoder *decoder, const yaml_parser_t *parser, s
     if (parser->error == YAML_MEMORY_ERROR) {
         return refuse_memory(decoder);
     }
-    const char *problem = parser->problem == NULL ? "this is not YAML" : parser->problem;
+    const char *problem = parser->problem ? parser->problem : "this is not YAML";
     if (parser->error != YAML_READER_ERROR) {
         return refuse(decoder, WEFT_ERR_INVALID, parser->problem_mark.line + 1, parser->problem_mark.column + 1, "%s",
                       problem);
@@ -318,9 +317,9 @@ int weft_yaml_decode(struct weft_slice text, struct weft_arena *arena, struct we
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)(text.size == 0 ? "" : text.data), text.size);
 
-    int status = WEFT_OK;
+    int status = 0;
     bool ended = false;
-    while (status == WEFT_OK && !ended) { /* ends: every event takes some of the text, or ends the stream */
+    while (status == 0 && !ended) { /* ends: every event takes some of the text, or ends the stream */
         yaml_event_t event;
         if (yaml_parser_parse(&parser, &event) == 0) {
             status = refuse_syntax(&decoder, &parser, text);

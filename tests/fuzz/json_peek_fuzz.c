@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static enum weft_peek_kind kind_of(const json_t *value)
 {
-    if (value == NULL) {
+    if (!value) {
         return WEFT_PEEK_ABSENT;
     }
     switch (json_typeof(value)) {
@@ -42,8 +42,8 @@ static void compare(const json_t *root, const struct weft_peek *found)
     WEFT_ASSERT(kind_of(value) == found->kind);
     if (found->kind == WEFT_PEEK_STRING) {
         char text[256];
-        int64_t length = weft_peek_string(found, text, sizeof text);
-        if (json_string_length(value) > sizeof text) {
+        int64_t length = weft_peek_string(found, text, sizeof(text));
+        if (json_string_length(value) > sizeof(text)) {
             WEFT_ASSERT(length == WEFT_ERR_TOO_LARGE);
         } else {
             WEFT_ASSERT(length == (int64_t)json_string_length(value));
@@ -55,7 +55,7 @@ static void compare(const json_t *root, const struct weft_peek *found)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *copy = malloc(size == 0 ? 1 : size); /* of the exact size: a read past it is seen */
-    if (copy == NULL) {
+    if (!copy) {
         abort();
     }
     memcpy(copy, data, size);
@@ -64,9 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     json_error_t error = {.line = 0};
     json_t *loose = json_loadb(copy, size, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
-    enum json_error_code code = loose == NULL ? json_error_code(&error) : json_error_unknown;
+    enum json_error_code code = loose ? json_error_unknown : json_error_code(&error);
     bool stopped = code == json_error_numeric_overflow || code == json_error_null_byte_in_key;
-    if (status == WEFT_OK && !stopped) {
+    if (status == 0 && !stopped) {
         WEFT_ASSERT(json_is_object(loose));
         for (size_t i = 0; i < WEFT_COUNT(wanted); i++) {
             compare(loose, &wanted[i]);
@@ -76,8 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     /* The reverse: what the strict parser takes as an object, the peek takes. */
     json_t *strict;
-    if (weft_json_parse(weft_slice(copy, size), &strict, NULL) == WEFT_OK) {
-        WEFT_ASSERT(status == (json_is_object(strict) ? WEFT_OK : WEFT_ERR_INVALID));
+    if (weft_json_parse(weft_slice(copy, size), &strict, NULL) == 0) {
+        WEFT_ASSERT(status == (json_is_object(strict) ? 0 : WEFT_ERR_INVALID));
         json_decref(strict);
     }
     free(copy);

@@ -21,7 +21,7 @@ static int read_all(struct weft_slice stream, const uint8_t *cuts, size_t cut_co
         while ((status = weft_sse_next(&sse, &part, &event)) > 0) {
             const struct weft_slice texts[] = {event.type, event.data, event.id};
             for (size_t i = 0; i < WEFT_COUNT(texts); i++) {
-                WEFT_ASSERT(memchr(texts[i].data, '\r', texts[i].size) == NULL);
+                WEFT_ASSERT(!memchr(texts[i].data, '\r', texts[i].size));
                 WEFT_ASSERT(weft_bytes_append(record, texts[i].data, texts[i].size) == 0);
                 WEFT_ASSERT(weft_bytes_append(record, "\r", 1) == 0);
             }
@@ -37,8 +37,8 @@ static void assert_same(struct weft_bytes *a, struct weft_bytes *b)
     WEFT_ASSERT(a->size == b->size);
     while (a->size > 0) {
         char left[512], right[512];
-        size_t size = weft_bytes_read(a, left, sizeof left);
-        WEFT_ASSERT(weft_bytes_read(b, right, sizeof right) == size);
+        size_t size = weft_bytes_read(a, left, sizeof(left));
+        WEFT_ASSERT(weft_bytes_read(b, right, sizeof(right)) == size);
         WEFT_ASSERT(memcmp(left, right, size) == 0);
     }
 }
@@ -58,16 +58,16 @@ static void check_tail(struct weft_slice stream, const struct weft_bytes *before
     }
     static char longer[1 << 17];
     static const char appended[] = "event: error\ndata: x\n\n";
-    if (stream.size + sizeof appended > sizeof longer) {
+    if (stream.size + sizeof(appended) > sizeof(longer)) {
         return;
     }
     memcpy(longer, stream.data, stream.size);
-    memcpy(longer + stream.size, appended, sizeof appended - 1);
+    memcpy(longer + stream.size, appended, sizeof(appended) - 1);
     struct weft_bytes after;
     weft_bytes_init(&after);
-    WEFT_ASSERT(read_all(weft_slice(longer, stream.size + sizeof appended - 1), NULL, 0, &after) == 0);
+    WEFT_ASSERT(read_all(weft_slice(longer, stream.size + sizeof(appended) - 1), NULL, 0, &after) == 0);
     static char record[1 << 20];
-    size_t size = weft_bytes_read(&after, record, sizeof record);
+    size_t size = weft_bytes_read(&after, record, sizeof(record));
     size_t added = sizeof "error\rx\r" - 1; /* and the id that the stream gave last */
     WEFT_ASSERT(size >= before->size + added);
     WEFT_ASSERT(memcmp(record + before->size, "error\rx\r", added) == 0);
@@ -82,7 +82,7 @@ static void check_writer(struct weft_slice data)
     weft_bytes_init(&expected);
     WEFT_ASSERT(weft_sse_write(&out, WEFT_SLICE("delta"), data) == 0);
     static char wire[1 << 20];
-    size_t size = weft_bytes_read(&out, wire, sizeof wire);
+    size_t size = weft_bytes_read(&out, wire, sizeof(wire));
     WEFT_ASSERT(weft_bytes_append(&expected, "delta\r", 6) == 0);
     for (size_t i = 0; i < data.size; i++) { /* line breaks of all kinds come back as newlines */
         bool pair = data.data[i] == '\r' && i + 1 < data.size && data.data[i + 1] == '\n';

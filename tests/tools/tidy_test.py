@@ -115,6 +115,8 @@ PLANTED = [
      "/* base/noun.c - ... */"),
     ("a typedef'd struct", "src/base/noun.h", HEADER.replace("int weft_noun", "typedef struct noun noun;\nint weft_noun"),
      "no typedef for a struct"),
+    ("a comparison with NULL", "src/base/noun.c", call("if (noun != NULL) weft_x();"), "without NULL"),
+    ("a sizeof without parentheses", "src/base/noun.c", call("weft_x(sizeof *noun);"), "sizeof(x)"),
     ("a conditional for the simulator", "src/base/noun.c", SOURCE.replace("int weft", "#ifdef WEFT_SIM\n#endif\nint weft"),
      "WEFT_SIM: the rooms do not know"),
     ("a question for the simulator", "src/base/noun.c", call("if (host->is_simulated) weft_x();"), "is_simulated"),
@@ -141,6 +143,7 @@ HARMLESS = [
     ("a word in a comment", SOURCE.replace("    return 0;", "    /* malloc(1) and time(NULL) */\n    return 0;")),
     ("a word in a string", call('weft_say("sprintf(1) \\" rand()");')),
     ("seventy lines", call("\n".join(["    weft_x();"] * 67).strip())),
+    ("a pointer and its size", call("weft_x(noun, NULL, sizeof(*noun), sizeof(struct noun));")),
     ("a longer name", call("weft_time(1);\n    weft_rand();")),
 ]
 

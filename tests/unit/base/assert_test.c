@@ -42,7 +42,7 @@ static void test_what_holds_goes_on(void **state)
 {
     (void)state;
     char said[256];
-    int status = run_child(1, said, sizeof said);
+    int status = run_child(1, said, sizeof(said));
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_string_equal(said, "");
@@ -52,7 +52,7 @@ static void test_what_does_not_hold_aborts(void **state)
 {
     (void)state;
     char said[512];
-    int status = run_child(2, said, sizeof said);
+    int status = run_child(2, said, sizeof(said));
     assert_true(WIFSIGNALED(status));
     assert_int_equal(WTERMSIG(status), SIGABRT);
     assert_non_null(strstr(said, "value == 1"));

@@ -23,19 +23,19 @@ struct named {
 static void run_named(struct weft_task *task)
 {
     struct named *named = WEFT_CONTAINER(task, struct named, task);
-    assert_true(ran_count < sizeof ran - 1);
+    assert_true(ran_count < sizeof(ran) - 1);
     ran[ran_count++] = named->name;
     ran[ran_count] = '\0';
     if (named->again-- > 0) {
         weft_turn_add(&turn, task);
     }
-    if (named->adds != NULL) {
+    if (named->adds) {
         weft_turn_add(&turn, &named->adds->task);
     }
-    if (named->late != NULL) {
+    if (named->late) {
         weft_turn_add_flush(&turn, &named->late->task);
     }
-    if (named->stops != NULL) {
+    if (named->stops) {
         weft_task_remove(&named->stops->task);
     }
 }

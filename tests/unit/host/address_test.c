@@ -31,7 +31,7 @@ static void test_parse_and_print(void **state)
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         struct weft_address address;
-        assert_int_equal(weft_address_parse(weft_slice_text(cases[i].text), &address), WEFT_OK);
+        assert_int_equal(weft_address_parse(weft_slice_text(cases[i].text), &address), 0);
         assert_int_equal(address.kind, WEFT_ADDRESS_TCP);
         assert_int_equal(address.port, cases[i].port);
         char printed[WEFT_ADDRESS_PRINT_MAX];
@@ -87,14 +87,14 @@ static void test_unix(void **state)
     (void)state;
     struct weft_address address;
     char path[WEFT_ADDRESS_TEXT_MAX];
-    memset(path, 'p', sizeof path);
-    assert_int_equal(weft_address_unix(weft_slice(path, sizeof path - 1), &address), WEFT_OK);
+    memset(path, 'p', sizeof(path));
+    assert_int_equal(weft_address_unix(weft_slice(path, sizeof(path) - 1), &address), 0);
     assert_int_equal(address.kind, WEFT_ADDRESS_UNIX);
-    assert_int_equal(strlen(address.text), sizeof path - 1);
+    assert_int_equal(strlen(address.text), sizeof(path) - 1);
     assert_true(weft_address_is_loopback(&address));
     char printed[WEFT_ADDRESS_PRINT_MAX];
     assert_string_equal(weft_address_print(&address, printed), address.text);
-    assert_int_equal(weft_address_unix(weft_slice(path, sizeof path), &address), WEFT_ERR_TOO_LARGE);
+    assert_int_equal(weft_address_unix(weft_slice(path, sizeof(path)), &address), WEFT_ERR_TOO_LARGE);
     assert_int_equal(weft_address_unix(WEFT_SLICE(""), &address), WEFT_ERR_INVALID);
     assert_int_equal(weft_address_unix(WEFT_SLICE("a\0b"), &address), WEFT_ERR_INVALID);
 }

@@ -26,8 +26,8 @@ struct split {
 
 static void split_words(struct split *split, const char *words)
 {
-    int length = snprintf(split->text, sizeof split->text, "%s", words == NULL ? "" : words);
-    assert_true(length >= 0 && (size_t)length < sizeof split->text);
+    int length = snprintf(split->text, sizeof(split->text), "%s", words ? words : "");
+    assert_true(length >= 0 && (size_t)length < sizeof(split->text));
     split->count = 0;
     for (char *at = split->text; *at != '\0';) {
         assert_true(split->count < ARGUMENTS_MAX);
@@ -50,7 +50,7 @@ static int load(struct weft_config *config, const struct sources *sources, struc
         .argv = flags.parts,
         .envp = environment.parts,
         .file_name = "weft.yaml",
-        .file = sources->file == NULL ? weft_slice(NULL, 0) : weft_slice_text(sources->file),
+        .file = sources->file ? weft_slice_text(sources->file) : weft_slice(NULL, 0),
     };
     return weft_config_init(config, &input, problem);
 }
@@ -60,7 +60,7 @@ static void test_defaults(void **state)
     (void)state;
     struct weft_config config;
     struct weft_config_problem problem;
-    assert_int_equal(load(&config, &(struct sources){.file = NULL}, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &(struct sources){.file = NULL}, &problem), 0);
     assert_int_equal(config.listeners.count, 2);
     char text[WEFT_ADDRESS_PRINT_MAX];
     assert_int_equal(config.listeners.at[0].scheme, WEFT_CONFIG_TCP);
@@ -74,7 +74,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.home.size + config.file.size + config.cert.size + config.key.size, 0);
     assert_int_equal(config.upstream_text.size + config.api_key.size + config.api_key_file.size, 0);
     assert_int_equal(config.hosts.count + config.origins.count, 0);
-    assert_int_equal(weft_config_check(&config, false, &problem), WEFT_OK);
+    assert_int_equal(weft_config_check(&config, false, &problem), 0);
     weft_config_deinit(&config);
 }
 
@@ -88,7 +88,7 @@ static void test_every_setting_from_the_file(void **state)
                                "drain_timeout: 1500ms\nlog: {format: json, level: error}\n";
     struct weft_config config;
     struct weft_config_problem problem;
-    assert_int_equal(load(&config, &(struct sources){.file = file}, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &(struct sources){.file = file}, &problem), 0);
     assert_int_equal(config.listeners.count, 2);
     assert_int_equal(config.listeners.at[0].scheme, WEFT_CONFIG_TLS);
     assert_string_equal(config.listeners.at[0].address.text, "0.0.0.0");
@@ -121,7 +121,7 @@ static void test_precedence(void **state)
     struct weft_config config;
     struct weft_config_problem problem;
     struct sources sources = {.file = "log: {level: warn}\nhosts: [a, b]\nlimits: {connections: 1}\nport: 1\n"};
-    assert_int_equal(load(&config, &sources, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &sources, &problem), 0);
     assert_int_equal(config.log_level, WEFT_LOG_WARN);
     assert_int_equal(config.hosts.count, 2);
     assert_int_equal(config.listeners.at[1].address.port, 1);
@@ -129,7 +129,7 @@ static void test_precedence(void **state)
 
     sources.environment =
         "PATH=/bin WEFT_LOG_LEVEL=error WEFT_HOSTS=c WEFT_LIMITS_CONNECTIONS=2 WEFT_PORT= XWEFT_PORT=3";
-    assert_int_equal(load(&config, &sources, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &sources, &problem), 0);
     assert_int_equal(config.log_level, WEFT_LOG_ERROR);
     assert_int_equal(config.hosts.count, 1);
     assert_string_equal(config.hosts.at[0].data, "c");
@@ -138,7 +138,7 @@ static void test_precedence(void **state)
     weft_config_deinit(&config);
 
     sources.flags = "--log-level=debug --host d --host=e --port 5 --port 6";
-    assert_int_equal(load(&config, &sources, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &sources, &problem), 0);
     assert_int_equal(config.log_level, WEFT_LOG_DEBUG);
     assert_int_equal(config.hosts.count, 2);
     assert_string_equal(config.hosts.at[1].data, "e");
@@ -154,27 +154,27 @@ static void test_lists(void **state)
     struct weft_config_problem problem;
     struct sources sources = {
         .environment = "WEFT_LISTEN=tcp:127.0.0.1:1,unix:/a,tls:[::1]:2 WEFT_CORS_ORIGINS=http://a,http://b"};
-    assert_int_equal(load(&config, &sources, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &sources, &problem), 0);
     assert_int_equal(config.listeners.count, 3);
     assert_int_equal(config.origins.count, 2);
     weft_config_deinit(&config);
     /* One plain value is a list of one; an empty list is one without values. */
-    assert_int_equal(load(&config, &(struct sources){.file = "listen: unix:/a\nhosts: []\n"}, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &(struct sources){.file = "listen: unix:/a\nhosts: []\n"}, &problem), 0);
     assert_int_equal(config.listeners.count, 1);
     weft_config_deinit(&config);
-    assert_int_equal(load(&config, &(struct sources){.file = "listen: []\n"}, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &(struct sources){.file = "listen: []\n"}, &problem), 0);
     assert_int_equal(config.listeners.count, 0);
     assert_int_equal(weft_config_check(&config, true, &problem), WEFT_ERR_INVALID);
     weft_config_deinit(&config);
     /* A name with nothing behind it leaves the default. */
-    assert_int_equal(load(&config, &(struct sources){.file = "listen:\nport:\nlog:\n  level:\n"}, &problem), WEFT_OK);
+    assert_int_equal(load(&config, &(struct sources){.file = "listen:\nport:\nlog:\n  level:\n"}, &problem), 0);
     assert_int_equal(config.listeners.count, 2);
     weft_config_deinit(&config);
 
     char file[1024];
-    size_t used = (size_t)snprintf(file, sizeof file, "listen:\n");
+    size_t used = (size_t)snprintf(file, sizeof(file), "listen:\n");
     for (int i = 0; i <= WEFT_CONFIG_LISTENERS_MAX; i++) {
-        used += (size_t)snprintf(file + used, sizeof file - used, "- unix:/%d\n", i);
+        used += (size_t)snprintf(file + used, sizeof(file) - used, "- unix:/%d\n", i);
     }
     assert_int_equal(load(&config, &(struct sources){.file = file}, &problem), WEFT_ERR_FULL);
     assert_string_equal(problem.text, "weft.yaml:18: `listen` is \"unix:/16\"; expected no more than 16 addresses");
@@ -187,7 +187,7 @@ static void test_secret(void **state)
     struct weft_config_problem problem;
     char *envp[] = {(char[]){"WEFT_API_KEY=s3cret"}, NULL};
     struct weft_config_input input = {.envp = envp};
-    assert_int_equal(weft_config_init(&config, &input, &problem), WEFT_OK);
+    assert_int_equal(weft_config_init(&config, &input, &problem), 0);
     assert_ptr_equal(config.api_key.data, envp[0] + strlen("WEFT_API_KEY=")); /* no copy to forget about */
     assert_int_equal(config.api_key.size, 6);
     weft_config_deinit(&config);
@@ -270,7 +270,7 @@ static void test_refusals(void **state)
         struct weft_config_problem problem;
         assert_true(load(&config, &refusals[i].sources, &problem) < 0);
         char begin[WEFT_CONFIG_PROBLEM_MAX];
-        (void)snprintf(begin, sizeof begin, "%.*s", (int)strlen(refusals[i].sentence), problem.text);
+        (void)snprintf(begin, sizeof(begin), "%.*s", (int)strlen(refusals[i].sentence), problem.text);
         assert_string_equal(begin, refusals[i].sentence);
     }
 }
@@ -310,11 +310,11 @@ static void test_locate(void **state)
         struct weft_config_input input = {.argc = flags.count, .argv = flags.parts, .envp = environment.parts};
         const char *home, *file;
         weft_config_locate(&input, &home, &file);
-        assert_true((home == NULL) == (cases[i].home == NULL) && (file == NULL) == (cases[i].file == NULL));
-        if (home != NULL) {
+        assert_true((!home) == (!cases[i].home) && (!file) == (!cases[i].file));
+        if (home) {
             assert_string_equal(home, cases[i].home);
         }
-        if (file != NULL) {
+        if (file) {
             assert_string_equal(file, cases[i].file);
         }
     }
@@ -329,13 +329,13 @@ static void test_check(void **state)
         int status;
         const char *sentence; /* holds */
     } cases[] = {
-        {"", false, WEFT_OK, ""},
+        {"", false, 0, ""},
         {"--listen tcp:0.0.0.0:80", false, WEFT_ERR_DENIED, "listening on 0.0.0.0:80 would let anyone"},
-        {"--listen tcp:0.0.0.0:80", true, WEFT_OK, ""},
+        {"--listen tcp:0.0.0.0:80", true, 0, ""},
         {"--listen tcp:127.0.0.1:1 --listen tcp:[::]:80", false, WEFT_ERR_DENIED, "WEFT_API_KEY"},
-        {"--listen unix:/x --listen tcp:127.9.9.9:1", false, WEFT_OK, ""},
+        {"--listen unix:/x --listen tcp:127.9.9.9:1", false, 0, ""},
         {"--listen tls:[::1]:443", false, WEFT_ERR_INVALID, "needs a certificate"},
-        {"--listen tls:[::1]:443 --cert c --key k", false, WEFT_OK, ""},
+        {"--listen tls:[::1]:443 --cert c --key k", false, 0, ""},
         {"--listen tls:10.0.0.1:443 --cert c --key k", false, WEFT_ERR_DENIED, "--api-key-file"},
         {"--listen tls:[::1]:443 --cert c", false, WEFT_ERR_INVALID, "`cert` is set without `key`"},
         {"--listen tls:[::1]:443 --key k", false, WEFT_ERR_INVALID, "`key` is set without `cert`"},
@@ -344,10 +344,10 @@ static void test_check(void **state)
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         struct weft_config config;
         struct weft_config_problem problem;
-        assert_int_equal(load(&config, &(struct sources){.flags = cases[i].flags}, &problem), WEFT_OK);
+        assert_int_equal(load(&config, &(struct sources){.flags = cases[i].flags}, &problem), 0);
         assert_int_equal(weft_config_check(&config, cases[i].has_key, &problem), cases[i].status);
         assert_non_null(strstr(problem.text, cases[i].sentence));
-        assert_true((problem.text[0] == '\0') == (cases[i].status == WEFT_OK));
+        assert_true((problem.text[0] == '\0') == (cases[i].status == 0));
         weft_config_deinit(&config);
     }
 }
@@ -368,8 +368,8 @@ static void test_torture(void **state)
         int status = load(&config, &sources, &problem);
         done = !weft_mem_failed();
         weft_mem_fail_at(0);
-        assert_int_equal(status, done ? WEFT_OK : WEFT_ERR_MEMORY);
-        assert_true(done || strstr(problem.text, "out of memory") != NULL);
+        assert_int_equal(status, done ? 0 : WEFT_ERR_MEMORY);
+        assert_true(done || strstr(problem.text, "out of memory"));
         weft_config_deinit(&config);
         assert_int_equal(weft_mem_live(), live);
     }

@@ -16,16 +16,16 @@ static void test_rows_are_whole(void **state)
         const struct weft_setting *row = &weft_settings[i];
         assert_non_null(row->variable);
         assert_int_equal(strncmp(row->variable, "WEFT_", 5), 0);
-        assert_true(row->help[0] != '\0' && strchr(row->help, '|') == NULL); /* a bar would end its cell of the docs */
+        assert_true(row->help[0] != '\0' && !strchr(row->help, '|')); /* a bar would end its cell of the docs */
         assert_non_null(row->argument);
         assert_non_null(row->section);
         assert_non_null(row->fallback);
         assert_true((row->kind == WEFT_SETTING_CHOICE) == (row->choices != NULL));
-        assert_true(row->kind != WEFT_SETTING_SECRET || (row->flag == NULL && row->name == NULL));
+        assert_true(row->kind != WEFT_SETTING_SECRET || (!row->flag && !row->name));
         for (size_t j = 0; j < i; j++) { /* one name, one flag, one variable, one field each */
             const struct weft_setting *other = &weft_settings[j];
-            assert_true(row->name == NULL || other->name == NULL || strcmp(row->name, other->name) != 0);
-            assert_true(row->flag == NULL || other->flag == NULL || strcmp(row->flag, other->flag) != 0);
+            assert_true(!row->name || !other->name || strcmp(row->name, other->name) != 0);
+            assert_true(!row->flag || !other->flag || strcmp(row->flag, other->flag) != 0);
             assert_string_not_equal(row->variable, other->variable);
             assert_int_not_equal(row->at, other->at);
         }
@@ -66,8 +66,8 @@ static void test_finds_the_nearest(void **state)
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         const struct weft_setting *near = weft_setting_near_name(weft_slice_text(cases[i].written));
-        assert_true((near == NULL) == (cases[i].meant == NULL));
-        if (near != NULL) {
+        assert_true((!near) == (!cases[i].meant));
+        if (near) {
             assert_string_equal(near->name, cases[i].meant);
         }
     }

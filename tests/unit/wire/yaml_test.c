@@ -56,7 +56,7 @@ static void test_decodes(void **state)
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         char record[512];
         struct weft_yaml_problem problem;
-        assert_int_equal(decode(cases[i].text, strlen(cases[i].text), record, sizeof record, &problem), WEFT_OK);
+        assert_int_equal(decode(cases[i].text, strlen(cases[i].text), record, sizeof(record), &problem), 0);
         assert_string_equal(record, cases[i].record);
     }
 }
@@ -93,11 +93,11 @@ static void test_refuses_with_the_line(void **state)
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         char record[512];
         struct weft_yaml_problem problem;
-        assert_true(decode(cases[i].text, strlen(cases[i].text), record, sizeof record, &problem) < 0);
+        assert_true(decode(cases[i].text, strlen(cases[i].text), record, sizeof(record), &problem) < 0);
         assert_int_equal(problem.line, cases[i].line);
         assert_non_null(strstr(problem.text, cases[i].sentence));
         char start[32];
-        assert_true(snprintf(start, sizeof start, "line %u: ", cases[i].line) > 0);
+        assert_true(snprintf(start, sizeof(start), "line %u: ", cases[i].line) > 0);
         assert_memory_equal(problem.text, start, strlen(start));
         assert_string_equal(record, "");
     }
@@ -109,17 +109,16 @@ static void test_bounds(void **state)
     static char text[WEFT_YAML_SIZE_MAX + 1];
     static char record[1 << 20];
     struct weft_yaml_problem problem;
-    memset(text, '\n', sizeof text);
-    assert_int_equal(decode(text, sizeof text - 1, record, sizeof record, &problem), WEFT_OK);
-    assert_int_equal(decode(text, sizeof text, record, sizeof record, &problem), WEFT_ERR_TOO_LARGE);
+    memset(text, '\n', sizeof(text));
+    assert_int_equal(decode(text, sizeof(text) - 1, record, sizeof(record), &problem), 0);
+    assert_int_equal(decode(text, sizeof(text), record, sizeof(record), &problem), WEFT_ERR_TOO_LARGE);
 
     for (int extra = 0; extra <= 1; extra++) {
-        size_t used = (size_t)snprintf(text, sizeof text, "l:\n");
+        size_t used = (size_t)snprintf(text, sizeof(text), "l:\n");
         for (int i = 0; i < WEFT_YAML_ENTRIES_MAX + extra; i++) {
-            used += (size_t)snprintf(text + used, sizeof text - used, "- x\n");
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "- x\n");
         }
-        assert_int_equal(decode(text, used, record, sizeof record, &problem),
-                         extra == 0 ? WEFT_OK : WEFT_ERR_TOO_LARGE);
+        assert_int_equal(decode(text, used, record, sizeof(record), &problem), extra == 0 ? 0 : WEFT_ERR_TOO_LARGE);
         assert_true(extra == 0 || problem.line == WEFT_YAML_ENTRIES_MAX + 2);
     }
     for (size_t extra = 0; extra <= 1; extra++) {
@@ -127,8 +126,8 @@ static void test_bounds(void **state)
         memcpy(text, "a: {", 4);
         memset(text + 4, 'k', size);
         memcpy(text + 4 + size, ": 1}", 4);
-        int status = decode(text, size + 8, record, sizeof record, &problem);
-        assert_int_equal(status, extra == 0 ? WEFT_OK : WEFT_ERR_TOO_LARGE);
+        int status = decode(text, size + 8, record, sizeof(record), &problem);
+        assert_int_equal(status, extra == 0 ? 0 : WEFT_ERR_TOO_LARGE);
     }
 }
 
@@ -136,9 +135,9 @@ static void test_torture(void **state)
 {
     (void)state;
     char text[2048];
-    size_t used = (size_t)snprintf(text, sizeof text, "a: {b: 1, c: []}\nl:\n");
+    size_t used = (size_t)snprintf(text, sizeof(text), "a: {b: 1, c: []}\nl:\n");
     for (int i = 0; i < 100; i++) {
-        used += (size_t)snprintf(text + used, sizeof text - used, "- value%d\n", i);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "- value%d\n", i);
     }
     int64_t live = weft_mem_live();
     bool done = false;
@@ -146,10 +145,10 @@ static void test_torture(void **state)
         static char record[8192];
         struct weft_yaml_problem problem;
         weft_mem_fail_at(at);
-        int status = decode(text, used, record, sizeof record, &problem);
+        int status = decode(text, used, record, sizeof(record), &problem);
         done = !weft_mem_failed();
         weft_mem_fail_at(0);
-        assert_int_equal(status, done ? WEFT_OK : WEFT_ERR_MEMORY);
+        assert_int_equal(status, done ? 0 : WEFT_ERR_MEMORY);
         assert_string_equal(problem.text, done ? "" : "out of memory");
         assert_int_equal(weft_mem_live(), live);
         assert_true(!done || at > 5);
