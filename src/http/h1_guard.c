@@ -16,12 +16,12 @@ R(bare_lf, 400, "bare_lf", "Lines must end with CR LF, and this one ends with a 
 R(bare_cr, 400, "bare_cr", "A CR must be followed by an LF.");
 R(folded, 400, "folded_header", "A header may not go on in the next line.");
 R(space_before_colon, 400, "space_before_colon", "No blank may stand between a header's name and its colon.");
-R(bad_name, 400, "bad_header_name", "A header's name holds a character that names may not hold.");
-R(bad_value, 400, "bad_header_value", "A header's value holds a control character.");
-R(too_many, 431, "too_many_headers", "There are more than 100 headers.");
-R(head_too_large, 431, "head_too_large", "The headers are larger than 64 KiB.");
-R(host_missing, 400, "host_missing", "An HTTP/1.1 request needs a Host header.");
-R(host_twice, 400, "host_twice", "There is more than one Host header.");
+R(bad_name, 400, "bad_header", "A header's name holds a character that names may not hold.");
+R(bad_value, 400, "bad_header", "A header's value holds a control character.");
+R(too_many, 431, "headers_too_large", "There are more than 100 headers.");
+R(head_too_large, 431, "headers_too_large", "The headers are larger than 64 KiB.");
+R(host_missing, 400, "bad_host", "An HTTP/1.1 request needs a Host header.");
+R(host_twice, 400, "bad_host", "There is more than one Host header.");
 R(bad_host, 400, "bad_host", "The Host header holds no valid host.");
 R(bad_length, 400, "bad_content_length", "Content-Length must be one decimal number.");
 R(length_twice, 400, "bad_content_length", "There is more than one Content-Length.");

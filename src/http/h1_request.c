@@ -6,7 +6,7 @@
 
 #define R(name, status, code, why) static const struct weft_refusal name = {status, code, why}
 R(bad_absolute, 400, "bad_target", "The request target names no host.");
-R(other_host, 400, "host_mismatch", "The request target and the Host header name different hosts.");
+R(other_host, 400, "bad_host", "The request target and the Host header name different hosts.");
 R(bad_expectation, 417, "unknown_expectation", "The only expectation this server knows is '100-continue'.");
 R(bad_connection, 400, "bad_connection", "The Connection header names too many headers.");
 #undef R

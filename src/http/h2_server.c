@@ -9,8 +9,9 @@
 static const struct weft_refusal two_hosts = {400, "bad_host", "The request's Host and :authority differ."};
 static const struct weft_refusal bad_host = {400, "bad_host", "The request's host is not a valid one."};
 static const struct weft_refusal bad_scheme = {400, "bad_scheme", "The request's scheme is neither http nor https."};
-static const struct weft_refusal bad_expect = {417, "bad_expect", "The only expectation known here is 100-continue."};
-static const struct weft_refusal too_slow = {408, "timeout", "The request's body stopped coming."};
+static const struct weft_refusal bad_expect = {417, "unknown_expectation",
+                                               "The only expectation known here is 100-continue."};
+static const struct weft_refusal too_slow = {408, "request_timeout", "The request's body stopped coming."};
 
 /* -- refusing -- */
 

@@ -8,7 +8,7 @@
 #include "wire/url.h"
 
 static const struct weft_refusal bad_method = {400, "bad_method", "The request's method is not a token."};
-static const struct weft_refusal no_connect = {501, "method_not_implemented", "This server opens no tunnels."};
+static const struct weft_refusal no_connect = {501, "unknown_method", "This server opens no tunnels."};
 static const struct weft_refusal too_long = {414, "target_too_long", "The request's target is longer than 8 KiB."};
 static const struct weft_refusal bad_form = {400, "bad_target", "The request's target must be a path."};
 static const struct weft_refusal bad_byte = {400, "bad_target", "The request's target holds a forbidden character."};

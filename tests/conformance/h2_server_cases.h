@@ -25,7 +25,8 @@ struct h2_case {
     struct h2_step steps[6];
     bool no_preface;
     enum h2_outcome outcome;
-    int code; /* status, or h2 error code, of the last stream that HEADERS were sent on */
+    int code;         /* status, or h2 error code, of the last stream that HEADERS were sent on */
+    const char *word; /* of an error answer, for machines: the same as over h1; NULL: not looked at */
 };
 
 #define RAW(text)                                                                                                      \
@@ -86,10 +87,13 @@ static const struct h2_case h2_server_cases[] = {
     /* hosts */
     {"host for :authority", {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=/\nhost=localhost\n")}, .code = 200},
     {"host as :authority", {HEAD(WHOLE, 1, GET "host=LOCALHOST\n")}, .code = 200},
-    {"host unlike :authority", {HEAD(WHOLE, 1, GET "host=elsewhere\n")}, .code = 400},
+    {"host unlike :authority", {HEAD(WHOLE, 1, GET "host=elsewhere\n")}, .code = 400, .word = "\"bad_host\""},
     {"no host at all", {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=/\n")}, .outcome = RESETS, .code = 1},
     {"two hosts", {HEAD(WHOLE, 1, GET "host=localhost\nhost=localhost\n")}, .outcome = RESETS, .code = 1},
-    {"user information", {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=/\n:authority=a@localhost\n")}, .code = 400},
+    {"user information",
+     {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=/\n:authority=a@localhost\n")},
+     .code = 400,
+     .word = "\"bad_host\""},
     {"a port too high",
      {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=/\n:authority=localhost:70000\n")},
      .code = 400},
@@ -117,7 +121,10 @@ static const struct h2_case h2_server_cases[] = {
      {HEAD(WHOLE, 1, ":method=GET\n:scheme=http\n:path=*\n:authority=localhost\n")},
      .outcome = RESETS,
      .code = 1},
-    {"a tunnel", {HEAD(END_HEADERS, 1, ":method=CONNECT\n:authority=localhost:443\n")}, .code = 501},
+    {"a tunnel",
+     {HEAD(END_HEADERS, 1, ":method=CONNECT\n:authority=localhost:443\n")},
+     .code = 501,
+     .word = "\"unknown_method\""},
     {"an extended tunnel",
      {HEAD(END_HEADERS, 1, ":method=CONNECT\n:protocol=websocket\n:scheme=http\n:path=/\n:authority=localhost\n")},
      .outcome = RESETS,
@@ -140,11 +147,11 @@ static const struct h2_case h2_server_cases[] = {
      .code = 1},
     {"an empty field block", {FRAME(NGHTTP2_HEADERS, WHOLE, 1, "")}, .outcome = RESETS, .code = 1},
     {"upper case in a name", {HEAD(WHOLE, 1, GET "X-A=b\n")}, .outcome = RESETS, .code = 1},
-    {"a space in a name", {HEAD(WHOLE, 1, GET "x a=b\n")}, .code = 400},
+    {"a space in a name", {HEAD(WHOLE, 1, GET "x a=b\n")}, .code = 400, .word = "\"bad_header\""},
     {"a colon in a name", {HEAD(WHOLE, 1, GET "x:a=b\n")}, .code = 400},
     {"a name of no length", {HEAD(WHOLE, 1, GET "=b\n")}, .code = 400},
     {"a zero byte in a value", {HEAD(WHOLE, 1, GET "x-a=b\0c\n")}, .code = 400},
-    {"a carriage return in a value", {HEAD(WHOLE, 1, GET "x-a=b\rc\n")}, .code = 400},
+    {"a carriage return in a value", {HEAD(WHOLE, 1, GET "x-a=b\rc\n")}, .code = 400, .word = "\"bad_header\""},
     {"a line feed in a value",
      {FRAME(NGHTTP2_HEADERS, WHOLE, 1,
             GET_BLOCK "\0\x03x-a\x03"
@@ -157,7 +164,10 @@ static const struct h2_case h2_server_cases[] = {
     {"transfer-encoding", {HEAD(WHOLE, 1, GET "transfer-encoding=chunked\n")}, .outcome = RESETS, .code = 1},
     {"upgrade", {HEAD(WHOLE, 1, GET "upgrade=websocket\n")}, .outcome = RESETS, .code = 1},
     {"te: gzip", {HEAD(WHOLE, 1, GET "te=gzip\n")}, .outcome = RESETS, .code = 1},
-    {"an expectation nobody knows", {HEAD(END_HEADERS, 1, POST "expect=miracles\n")}, .code = 417},
+    {"an expectation nobody knows",
+     {HEAD(END_HEADERS, 1, POST "expect=miracles\n")},
+     .code = 417,
+     .word = "\"unknown_expectation\""},
     {"trailers with a pseudo field",
      {HEAD(END_HEADERS, 1, POST), HEAD(WHOLE, 1, ":path=/\n")},
      .outcome = RESETS,

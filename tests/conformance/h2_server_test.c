@@ -90,7 +90,8 @@ static void run_case(const struct h2_case *c, size_t piece_max)
     bool as_expected = false;
     switch (c->outcome) {
     case ANSWERS:
-        as_expected = status == c->code && heard.ended[id / 2] && goaway < 0 && reset <= 0;
+        as_expected = status == c->code && heard.ended[id / 2] && goaway < 0 && reset <= 0 &&
+                      (!c->word || strstr(heard.said, c->word));
         break;
     case RESETS:
         as_expected = reset == c->code && goaway < 0;

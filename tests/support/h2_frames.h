@@ -27,6 +27,7 @@ struct h2_heard {
     int64_t reset[H2_STREAMS_MAX]; /* code, or -1 */
     int64_t length;                /* the last content-length, or -1 */
     char trailer[32];              /* the last x-sum */
+    char said[256];                /* the start of the last piece of a body */
     bool ended[H2_STREAMS_MAX];
     uint64_t body[H2_STREAMS_MAX]; /* bytes */
     uint64_t window[H2_STREAMS_MAX];
@@ -179,6 +180,9 @@ static inline void h2_heard_frame(struct h2_heard *heard, const uint8_t *frame, 
         }
     } else if (type == NGHTTP2_DATA) {
         heard->body[id / 2] += size;
+        size_t part = size < sizeof(heard->said) ? size : sizeof(heard->said) - 1;
+        memcpy(heard->said, payload, part);
+        heard->said[part] = '\0';
     } else if (type == NGHTTP2_RST_STREAM) {
         heard->reset[id / 2] = h2_number(payload);
     } else if (type == NGHTTP2_GOAWAY) {

@@ -271,6 +271,7 @@ static void test_heads_at_their_limits(void **state)
     h2_block(&wire, WHOLE, 21, &block);
     go();
     assert_int_equal(heard.status[10], 431);
+    assert_non_null(strstr(heard.said, "\"headers_too_large\""));
     tear_down();
 }
 
@@ -345,6 +346,7 @@ static void test_a_body_that_stops_coming(void **state)
         pass(weft_carrier_deadline(pair.server) - pair.turn.now);
     }
     assert_int_equal(heard.status[0], 408);
+    assert_non_null(strstr(heard.said, "\"request_timeout\""));
     pass(WEFT_HTTP_LINGER);
     assert_int_equal(heard.reset[0], NGHTTP2_NO_ERROR);
     assert_int_equal(pair.workers[0].left_with, WEFT_ERR_CANCELLED);
