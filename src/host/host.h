@@ -61,7 +61,8 @@ struct weft_host_ops {
     void (*attach)(struct weft_socket *socket, const struct weft_socket_user *user, void *self);
     void (*read)(struct weft_socket *socket, bool on); /* off at first */
     /* Takes as much as fits now and returns how much (0 is an answer); less than all arms `writable`. An error also
-     * comes as `ended`. */
+     * comes as `ended`; a reset may come so alone, behind what the peer had said before it, while that is being read.
+     */
     int64_t (*write)(struct weft_socket *socket, const struct weft_slice *views, size_t count);
     /* Sends what was taken, then closes. `reset` throws it away and says so to the peer. */
     void (*close)(struct weft_socket *socket, bool reset);
