@@ -46,6 +46,8 @@ bool weft_token_valid(struct weft_slice token);
 bool weft_field_value_valid(struct weft_slice value);
 /* Is the field about the framing or the connection, and so in no exchange? `name` may have any case. */
 bool weft_field_is_framing(struct weft_slice name);
+/* May the field come after a body? `name` may have any case. */
+bool weft_field_may_trail(struct weft_slice name);
 
 /* What is said before a body. Framing is not in it: carriers take Host, Content-Length, Transfer-Encoding, Connection
  * (and what it names), Keep-Alive, Proxy-Connection, TE, Trailer, Upgrade and Expect out of what they read, and write

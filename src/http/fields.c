@@ -80,6 +80,19 @@ bool weft_field_is_framing(struct weft_slice name)
     }
 }
 
+/* RFC 9110 6.5.1: what must not come after the body, because somebody has acted on the head already. */
+bool weft_field_may_trail(struct weft_slice name)
+{
+    static const char *const refused[] = {"authorization",    "proxy-authorization", "cookie",        "set-cookie",
+                                          "content-encoding", "content-type",        "content-range", "max-forwards"};
+    for (size_t i = 0; i < WEFT_COUNT(refused); i++) {
+        if (is_named(name, refused[i])) {
+            return false;
+        }
+    }
+    return !weft_field_is_framing(name);
+}
+
 static int make_room(struct weft_fields *fields, struct weft_arena *arena)
 {
     if (fields->count < fields->room) {

@@ -108,19 +108,6 @@ struct weft_slice weft_h1_trim(struct weft_slice text)
     return text;
 }
 
-/* RFC 9110 6.5.1: what must not come after the body, because somebody has acted on the head already. */
-static bool may_trail(struct weft_slice name)
-{
-    static const char *const refused[] = {"authorization",    "proxy-authorization", "cookie",        "set-cookie",
-                                          "content-encoding", "content-type",        "content-range", "max-forwards"};
-    for (size_t i = 0; i < WEFT_COUNT(refused); i++) {
-        if (is_named(name, refused[i])) {
-            return false;
-        }
-    }
-    return !weft_field_is_framing(name);
-}
-
 /* RFC 9112 6.3 lets equal duplicates pass; we do not: no client that we know sends them, and smugglers do. */
 static int read_length(struct weft_h1_guard *guard, struct weft_slice value)
 {
@@ -177,7 +164,7 @@ static int read_field(struct weft_h1_guard *guard, struct weft_slice input)
 {
     struct weft_slice name = text_of(input, guard->name);
     if (guard->kind == WEFT_H1_TRAILERS) {
-        return may_trail(name) ? 0 : refuse(guard, &bad_trailer);
+        return weft_field_may_trail(name) ? 0 : refuse(guard, &bad_trailer);
     }
     struct weft_h1_span span = since_mark(guard);
     span.size -= 1; /* its CR */

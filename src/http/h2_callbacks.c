@@ -10,6 +10,9 @@ static const struct weft_refusal bad_field = {400, "bad_header", "A header's nam
 static const struct weft_refusal head_too_large = {431, "headers_too_large",
                                                    "The request's headers are larger than 64 KiB or more than 100."};
 
+static const struct weft_refusal bad_trailer = {400, "bad_trailer",
+                                                "A trailer may not carry framing, routing or credentials."};
+
 static struct weft_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
     return id == 0 ? NULL : nghttp2_session_get_stream_user_data(session, id);
@@ -149,12 +152,15 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     }
     stream->head_size += name_size + value_size + WEFT_H2_FIELD_OVERHEAD;
-    int error = 0;
+    int error;
     if (stream->head_size > WEFT_HTTP_HEAD_MAX) {
         error = WEFT_ERR_TOO_LARGE;
     } else if (!stream->head_in) {
         error = h2->side->field(stream, key, text);
-    } else if (!weft_field_is_framing(key)) {
+    } else if (!weft_field_may_trail(key)) {
+        note_refusal(stream, &bad_trailer);
+        return 0;
+    } else {
         struct weft_exchange *exchange = stream->exchange;
         error = weft_fields_add(&exchange->flows[h2->side->in].trailers, &exchange->arena, key, text);
     }

@@ -194,6 +194,20 @@ static void test_framing_names(void **state)
     assert_false(weft_field_is_framing(WEFT_SLICE("")));
 }
 
+static void test_trailing_names(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"authorization", "Proxy-Authorization", "COOKIE",       "set-cookie",
+                                          "Content-Type",  "content-encoding",    "max-forwards", "Content-Range",
+                                          "Host",          "content-length",      "trailer"};
+    for (size_t i = 0; i < WEFT_COUNT(refused); i++) {
+        assert_false(weft_field_may_trail(weft_slice_text(refused[i])));
+    }
+    assert_true(weft_field_may_trail(WEFT_SLICE("x-sum")));
+    assert_true(weft_field_may_trail(WEFT_SLICE("cookies")));
+    assert_true(weft_field_may_trail(WEFT_SLICE("content-md5")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +216,7 @@ int main(void)
         IN_ARENA(test_names_are_lowered_and_both_are_copied),
         IN_ARENA(test_find_value_count),
         cmocka_unit_test(test_framing_names),
+        cmocka_unit_test(test_trailing_names),
         IN_ARENA(test_a_head_holds_so_many_fields),
         cmocka_unit_test(test_each_allocation_fails_in_turn),
     };

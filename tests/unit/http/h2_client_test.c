@@ -220,6 +220,7 @@ static void test_heads_of_answers(void **state)
         {"after two hints", {":status=103\nlink=a\n", ":status=103\nlink=b\n", ":status=200\n"}, true, 200, 0, -1},
         {"after a continue nobody waits for", {":status=100\n", ":status=404\n"}, true, 404, 0, -1},
         {"with trailers", {":status=200\n", "x-sum=42\n"}, true, 200, 0, -1},
+        {"a type in trailers", {":status=200\n", "content-type=a/b\n"}, true, 200, WEFT_ERR_CLOSED, -1},
         {"status 600", {":status=600\n"}, true, 0, WEFT_ERR_CLOSED, -1},
         {"status 000", {":status=000\n"}, true, 0, WEFT_ERR_CLOSED, -1},
         {"no status", {"x-a=b\n"}, true, 0, WEFT_ERR_CLOSED, NGHTTP2_PROTOCOL_ERROR},
