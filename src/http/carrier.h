@@ -19,7 +19,9 @@ struct weft_carrier_owner {
      * May be called several times from one _receive, never while a callback of a parser is on the stack. */
     void (*request)(void *self, struct weft_exchange *exchange);
     /* Server: a request was answered by the carrier itself, being malformed or over a limit (`status` 400..505, or 0
-     * for an h2 connection or stream error that has no status). `why` is a fixed text, never content. */
+     * for an h2 connection or stream error that has no status). `why` is a fixed text, never content.
+     * A server's owner always has it. A client's may leave it NULL: an h1 client never calls it, an h2 client for what
+     * breaks HTTP/2. */
     void (*refused)(void *self, int status, const char *why);
     /* Output, wants or deadline may have changed: look at them in this turn's flush. */
     void (*touched)(void *self);

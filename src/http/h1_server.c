@@ -502,6 +502,7 @@ static const struct weft_carrier_ops ops = {
 
 int weft_h1_server_new(struct weft_carrier **out, const struct weft_carrier_options *options)
 {
+    WEFT_ASSERT(options->owner.refused);
     struct server *server = weft_zalloc(sizeof(*server));
     *out = server ? &server->carrier : NULL;
     if (!server) {

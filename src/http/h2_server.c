@@ -41,7 +41,7 @@ static void refuse(struct weft_h2_stream *stream, const struct weft_refusal *ref
     struct weft_h2 *h2 = stream->h2;
     struct weft_carrier_owner *owner = &h2->carrier.options.owner;
     stream->refusal = NULL;
-    if (tell && owner->refused) {
+    if (tell) {
         owner->refused(owner->self, refusal->status, refusal->why);
     }
     if (stream->submitted) {
@@ -439,6 +439,7 @@ int weft_h2_server_new(struct weft_carrier **out, const struct weft_carrier_opti
                                                 .deadline = deadline,
                                                 .expire = expire,
                                                 .drain = weft_h2_drain};
+    WEFT_ASSERT(options->owner.refused);
     *out = NULL;
     struct weft_h2 *h2 = weft_alloc(sizeof(*h2));
     if (!h2) {
