@@ -175,9 +175,8 @@ static void set_up_raw(const char *settings, size_t size)
     weft_turn_init(&pair.turn);
     weft_bytes_init(&wire);
     h2_heard_init(&heard);
-    struct weft_carrier_options options = {.turn = &pair.turn,
-                                           .owner = {.self = &pair, .refused = ends_refused, .touched = ends_touched},
-                                           .scheme = WEFT_SLICE("http")};
+    struct weft_carrier_options options = {
+        .turn = &pair.turn, .owner = {.self = &pair, .touched = ends_touched}, .scheme = WEFT_SLICE("http")};
     assert_int_equal(weft_h2_client_new(&client, &options), 0);
     pair.client = client;
     struct weft_bytes output;
