@@ -135,9 +135,24 @@ void weft_call_drain(struct weft_call *call)
 
 /* -- /v1/ -- */
 
+/* The client is told what to look at; the owner also what was found. */
+static void say_not_trusted(const struct weft_call *call)
+{
+    struct weft_journal *journal = call->front->journal;
+    const char *why = weft_upstream_why(call->front->upstream);
+    if (why && weft_journal_begin(journal, WEFT_LOG_WARN, "upstream not trusted")) {
+        weft_journal_word(journal, "id", call->id);
+        weft_journal_word(journal, "why", why);
+        weft_journal_end(journal);
+    }
+}
+
 static void relay_done(void *self, const struct weft_relay_result *result)
 {
     struct weft_call *call = self;
+    if (result->error == WEFT_ERR_CRYPTO) {
+        say_not_trusted(call);
+    }
     if (result->error) {
         call->front->metrics->upstream_failures++;
     }

@@ -72,7 +72,7 @@ static struct weft_refusal refusal_for(int error)
     case WEFT_ERR_UNREACHABLE:
         return (struct weft_refusal){
             502, "upstream_unreachable",
-            "The upstream server does not answer. Check that it runs, and the upstream setting."};
+            "The upstream server did not take the request. Check that it runs, and the upstream setting."};
     case WEFT_ERR_NOT_FOUND:
         return (struct weft_refusal){502, "upstream_unknown",
                                      "The upstream server's name leads nowhere. Check the upstream setting."};

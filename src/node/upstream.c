@@ -53,8 +53,9 @@ struct weft_upstream {
     uint16_t port;
     size_t line_count, lines_max;
     struct line *lines, *usable;
-    bool asking; /* where it is: once for all lines that are lost, however many open at a time */
-    bool h2;     /* its connections carry many exchanges: known from the URL, or from the last one that opened */
+    const char *why; /* a secure connection failed last, or NULL */
+    bool asking;     /* where it is: once for all lines that are lost, however many open at a time */
+    bool h2;         /* its connections carry many exchanges: known from the URL, or from the last one that opened */
 };
 
 static void dial_next(struct line *line, int why);
@@ -221,7 +222,7 @@ static void on_closed(void *self, struct weft_connection *connection, int why, c
 {
     struct line *line = self;
     (void)connection;
-    (void)phrase;
+    line->upstream->why = phrase ? phrase : line->upstream->why;
     line->upstream->metrics->upstream_connections--;
     line->connection = NULL;
     set_usable(line, false);
@@ -460,6 +461,11 @@ struct weft_slice weft_upstream_via(const struct weft_upstream *upstream)
 struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream)
 {
     return upstream->scheme == WEFT_URL_HTTPS ? WEFT_SLICE("https") : WEFT_SLICE("http");
+}
+
+const char *weft_upstream_why(const struct weft_upstream *upstream)
+{
+    return upstream->why;
 }
 
 struct weft_slice weft_upstream_path(const struct weft_upstream *upstream)

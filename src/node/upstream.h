@@ -31,6 +31,9 @@ struct weft_slice weft_upstream_via(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_path(const struct weft_upstream *upstream);
 
+/* Why a secure connection to it failed last: a phrase of the program's own, or NULL. */
+const char *weft_upstream_why(const struct weft_upstream *upstream);
+
 /* Takes the worker's end of an exchange whose request head is complete. What goes wrong later is told by leaving it:
  * WEFT_ERR_REFUSED, _UNREACHABLE, _NOT_FOUND, _TIMEOUT or _CRYPTO when no connection could be made. On error here the
  * end is still the caller's. */
