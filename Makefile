@@ -98,8 +98,9 @@ sim: build/setup.test release
 bench: build/setup.bench release
 	bench/http $(ARGS)
 
-soak: build/setup.check
+soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
+	build/release/weft-sim --seed 1 --seeds 1000
 	scripts/fuzz $(FUZZ_SECONDS)
 
 # -- the rest --
