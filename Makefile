@@ -41,7 +41,8 @@ setup:
 	@scripts/setup test
 	@mkdir -p build && touch build/setup.run build/setup.test
 
-build/setup.%: scripts/setup $(wildcard scripts/requirements-*.txt) tests/package-lock.json
+build/setup.%: scripts/setup scripts/fetch-llama scripts/fetch-model scripts/llama.lock \
+		$(wildcard scripts/requirements-*.txt) tests/package-lock.json
 	@scripts/setup $*
 	@mkdir -p build && touch $@
 
