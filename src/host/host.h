@@ -35,6 +35,21 @@ struct weft_listener_user {
     void (*accepted)(void *self, struct weft_socket *socket);
 };
 
+struct weft_process; /* the host's */
+
+/* A child process: its environment and working folder are ours, its input and outputs are nowhere, its core dumps are
+ * off, and it ends with us. Descriptor 3 is its end of a socket pair. */
+struct weft_spawn {
+    const char *program;     /* a path */
+    const char *const *argv; /* NULL at the end; argv[0] is the name it goes by */
+    int nice;                /* added to our own niceness; 0: as we are */
+};
+
+/* What a node hears about a child. The socket ends on its own, before or after. */
+struct weft_process_user {
+    void (*exited)(void *self, int code, int signal); /* signal 0: it ended by itself with `code`. The last call */
+};
+
 enum weft_log_level { WEFT_LOG_DEBUG, WEFT_LOG_INFO, WEFT_LOG_WARN, WEFT_LOG_ERROR };
 
 struct weft_host;
@@ -66,6 +81,18 @@ struct weft_host_ops {
     int64_t (*write)(struct weft_socket *socket, const struct weft_slice *views, size_t count);
     /* Sends what was taken, then closes. `reset` throws it away and says so to the peer. */
     void (*close)(struct weft_socket *socket, bool reset);
+
+    /* Starts a child with our end of its socket pair in *socket (not attached yet). On error both are NULL:
+     * WEFT_ERR_NOT_FOUND if there is no such program, WEFT_ERR_DENIED if it may not be run. */
+    int (*spawn)(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
+                 void *self, struct weft_process **process, struct weft_socket **socket);
+    /* Asks it to end, or with `now` ends it (nothing can refuse that); `exited` still comes. */
+    void (*kill)(struct weft_process *process, bool now);
+    /* Ends it now and forgets it: `exited` will not come. */
+    void (*disown)(struct weft_process *process);
+    int64_t (*process_id)(const struct weft_process *process); /* for people: logs and status */
+    /* The machine: cores that may be used. */
+    size_t (*cores)(struct weft_host *host);
 
     /* -- complete later -- */
     /* The socket is there at once, `opened` comes later. */

@@ -1,0 +1,74 @@
+/* engine/model.h - one loaded model: its weights, its vocabulary, its context, and what they cost. */
+#ifndef WEFT_ENGINE_MODEL_H
+#define WEFT_ENGINE_MODEL_H
+
+#include <stdatomic.h>
+
+#include "engine/backend.h"
+#include "engine/chat.h"
+#include "engine/options.h"
+
+struct llama_context;
+struct llama_model;
+struct llama_vocab;
+struct ggml_threadpool;
+
+#define WEFT_MODEL_CONTEXT_DEFAULT 4096 /* tokens per slot, if the model allows as many */
+#define WEFT_MODEL_BATCH           512  /* rows of a step */
+
+/* What a load will take, before it is tried. */
+struct weft_model_estimate {
+    uint64_t weights, context, compute; /* bytes: the tensors; all slots' KV; buffers of a step */
+    uint64_t total;
+    uint64_t per_slot;  /* KV bytes of one slot */
+    uint64_t available; /* what may be used */
+    int32_t context_tokens, slots;
+};
+
+struct weft_model {
+    struct llama_model *llama;
+    struct llama_context *context;
+    const struct llama_vocab *vocab;
+    struct ggml_threadpool *threads;
+    struct weft_chat *chat;
+    bool has_template;
+    struct weft_model_estimate estimate;
+    char description[128]; /* libllama's: "llama 135M Q4_1" */
+    char name[128];        /* general.name of the file, or "" ; from the model's maker: not trusted as an identity */
+    char architecture[64], quant[64];
+    int32_t context_tokens; /* of one slot */
+    int32_t trained_tokens; /* context it was trained for */
+    int32_t slots, vocabulary, embedding;
+    int32_t thread_count;
+    bool embeds; /* its back-end pools embeddings itself */
+    /* what the file recommends, or NAN / -1 */
+    float temperature, top_p, min_p;
+    int32_t top_k;
+};
+
+struct weft_model_progress { /* written by the loading thread, read by another */
+    atomic_int permille;
+    atomic_bool cancel;
+};
+
+/* Reads the file's head with checks of our own (a hostile one is refused with a sentence), estimates, refuses with the
+ * numbers what cannot fit, loads, warms up. On error *out is NULL and `problem` says why and what to do. */
+WEFT_MUST_USE int weft_model_load(struct weft_model **out, const struct weft_engine_options *options,
+                                  const struct weft_backend *backend, struct weft_model_progress *progress,
+                                  char problem[WEFT_ENGINE_PROBLEM_MAX]);
+void weft_model_free(struct weft_model *model);
+
+/* -- the vocabulary -- */
+
+/* Bytes of a token's text. `special`: also those of control tokens. Returns the size; more than `room` is
+ * WEFT_ERR_TOO_LARGE. */
+WEFT_MUST_USE int weft_model_piece(const struct weft_model *model, int32_t token, bool special, char *buffer,
+                                   size_t room);
+bool weft_model_ends(const struct weft_model *model, int32_t token); /* end of generation */
+/* Tokens of a text: *out is from base/mem. `specials`: begin-of-text is added where the model wants it, and special
+ * tokens in the text are meant (only in templates and in prompts of /v1/completions; never in user content inside a
+ * rendered template that does not escape: the template decides). */
+WEFT_MUST_USE int weft_model_tokenize(const struct weft_model *model, struct weft_slice text, bool add_begin,
+                                      bool specials, int32_t **out, size_t *count);
+
+#endif

@@ -1,0 +1,31 @@
+/* engine/options.h - the command line of weft-engine. */
+#ifndef WEFT_ENGINE_OPTIONS_H
+#define WEFT_ENGINE_OPTIONS_H
+
+#include "base/types.h"
+
+#define WEFT_ENGINE_SLOTS_MAX   64
+#define WEFT_ENGINE_SOCKET      3   /* the descriptor of our end of the socket pair */
+#define WEFT_ENGINE_PROBLEM_MAX 512 /* bytes of a sentence that says why something failed */
+
+enum weft_engine_sandbox { WEFT_SANDBOX_ON, WEFT_SANDBOX_OFF };
+
+struct weft_engine_options {
+    const char *model;    /* the GGUF */
+    const char *backends; /* folder of the ggml back-ends; NULL: where libllama is */
+    const char *variant;  /* a CPU variant by name ("haswell"); NULL: the best that runs here */
+    int32_t slots;        /* answers at once */
+    int32_t context;      /* tokens per slot; 0: the model's own, at most 4096 */
+    int32_t threads;      /* the share of this engine in the core budget; 0: all but none is refused */
+    int32_t gpu_layers;   /* -1: all that fit */
+    int64_t memory_max;   /* bytes this engine may use; 0: what the machine has available */
+    enum weft_engine_sandbox sandbox;
+    bool version, help;
+};
+
+/* Reads argv. On error says why in `problem` (one sentence with what to do). */
+WEFT_MUST_USE int weft_engine_options_read(struct weft_engine_options *options, int argc, char *const *argv,
+                                           char problem[WEFT_ENGINE_PROBLEM_MAX]);
+const char *weft_engine_options_help(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* engine/scheduler.h - the computing thread: many answers, one batch per step.
+ *
+ * Every step takes one token of each answer that is being written and, with what room is left in the time of a step,
+ * pieces of prompts that are being read: short prompts are not kept waiting by a long one, and a long one does not
+ * stall answers. A slot keeps what it read last; a new prompt takes the slot, or a copy of the slot, with which it
+ * shares the longest beginning. */
+#ifndef WEFT_ENGINE_SCHEDULER_H
+#define WEFT_ENGINE_SCHEDULER_H
+
+#include "engine/job.h"
+#include "engine/model.h"
+
+#define WEFT_STEP_TARGET_MS 50 /* what a step with a prompt in it should take while answers are being written */
+
+struct weft_scheduler;
+
+struct weft_scheduler_options {
+    struct weft_model *model;
+    weft_time (*now)(void *self); /* monotonic; from any thread */
+    void (*poke)(void *self);     /* there are new events; from the computing thread, must not block */
+    void *self;
+};
+
+struct weft_scheduler_load {
+    uint32_t slots, slots_free, waiting;
+    uint64_t tokens_sampled, prompt_tokens_read, prompt_tokens_cached; /* since the start */
+    uint64_t steps;
+    uint32_t step_us; /* the last one, smoothed */
+};
+
+/* Makes the thread. On error *out is NULL. */
+WEFT_MUST_USE int weft_scheduler_new(struct weft_scheduler **out, const struct weft_scheduler_options *options);
+/* Cancels everything, ends the thread and frees; events that nobody took are dropped, jobs go back through `freed`. */
+void weft_scheduler_free(struct weft_scheduler *scheduler, void (*freed)(struct weft_job *job));
+
+/* -- from the service thread -- */
+/* WEFT_ERR_FULL past WEFT_JOBS_MAX; then the job is still the caller's. The caller has checked that the prompt fits. */
+WEFT_MUST_USE int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job);
+/* Cancels within a step; DONE (WEFT_ERR_CANCELLED) still comes. */
+void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *job);
+/* All event batches so far, oldest first, or NULL; each is freed with weft_event_batch_free(). */
+struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler);
+void weft_event_batch_free(struct weft_event_batch *batch);
+void weft_scheduler_load(struct weft_scheduler *scheduler, struct weft_scheduler_load *load);
+
+#endif

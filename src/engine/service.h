@@ -1,0 +1,30 @@
+/* engine/service.h - what the engine answers over its socket: HTTP/2, one exchange per request.
+ *
+ * GET /info, GET /load, POST /generate (the native stream), /score, /embed, /tokenize, /detokenize. Runs on the main
+ * thread, as the guest of a host; the model is loaded and computes on others. */
+#ifndef WEFT_ENGINE_SERVICE_H
+#define WEFT_ENGINE_SERVICE_H
+
+#include "engine/backend.h"
+#include "engine/model.h"
+#include "engine/options.h"
+#include "host/host.h"
+
+struct weft_service;
+
+struct weft_service_options {
+    struct weft_host *host;
+    struct weft_socket *socket; /* our end of the pair */
+    const struct weft_engine_options *engine;
+    const struct weft_backend *backend;
+    const char *sandbox_level;
+    void (*poke)(void *self);  /* thread-safe: runs the guest's turn soon */
+    void (*ended)(void *self); /* the socket is closed: the node has gone */
+    void *self;
+};
+
+WEFT_MUST_USE int weft_service_new(struct weft_service **out, const struct weft_service_options *options);
+void weft_service_free(struct weft_service *service);
+struct weft_guest weft_service_guest(struct weft_service *service);
+
+#endif

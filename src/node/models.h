@@ -1,0 +1,82 @@
+/* node/models.h - the models this node serves, each by an engine of its own.
+ *
+ * An engine is started, watched while it loads, restarted when it dies (with a growing pause), and given up, with a
+ * reason, when it keeps dying. All engines share one budget of cores. */
+#ifndef WEFT_NODE_MODELS_H
+#define WEFT_NODE_MODELS_H
+
+#include "node/config.h"
+#include "node/journal.h"
+#include "node/loop.h"
+#include "node/relay.h"
+
+#define WEFT_MODELS_MAX         16
+#define WEFT_MODEL_NAME_MAX     128
+#define WEFT_MODEL_PROBLEM_MAX  512
+#define WEFT_MODEL_RESTARTS_MAX 5 /* deaths in a row, none of which came after a minute of service: then given up */
+#define WEFT_MODEL_PAUSE_FIRST  (WEFT_SECOND / 4)
+#define WEFT_MODEL_PAUSE_MAX    (30 * WEFT_SECOND)
+#define WEFT_MODEL_STEADY       (60 * WEFT_SECOND)
+
+enum weft_model_state {
+    WEFT_MODEL_STARTING, /* its process is being made, or will be after a pause */
+    WEFT_MODEL_LOADING,  /* it reads the file */
+    WEFT_MODEL_READY,
+    WEFT_MODEL_FAILED, /* given up: `problem` says why; a new start of the node tries again */
+};
+
+/* What one of its models is at, and what its engine says of itself. */
+struct weft_model_info {
+    struct weft_slice name; /* as clients name it: the file's name without .gguf */
+    enum weft_model_state state;
+    double progress; /* of loading, 0..1 */
+    const char *problem;
+    int64_t process;  /* of the engine, or 0 */
+    uint32_t starts;  /* how often it was started */
+    int64_t loaded_s; /* wall clock, seconds since 1970; 0 before */
+    /* once ready */
+    int32_t slots, context_tokens, trained_tokens, threads;
+    uint64_t memory; /* bytes, estimated at load */
+    const char *description, *quant, *variant, *sandbox;
+    bool knows_tools, knows_reasoning, has_template;
+    double temperature, top_p, min_p; /* recommended by its file; negative: it says nothing */
+    int32_t top_k;                    /* likewise */
+};
+
+struct weft_models;
+
+struct weft_models_user {
+    /* Something changed about model `index`: its state, its progress. */
+    void (*changed)(void *self, size_t index);
+};
+
+struct weft_models_options {
+    struct weft_loop *loop;
+    struct weft_journal *journal;
+    const struct weft_config *config;
+    const char *engine;       /* path of weft-engine */
+    const char *const *paths; /* of the model files */
+    size_t count;
+    const struct weft_models_user *user;
+    void *self;
+};
+
+/* WEFT_ERR_EXISTS if two files have the same name. Starts nothing yet. On error *out is NULL. */
+WEFT_MUST_USE int weft_models_new(struct weft_models **out, const struct weft_models_options *options,
+                                  char problem[WEFT_MODEL_PROBLEM_MAX]);
+void weft_models_start(struct weft_models *models);
+/* Ends the engines. */
+void weft_models_free(struct weft_models *models);
+
+size_t weft_models_count(const struct weft_models *models);
+void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info);
+/* The index of a name (letters' case does not matter), or -1; `near` (may be NULL) gets the index of the name that may
+ * have been meant, or -1. */
+int weft_models_find(const struct weft_models *models, struct weft_slice name, int *near);
+/* Where requests to its engine go. WEFT_ERR_BUSY while it is not ready (a restart; loading), WEFT_ERR_CLOSED when it
+ * was given up. The target holds for this turn. */
+WEFT_MUST_USE int weft_models_target(struct weft_models *models, size_t index, struct weft_relay_target *target);
+/* All ready (1), some still on their way (0), or one given up (WEFT_ERR_CLOSED). */
+int weft_models_ready(const struct weft_models *models);
+
+#endif
