@@ -210,7 +210,7 @@ static int take_environment(struct weft_config *config, const struct weft_config
 
 /* -- flags -- */
 
-/* One flag: "--name value" or "--name=value". */
+/* One flag: "--name value" or "--name=value"; a switch is "--name". */
 struct flag {
     struct weft_slice name;             /* without its dashes; empty if the argument is no flag */
     const struct weft_setting *setting; /* NULL: there is no such flag */
@@ -230,6 +230,9 @@ static int read_flag(const struct weft_config_input *input, int at, struct flag 
     flag->setting = weft_setting_by_flag(flag->name);
     if (argument[2 + size] == '=') {
         flag->value = argument + 2 + size + 1;
+    } else if (flag->setting && flag->setting->kind == WEFT_SETTING_SWITCH) {
+        flag->value = "true";
+        return 1;
     } else if (flag->setting && at + 1 < input->argc) {
         flag->value = input->argv[at + 1];
     }
@@ -382,6 +385,12 @@ int weft_config_check(const struct weft_config *config, bool has_key, struct wef
                 "--api-key-file FILE or in the environment as WEFT_API_KEY, or listen on 127.0.0.1 or [::1] only",
                 weft_address_print(&listener->address, text));
         }
+    }
+    if (config->models.count > 0 && (config->no_model || config->upstream_text.size > 0)) {
+        return refuse(problem, WEFT_ERR_INVALID,
+                      "`models` and `%s` are both set: a node serves its own models, or %s; leave one of them out",
+                      config->no_model ? "no_model" : "upstream",
+                      config->no_model ? "none" : "relays to a server that has some");
     }
     if (config->listeners.count == 0) {
         return refuse(problem, WEFT_ERR_INVALID,

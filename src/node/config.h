@@ -12,9 +12,10 @@
 #include "wire/url.h"
 
 #define WEFT_CONFIG_FILE_MAX      ((size_t)256 * 1024) /* bytes of the settings file */
-#define WEFT_CONFIG_LISTENERS_MAX 16                   /* more of these three are refused */
+#define WEFT_CONFIG_LISTENERS_MAX 16                   /* more of these four are refused */
 #define WEFT_CONFIG_HOSTS_MAX     32
 #define WEFT_CONFIG_ORIGINS_MAX   32
+#define WEFT_CONFIG_MODELS_MAX    16
 #define WEFT_CONFIG_PROBLEM_MAX   512
 #define WEFT_CONFIG_SETTINGS_MAX  64 /* rows of the table */
 
@@ -40,6 +41,13 @@ struct weft_config_origins { /* lower case: "https://example.org", "http://local
     size_t count;
 };
 
+struct weft_config_models { /* paths, or names of files in the folder of models */
+    struct weft_slice at[WEFT_CONFIG_MODELS_MAX];
+    size_t count;
+};
+
+enum weft_config_sandbox { WEFT_CONFIG_SANDBOX_ON, WEFT_CONFIG_SANDBOX_OFF };
+
 enum weft_config_log_format { WEFT_CONFIG_LOG_AUTO, WEFT_CONFIG_LOG_PRETTY, WEFT_CONFIG_LOG_JSON };
 
 enum weft_config_source { WEFT_CONFIG_DEFAULT, WEFT_CONFIG_FILE, WEFT_CONFIG_ENVIRONMENT, WEFT_CONFIG_FLAG };
@@ -57,6 +65,16 @@ struct weft_config {
     struct weft_slice api_key; /* stays in the environment's memory: no copy is made */
     struct weft_url upstream;
     struct weft_slice upstream_text; /* empty: no upstream */
+    struct weft_config_models models;
+    bool no_model;
+    struct weft_slice models_folder;  /* empty: `models` in the state folder */
+    struct weft_slice engine_program; /* empty: weft-engine beside weft */
+    int64_t engine_slots;             /* of each model */
+    int64_t engine_context;           /* tokens per slot; 0: the model's own, up to a default */
+    int64_t engine_threads;           /* of all engines together; 0: as many as there are cores */
+    int64_t engine_gpu_layers;
+    int64_t engine_memory_max; /* of each model, bytes; 0: what the machine has available */
+    enum weft_config_sandbox engine_sandbox;
     struct weft_config_hosts hosts;
     struct weft_config_origins origins;
     int64_t body_max;

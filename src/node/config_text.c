@@ -38,8 +38,8 @@ int weft_config_help(struct weft_bytes *out)
             print(out, &status, "%s%s:\n", i == 0 ? "" : "\n", setting->section);
         }
         if (setting->flag) {
-            print(out, &status, "  --%s %s%s\n", setting->flag, setting->argument,
-                  weft_setting_is_list(setting->kind) ? "  (may be repeated)" : "");
+            print(out, &status, "  --%s%s%s%s\n", setting->flag, setting->argument[0] == '\0' ? "" : " ",
+                  setting->argument, weft_setting_is_list(setting->kind) ? "  (may be repeated)" : "");
         } else {
             print(out, &status, "  %s=%s  (environment only)\n", setting->variable, setting->argument);
         }

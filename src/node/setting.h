@@ -12,6 +12,8 @@ enum weft_setting_kind {
     WEFT_SETTING_URL,       /* struct weft_slice, the text; parsed once all is known */
     WEFT_SETTING_HOSTS,     /* struct weft_config_hosts */
     WEFT_SETTING_ORIGINS,   /* struct weft_config_origins */
+    WEFT_SETTING_MODELS,    /* struct weft_config_models */
+    WEFT_SETTING_SWITCH,    /* bool; its flag takes no value */
     WEFT_SETTING_SIZE,      /* int64_t bytes */
     WEFT_SETTING_COUNT,     /* int64_t */
     WEFT_SETTING_DURATION,  /* weft_time */

@@ -111,6 +111,7 @@ static int take_choice(void *field, const struct weft_setting *setting, struct w
 
 _Static_assert(sizeof(enum weft_config_log_format) == sizeof(unsigned), "take_choice writes an unsigned");
 _Static_assert(sizeof(enum weft_log_level) == sizeof(unsigned), "take_choice writes an unsigned");
+_Static_assert(sizeof(enum weft_config_sandbox) == sizeof(unsigned), "take_choice writes an unsigned");
 
 static int take_listener(struct weft_config_listeners *listeners, struct weft_slice text,
                          char expected[WEFT_CONFIG_PROBLEM_MAX])
@@ -153,6 +154,34 @@ static struct weft_slice lower_copy(struct weft_arena *arena, struct weft_slice 
     }
     copy[text.size] = '\0';
     return weft_slice(copy, text.size);
+}
+
+static int add_model(struct weft_config *config, struct weft_config_models *models, struct weft_slice text,
+                     char expected[WEFT_CONFIG_PROBLEM_MAX])
+{
+    if (text.size == 0) {
+        return expect(expected, "the path of a GGUF file, or a model's name");
+    }
+    if (models->count == WEFT_CONFIG_MODELS_MAX) {
+        (void)expect(expected, "no more than %d models", WEFT_CONFIG_MODELS_MAX);
+        return WEFT_ERR_FULL;
+    }
+    models->at[models->count] = weft_arena_copy(&config->arena, text);
+    if (!models->at[models->count].data) {
+        return WEFT_ERR_MEMORY;
+    }
+    models->count++;
+    return 0;
+}
+
+static int take_switch(bool *field, struct weft_slice text, char expected[WEFT_CONFIG_PROBLEM_MAX])
+{
+    bool on = weft_slice_equal(text, WEFT_SLICE("true"));
+    if (!on && !weft_slice_equal(text, WEFT_SLICE("false"))) {
+        return expect(expected, "true or false");
+    }
+    *field = on;
+    return 0;
 }
 
 static int add_name(struct weft_arena *arena, struct weft_slice *at, size_t *count, size_t max, struct weft_slice text,
@@ -208,7 +237,8 @@ static int take_url(struct weft_config *config, struct weft_slice *field, struct
 
 bool weft_setting_is_list(enum weft_setting_kind kind)
 {
-    return kind == WEFT_SETTING_LISTENERS || kind == WEFT_SETTING_HOSTS || kind == WEFT_SETTING_ORIGINS;
+    return kind == WEFT_SETTING_LISTENERS || kind == WEFT_SETTING_HOSTS || kind == WEFT_SETTING_ORIGINS ||
+           kind == WEFT_SETTING_MODELS;
 }
 
 void weft_setting_clear(struct weft_config *config, const struct weft_setting *setting)
@@ -220,6 +250,8 @@ void weft_setting_clear(struct weft_config *config, const struct weft_setting *s
         ((struct weft_config_hosts *)field)->count = 0;
     } else if (setting->kind == WEFT_SETTING_ORIGINS) {
         ((struct weft_config_origins *)field)->count = 0;
+    } else if (setting->kind == WEFT_SETTING_MODELS) {
+        ((struct weft_config_models *)field)->count = 0;
     }
 }
 
@@ -255,6 +287,10 @@ int weft_setting_take(struct weft_config *config, const struct weft_setting *set
             return expect(expected, "one exact origin such as https://example.org, without a path or `*`");
         }
         return add_name(&config->arena, origins->at, &origins->count, WEFT_CONFIG_ORIGINS_MAX, text, expected);
+    case WEFT_SETTING_MODELS:
+        return add_model(config, field, text, expected);
+    case WEFT_SETTING_SWITCH:
+        return take_switch(field, text, expected);
     case WEFT_SETTING_SIZE:
     case WEFT_SETTING_COUNT:
     case WEFT_SETTING_DURATION:

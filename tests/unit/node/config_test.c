@@ -180,6 +180,38 @@ static void test_lists(void **state)
     assert_string_equal(problem.text, "weft.yaml:18: `listen` is \"unix:/16\"; expected no more than 16 addresses");
 }
 
+static void test_models(void **state)
+{
+    (void)state;
+    struct weft_config config;
+    struct weft_config_problem problem;
+    struct sources sources = {.file = "models: [a.gguf, B]\nengine:\n  sandbox: off\n  slots: 3\nno_model: true\n",
+                              .flags = "--model /x/Y.gguf --no-model=false --model z --memory 2GiB"};
+    assert_int_equal(load(&config, &sources, &problem), 0);
+    assert_int_equal(config.models.count, 2);
+    assert_string_equal(config.models.at[0].data, "/x/Y.gguf"); /* letters keep their case */
+    assert_string_equal(config.models.at[1].data, "z");
+    assert_false(config.no_model);
+    assert_int_equal(config.engine_slots, 3);
+    assert_int_equal(config.engine_sandbox, WEFT_CONFIG_SANDBOX_OFF);
+    assert_int_equal(config.engine_memory_max, (int64_t)2 << 30);
+    assert_int_equal(weft_config_check(&config, true, &problem), 0);
+    weft_config_deinit(&config);
+    /* A switch takes no value: what follows it is the next flag. */
+    assert_int_equal(load(&config, &(struct sources){.flags = "--no-model --port 1"}, &problem), 0);
+    assert_true(config.no_model);
+    assert_int_equal(config.port, 1);
+    weft_config_deinit(&config);
+    assert_int_equal(load(&config, &(struct sources){.flags = "--model a --no-model"}, &problem), 0);
+    assert_int_equal(weft_config_check(&config, true, &problem), WEFT_ERR_INVALID);
+    assert_non_null(strstr(problem.text, "`models` and `no_model` are both set"));
+    weft_config_deinit(&config);
+    assert_int_equal(load(&config, &(struct sources){.flags = "--model a --upstream http://x:1"}, &problem), 0);
+    assert_int_equal(weft_config_check(&config, true, &problem), WEFT_ERR_INVALID);
+    assert_non_null(strstr(problem.text, "`models` and `upstream` are both set"));
+    weft_config_deinit(&config);
+}
+
 static void test_secret(void **state)
 {
     (void)state;
@@ -255,6 +287,10 @@ static const struct {
     {{.flags = "--level info"}, "there is no flag --level; did you mean --log-level?"},
     {{.flags = "--xyzzy"}, "there is no flag --xyzzy; --help lists them all"},
     {{.flags = "--port"}, "--port needs a value: --port PORT"},
+    {{.flags = "--no-model yes"}, "\"yes\" is not expected here"},
+    {{.flags = "--no-model=yes"}, "--no-model is \"yes\"; expected true or false"},
+    {{.flags = "--model="}, "--model is \"\"; expected the path of a GGUF file, or a model's name"},
+    {{.flags = "--slots 65"}, "--slots is \"65\"; expected a whole number, from 1 to 64"},
     {{.flags = "extra"}, "\"extra\" is not expected here"},
     {{.flags = "-p 1"}, "\"-p\" is not expected here"},
     {{.flags = "--"}, "\"--\" is not expected here"},
@@ -378,15 +414,11 @@ static void test_torture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_every_setting_from_the_file),
-        cmocka_unit_test(test_precedence),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_secret),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_a_wrong_value_is_shown_safely),
-        cmocka_unit_test(test_locate),
-        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_every_setting_from_the_file),
+        cmocka_unit_test(test_precedence), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_models),     cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_a_wrong_value_is_shown_safely),
+        cmocka_unit_test(test_locate),     cmocka_unit_test(test_check),
         cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
