@@ -27,6 +27,7 @@ struct weft_sys {
     uv_timer_t accept_again; /* runs while accepting pauses for want of descriptors */
     uv_timer_t log_again;    /* runs while the log's reader is slow */
     uv_signal_t signals[2];
+    uv_async_t poked; /* another thread wants a turn */
 
     struct weft_turn soon; /* callbacks owed by operations that may not call back themselves */
     struct weft_guest guest;
@@ -42,7 +43,7 @@ struct weft_sys {
     struct weft_socket *closing; /* closed by the guest, still sending or lingering */
     struct weft_listener *listeners;
     weft_time pause_said; /* when the log last heard that accepting pauses */
-    size_t jobs;
+    size_t jobs, processes;
     struct weft_log log;
     char input[WEFT_SYS_INPUT];
 };
@@ -93,5 +94,19 @@ int weft_file_read(struct weft_host *host, const char *path, size_t max,
                    void (*done)(void *self, int status, struct weft_slice content), void *self);
 int weft_file_write(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,
                     void (*done)(void *self, int status), void *self);
+
+/* process.c */
+int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
+                       void *self, struct weft_process **out, struct weft_socket **socket);
+void weft_process_kill(struct weft_process *process, bool now);
+void weft_process_disown(struct weft_process *process);
+int64_t weft_process_id(const struct weft_process *process);
+void weft_process_seal(void); /* what this process was given itself is closed on exec too: no child inherits it */
+
+/* cores.c */
+size_t weft_cores(struct weft_host *host);
+/* Cores that the groups named in the file `groups` (/proc/self/cgroup) are given, by the files beneath `root`; SIZE_MAX
+ * where nothing limits them. */
+size_t weft_cores_given(const char *root, const char *groups);
 
 #endif

@@ -199,6 +199,17 @@ void weft_sys_job_end(struct weft_sys *sys)
     weft_sys_deliver(sys);
 }
 
+static void on_poked(uv_async_t *handle)
+{
+    weft_sys_deliver(handle->data);
+}
+
+void weft_sys_poke(struct weft_sys *sys)
+{
+    int status = uv_async_send(&sys->poked);
+    WEFT_ASSERT(status == 0); /* fails only for another kind of handle */
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     weft_socket_sweep(timer->data, weft_sys_clock());
@@ -272,6 +283,11 @@ static const struct weft_host_ops sys_ops = {
     .resolve = weft_resolve,
     .read_file = weft_file_read,
     .write_file = weft_file_write,
+    .spawn = weft_process_spawn,
+    .kill = weft_process_kill,
+    .disown = weft_process_disown,
+    .process_id = weft_process_id,
+    .cores = weft_cores,
 };
 
 /* None of these can fail: they fill in structs and check that a callback is there. */
@@ -280,9 +296,10 @@ static void start_handles(struct weft_sys *sys)
     uv_loop_t *loop = &sys->loop;
     int status = uv_prepare_init(loop, &sys->before_poll) | uv_check_init(loop, &sys->after_poll) |
                  uv_idle_init(loop, &sys->awake) | uv_timer_init(loop, &sys->alarm) | uv_timer_init(loop, &sys->sweep) |
-                 uv_timer_init(loop, &sys->accept_again) | uv_timer_init(loop, &sys->log_again);
+                 uv_timer_init(loop, &sys->accept_again) | uv_timer_init(loop, &sys->log_again) |
+                 uv_async_init(loop, &sys->poked, on_poked); /* the loop has made its wake-up call already */
     sys->before_poll.data = sys->after_poll.data = sys->awake.data = sys;
-    sys->alarm.data = sys->sweep.data = sys->accept_again.data = sys->log_again.data = sys;
+    sys->alarm.data = sys->sweep.data = sys->accept_again.data = sys->log_again.data = sys->poked.data = sys;
     status |= uv_prepare_start(&sys->before_poll, on_before_poll) | uv_check_start(&sys->after_poll, on_after_poll);
     WEFT_ASSERT(status == 0);
 }
@@ -290,6 +307,7 @@ static void start_handles(struct weft_sys *sys)
 int weft_sys_new(struct weft_sys **out)
 {
     *out = NULL;
+    weft_process_seal(); /* before core dumps are off: /dev/fd is not ours to read then */
     size_t descriptors = descriptors_raise();
     if (descriptors < DESCRIPTORS_MIN) {
         return WEFT_ERR_FULL;
@@ -333,11 +351,12 @@ bool weft_sys_free(struct weft_sys *sys)
     weft_time deadline = weft_sys_clock() + WEFT_SYS_FREE_WAIT;
     weft_socket_hurry(sys, deadline);
     weft_sys_sweep_on(sys); /* wakes the loop to look at the time */
-    while ((sys->sockets > 0 || sys->jobs > 0) && weft_sys_clock() < deadline + WEFT_SYS_SWEEP_MS * WEFT_MS) {
+    while ((sys->sockets > 0 || sys->jobs > 0 || sys->processes > 0) &&
+           weft_sys_clock() < deadline + WEFT_SYS_SWEEP_MS * WEFT_MS) {
         (void)uv_run(&sys->loop, UV_RUN_ONCE); /* whether handles are left is not the question */
     }
     weft_log_deinit(&sys->log);
-    if (sys->sockets > 0 || sys->jobs > 0) {
+    if (sys->sockets > 0 || sys->jobs > 0 || sys->processes > 0) {
         return false;
     }
     uv_walk(&sys->loop, close_handle, NULL);

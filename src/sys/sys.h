@@ -14,9 +14,10 @@ struct weft_sys;
 /* Makes the loop, and the process fit for it: the descriptor limit is raised as far as it may be, core dumps are off,
  * SIGPIPE is ignored. Free with weft_sys_free(). On error *out is NULL. */
 WEFT_MUST_USE int weft_sys_new(struct weft_sys **out);
-/* The guest has closed its sockets and listeners. What they still send gets two seconds; callbacks of operations under
- * way are not called. False if a worker thread still hangs in a name server or a disk after that: then the memory stays
- * its, and the process must end with _exit(2), for exit(3) would wait for it. NULL is fine. */
+/* The guest has closed its sockets and listeners, and disowned its processes. What they still send gets two seconds;
+ * callbacks of operations under way are not called. False if a worker thread still hangs in a name server or a disk
+ * after that: then the memory stays its, and the process must end with _exit(2), for exit(3) would wait for it. NULL is
+ * fine. */
 bool weft_sys_free(struct weft_sys *sys);
 
 struct weft_host *weft_sys_host(struct weft_sys *sys);
@@ -34,5 +35,13 @@ void weft_sys_log_pretty(struct weft_sys *sys, bool pretty);
 /* A socket whose other end is *child, a descriptor for a child process: blocking, closed on exec, the caller's to
  * close. On error *out is NULL and *child -1. */
 WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, int *child);
+
+/* -- a child's side -- */
+
+/* Takes a descriptor that this process was started with: WEFT_ERR_INVALID if it is no Unix stream socket. From then on
+ * this process ends when its parent does. On error *out is NULL, and the descriptor the caller's still. */
+WEFT_MUST_USE int weft_sys_inherit(struct weft_sys *sys, int descriptor, struct weft_socket **out);
+/* From any thread: the guest gets a turn soon. Several calls may share one. */
+void weft_sys_poke(struct weft_sys *sys);
 
 #endif

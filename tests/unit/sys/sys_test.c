@@ -1,6 +1,7 @@
 /* tests/unit/sys/sys_test.c - the loop: turns, deadlines, signals, chance, the process. */
 #include "unit/sys/stage.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -32,6 +33,42 @@ static void a_deadline_is_kept_and_never_early(void **state)
     assert_true(sleeper.woken_at >= sleeper.deadline);
     assert_true(weft_sys_free(sleeper.sys));
     assert_int_equal(weft_mem_live(), 0);
+}
+
+struct poked {
+    struct weft_sys *sys;
+    size_t turns;
+};
+
+static void *poke(void *self)
+{
+    struct poked *poked = self;
+    weft_sys_poke(poked->sys);
+    return NULL;
+}
+
+static weft_time poked_turn(void *self, weft_time now)
+{
+    struct poked *poked = self;
+    (void)now;
+    pthread_t thread;
+    if (poked->turns++ == 0) {
+        assert_int_equal(pthread_create(&thread, NULL, poke, poked), 0);
+        assert_int_equal(pthread_detach(thread), 0);
+    } else {
+        weft_sys_stop(poked->sys);
+    }
+    return WEFT_NEVER;
+}
+
+static void another_thread_may_ask_for_a_turn(void **state)
+{
+    (void)state;
+    struct poked poked = {0};
+    assert_int_equal(weft_sys_new(&poked.sys), 0);
+    assert_int_equal(weft_sys_run(poked.sys, (struct weft_guest){.self = &poked, .turn = poked_turn}), 0);
+    assert_true(poked.turns >= 2); /* or it would sleep for ever */
+    assert_true(weft_sys_free(poked.sys));
 }
 
 struct heard {
@@ -104,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_deadline_is_kept_and_never_early),
+        cmocka_unit_test(another_thread_may_ask_for_a_turn),
         cmocka_unit_test(a_signal_comes_as_a_callback),
         cmocka_unit_test(the_process_leaves_no_core_and_may_open_all_it_can),
         cmocka_unit_test(entropy_fills_all_and_differs),
