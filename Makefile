@@ -5,10 +5,10 @@ ARGS ?=
 FUZZ_SECONDS ?= 600
 SEED ?= 1
 SEEDS ?= 100
-C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
+C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'src/*.cpp' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
 CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
-# What `make test` leaves to `make check` (it needs more tools or a sanitizer).
-LATER = ^(differential|malformed|fuzz)$$
+# What `make test` leaves to `make check` (it needs more tools, a sanitizer or the second model).
+LATER = ^(differential|gemma|malformed|fuzz)$$
 
 # $(call build,PRESET,OPTIONS): cmake says nothing unless something is wrong.
 define build
@@ -31,7 +31,7 @@ help:
 	@echo '  make format   lay out the C files (clang-format)'
 	@echo '  make clean    remove build/'
 	@echo
-	@echo 'One test:  make test TEST=unit_http_h1      One judge:  make check-asan (or -static -tsan -fuzz -differential)'
+	@echo 'One test:  make test TEST=unit_http_h1      One judge:  make check-asan (or -static -tsan -fuzz -differential -gemma)'
 	@echo 'The rooms of the house are in docs/ARCHITECTURE.md, its rules in CONTRIBUTING.md.'
 
 # -- setup: a stamp for each tier, so that the second time nothing is looked up or fetched --
@@ -57,11 +57,11 @@ run: build/setup.run release
 
 # -- tests --
 
-.PHONY: test check check-static check-asan check-tsan check-fuzz check-differential
+.PHONY: test check check-static check-asan check-tsan check-fuzz check-differential check-gemma
 test: build/setup.test release
 	$(CTEST) --test-dir build/release -LE '$(LATER)' $(if $(TEST),-R '$(TEST)')
 
-check: check-static check-asan check-tsan check-fuzz check-differential
+check: check-static check-asan check-tsan check-fuzz check-differential check-gemma
 
 check-static: build/setup.check release
 	@echo '== clang-tidy =='
@@ -74,7 +74,7 @@ check-static: build/setup.check release
 check-asan: build/setup.check
 	@echo '== tests under AddressSanitizer and UBSan =='
 	$(call build,asan)
-	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|tidy|tools)$$'
+	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|gemma|tidy|tools)$$'
 
 check-tsan: build/setup.check
 	@echo '== unit tests under ThreadSanitizer =='
@@ -89,6 +89,10 @@ check-fuzz: build/setup.check
 check-differential: build/setup.check release
 	@echo '== beside other implementations =='
 	$(CTEST) --test-dir build/release -L '^differential$$'
+
+check-gemma: build/setup.check release
+	@echo '== the engine with its second model =='
+	$(CTEST) --test-dir build/release -L '^gemma$$'
 
 # -- figures, seeds, long searches --
 

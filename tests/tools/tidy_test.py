@@ -85,6 +85,15 @@ PLANTED = [
     ("threads in sim", "sim/planted.c", source("sim/planted", "#include <pthread.h>\n"), "<pthread.h> may not be"),
     ("another room's library", "src/base/noun.c", including("#include <nghttp2/nghttp2.h>"), "may not be included"),
     ("Linux outside sys", "src/cli/planted.c", source("cli/planted", "#include <sys/epoll.h>\n"), "Linux only"),
+    ("libllama outside the engine", "src/cli/planted.c", source("cli/planted", "#include <llama.h>\n"),
+     "only engine knows of it"),
+    ("libuv in the engine", "src/engine/planted.c", source("engine/planted", "#include <uv.h>\n"), "<uv.h> may not be"),
+    ("libllama-common in C", "src/engine/planted.c", source("engine/planted", "#include <chat.h>\n"),
+     "<chat.h> may not be"),
+    ("a second file in C++", "src/engine/planted.cpp", "/* engine/planted.cpp - planted. */\n", "is C++; only"),
+    ("C++ by another name", "bench/planted.cc", "/* bench/planted.cc - planted. */\n", "is C++; only"),
+    ("malloc in the C++ file", "src/engine/chat_shim.cpp",
+     "/* engine/chat_shim.cpp - planted. */\nvoid *weft_x = malloc(1);\n", "malloc() is banned"),
     ("malloc", "src/base/noun.c", call("(void)malloc(1);"), "malloc() is banned"),
     ("free as a callback", "src/base/noun.c", call("weft_with(1, free);"), "free() is banned"),
     ("strdup", "src/base/noun.c", call('(void)strdup("x");'), "strdup() is banned"),
@@ -183,6 +192,14 @@ class TidyTest(unittest.TestCase):
                     self.write(path, CLEAN[path])
                 else:
                     os.remove(os.path.join(self.root, path))
+
+    def test_the_engine_and_its_library_are_harmless(self):
+        self.write("src/engine/planted.c", source("engine/planted", "#include <llama.h>\n#include <pthread.h>\n"))
+        self.write("tests/unit/engine/planted_test.c",
+                   TEST.replace("base/noun_test", "engine/planted_test"))
+        self.write("src/engine/chat_shim.cpp", "/* engine/chat_shim.cpp - planted. */\n#include <chat.h>\n#include <string>\n")
+        status, said = self.tidy()
+        self.assertEqual(status, 0, said)
 
     def test_harmless(self):
         for what, text in HARMLESS:
