@@ -77,19 +77,23 @@ struct weft_frame {
     };
 };
 
-/* Appends one frame. WEFT_ERR_TOO_LARGE, and nothing appended, past WEFT_NATIVE_FRAME_MAX. */
+/* Appends one frame; on an error nothing. WEFT_ERR_TOO_LARGE past WEFT_NATIVE_FRAME_MAX, WEFT_NATIVE_LOGPROBS_MAX or
+ * what the length of one of its texts can say; WEFT_ERR_MEMORY. */
 WEFT_MUST_USE int weft_native_write(struct weft_bytes *out, const struct weft_frame *frame);
 
 /* Takes frames off the front of a queue. */
 struct weft_native_reader {
     char *buffer; /* one frame, in one piece */
     size_t room;
+    int error; /* what was no frame; from then on every read gives it */
 };
 
 void weft_native_reader_init(struct weft_native_reader *reader);
 void weft_native_reader_deinit(struct weft_native_reader *reader);
 /* 1: *frame is the next one, its slices hold until the next call. 0: more bytes are needed. WEFT_ERR_INVALID for what
- * is no frame (an unknown kind is skipped: a newer engine may say more), WEFT_ERR_TOO_LARGE, WEFT_ERR_MEMORY.
+ * is no frame: a field missing, left over or out of its range, a text (other than a token's bytes) that is not UTF-8, a
+ * log probability that is no number; an unknown kind is skipped, a newer engine may say more. WEFT_ERR_TOO_LARGE,
+ * WEFT_ERR_MEMORY (nothing was dropped: try again).
  * `taken` is how many bytes were dropped from the queue. */
 WEFT_MUST_USE int weft_native_read(struct weft_native_reader *reader, struct weft_bytes *from, struct weft_frame *frame,
                                    size_t *taken);
