@@ -88,8 +88,8 @@ static bool can_ask(const struct weft_carrier *carrier)
         return false;
     }
     uint32_t theirs = nghttp2_session_get_remote_settings(h2->session, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return nghttp2_session_check_request_allowed(h2->session) && h2->stream_count < WEFT_HTTP_STREAMS_MAX &&
-           h2->stream_count < theirs;
+    return nghttp2_session_check_request_allowed(h2->session) &&
+           h2->stream_count < weft_h2_streams_max(&carrier->options) && h2->stream_count < theirs;
 }
 
 static int submit_request(struct weft_h2 *h2, struct weft_h2_stream *stream, const struct weft_exchange *exchange)

@@ -403,13 +403,18 @@ out:
     return error;
 }
 
+uint32_t weft_h2_streams_max(const struct weft_carrier_options *options)
+{
+    return options->trusted ? WEFT_HTTP_LINK_STREAMS : WEFT_HTTP_STREAMS_MAX;
+}
+
 /* SETTINGS_NO_RFC7540_PRIORITIES is not said: nghttp2 1.52 frees a body twice when its queue for the newer scheme
  * cannot grow. Its older one shares a connection evenly unless the peer asks for something else. */
 int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const struct weft_carrier_ops *ops,
                  const struct weft_carrier_options *options)
 {
-    static const nghttp2_settings_entry server_settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, WEFT_HTTP_STREAMS_MAX},
+    const nghttp2_settings_entry server_settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, weft_h2_streams_max(options)},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, WEFT_HTTP_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, WEFT_HTTP_HEAD_MAX},
     };

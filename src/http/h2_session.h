@@ -90,6 +90,9 @@ struct weft_h2 {
     bool failed; /* out of memory, or a bug: nghttp2 is not called any more */
 };
 
+/* How many streams such a connection carries at once. */
+uint32_t weft_h2_streams_max(const struct weft_carrier_options *options);
+
 /* Sets up nghttp2 for that side and queues our SETTINGS. On error there is nothing to undo. */
 WEFT_MUST_USE int weft_h2_init(struct weft_h2 *h2, const struct weft_h2_side *side, const struct weft_carrier_ops *ops,
                                const struct weft_carrier_options *options);

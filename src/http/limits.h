@@ -15,6 +15,7 @@
                                             */
 #define WEFT_HTTP_WINDOW         (1 << 20) /* h2 flow-control window, stream and connection */
 #define WEFT_HTTP_STREAMS_MAX    256       /* concurrent h2 streams: more are refused by the protocol */
+#define WEFT_HTTP_LINK_STREAMS   1024      /* the same on a trusted link: its ends say more than the protocol can */
 #define WEFT_HTTP_PIPELINE_MAX   ((size_t)64 * 1024) /* h1 bytes of later requests kept: then reading pauses */
 #define WEFT_HTTP_CHUNK_LINE_MAX ((size_t)256)       /* an h1 chunk's size line with extensions: then 400 */
 #define WEFT_HTTP_GLITCHES_BURST 1000 /* h2 frames that carry no progress: then GOAWAY ENHANCE_YOUR_CALM */

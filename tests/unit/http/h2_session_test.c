@@ -284,9 +284,60 @@ static void test_framing_is_not_written_twice(void **state)
     assert_memory_equal(head.at[0].name, "content-type", head.at[0].namelen);
 }
 
+/* -- how many at once -- */
+
+static int trusted_server_new(struct weft_carrier **out, const struct weft_carrier_options *options)
+{
+    struct weft_carrier_options trusted = *options;
+    trusted.trusted = true;
+    return weft_h2_server_new(out, &trusted);
+}
+
+static int trusted_client_new(struct weft_carrier **out, const struct weft_carrier_options *options)
+{
+    struct weft_carrier_options trusted = *options;
+    trusted.trusted = true;
+    return weft_h2_client_new(out, &trusted);
+}
+
+static size_t ask_while_it_can(void)
+{
+    static struct ends_asker many[WEFT_HTTP_LINK_STREAMS + 1];
+    size_t count = 0;
+    ends_pump(&pair); /* both have the other's SETTINGS */
+    while (count < WEFT_COUNT(many) && weft_carrier_can_ask(pair.client)) {
+        many[count] = (struct ends_asker){.to_send = 1};
+        assert_true(ends_ask(&pair, &many[count++], "POST"));
+    }
+    for (size_t i = 0; i < count; i++) {
+        weft_exchange_leave(many[i].exchange, WEFT_ASKER, WEFT_ERR_CANCELLED);
+    }
+    ends_pump(&pair);
+    assert_true(weft_carrier_can_ask(pair.client));
+    return count;
+}
+
+static void test_a_trusted_link_carries_more_streams(void **state)
+{
+    (void)state;
+    set_up(1);
+    assert_int_equal(ask_while_it_can(), WEFT_HTTP_STREAMS_MAX);
+    tear_down();
+    assert_int_equal(ends_pair_init(&pair, 1, trusted_server_new, weft_h2_client_new), 0);
+    assert_int_equal(ask_while_it_can(), WEFT_HTTP_STREAMS_MAX);
+    tear_down();
+    assert_int_equal(ends_pair_init(&pair, 1, weft_h2_server_new, trusted_client_new), 0);
+    assert_int_equal(ask_while_it_can(), WEFT_HTTP_STREAMS_MAX); /* the peer's limit is kept */
+    tear_down();
+    assert_int_equal(ends_pair_init(&pair, 1, trusted_server_new, trusted_client_new), 0);
+    assert_int_equal(ask_while_it_can(), WEFT_HTTP_LINK_STREAMS);
+    tear_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_trusted_link_carries_more_streams),
         cmocka_unit_test(test_a_slow_worker_stops_its_sender_only),
         cmocka_unit_test(test_what_all_streams_hold_is_bounded),
         cmocka_unit_test(test_a_slow_reader_stops_its_worker_only),
