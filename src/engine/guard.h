@@ -6,15 +6,7 @@
 #define WEFT_ENGINE_GUARD_H
 
 #include "base/types.h"
-
-/* How an engine ends, where not by 0 or a signal. */
-enum weft_engine_exit {
-    WEFT_ENGINE_EXIT_USAGE = 2,
-    WEFT_ENGINE_EXIT_TEMPLATE = 64, /* a chat template ran longer than the guard allows */
-    WEFT_ENGINE_EXIT_ABORT = 65,    /* libllama gave up on itself (an assertion of its own) */
-    WEFT_ENGINE_EXIT_SANDBOX = 66,  /* a call that the sandbox does not allow */
-    WEFT_ENGINE_EXIT_MEMORY = 67,   /* out of memory */
-};
+#include "wire/engine_exit.h"
 
 #define WEFT_GUARD_TEMPLATE_MS 10000
 
