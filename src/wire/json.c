@@ -84,36 +84,51 @@ static void close_container(struct weft_json *json, bool array)
     after_value(json);
 }
 
-/* `text` as it stands between quotes: runs of plain bytes at once, the rest escaped. */
-static void put_quoted(struct weft_json *json, struct weft_slice text)
+/* A byte that may not stand in a string as it is; returns the size of what stands for it. */
+static size_t escape_byte(unsigned char byte, char escape[8])
 {
-    put(json, "\"", 1);
+    const char *pair = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte and its letter */
+    while (*pair != '\0' && (unsigned char)*pair != byte) {
+        pair += 2;
+    }
+    int length =
+        byte != 0 && *pair != '\0' ? snprintf(escape, 8, "\\%c", pair[1]) : snprintf(escape, 8, "\\u%04x", byte);
+    return (size_t)length;
+}
+
+/* `text` as it stands between quotes: runs of plain bytes at once, the rest escaped. */
+static int append_escaped(struct weft_bytes *out, struct weft_slice text)
+{
+    int error = 0;
     size_t plain = 0; /* where the run began */
-    for (size_t i = 0; i < text.size; i++) {
+    for (size_t i = 0; error == 0 && i < text.size; i++) {
         unsigned char byte = (unsigned char)text.data[i];
         if (byte >= 0x20 && byte != '"' && byte != '\\') {
             continue;
         }
         char escape[8];
-        int length;
-        const char *shorts = "\"\"\\\\\bb\ff\nn\rr\tt"; /* pairs: the byte and its letter */
-        const char *pair = shorts;
-        while (*pair != '\0' && (unsigned char)*pair != byte) {
-            pair += 2;
+        size_t length = escape_byte(byte, escape);
+        error = weft_bytes_append(out, text.data + plain, i - plain);
+        if (error == 0) {
+            error = weft_bytes_append(out, escape, length);
         }
-        if (byte != 0 && *pair != '\0') {
-            length = snprintf(escape, sizeof(escape), "\\%c", pair[1]);
-        } else {
-            length = snprintf(escape, sizeof(escape), "\\u%04x", byte);
-        }
-        put(json, text.data + plain, i - plain);
-        put(json, escape, (size_t)length);
         plain = i + 1;
     }
-    if (text.size > plain) {
-        put(json, text.data + plain, text.size - plain);
+    return error < 0 || text.size == plain ? error : weft_bytes_append(out, text.data + plain, text.size - plain);
+}
+
+static void put_quoted(struct weft_json *json, struct weft_slice text)
+{
+    put(json, "\"", 1);
+    if (json->error == 0) {
+        json->error = append_escaped(json->out, text);
     }
     put(json, "\"", 1);
+}
+
+int weft_json_escape(struct weft_bytes *out, struct weft_slice text)
+{
+    return weft_utf8_valid(text) ? append_escaped(out, text) : WEFT_ERR_INVALID;
 }
 
 void weft_json_start(struct weft_json *json, struct weft_bytes *out)
@@ -214,6 +229,65 @@ void weft_json_bool(struct weft_json *json, bool value)
 void weft_json_null(struct weft_json *json)
 {
     put_value(json, "null", 4);
+}
+
+void weft_json_splice(struct weft_json *json, struct weft_bytes *written)
+{
+    if (json->error != 0) {
+        return;
+    }
+    WEFT_ASSERT(written->size > 0 || in_array(json));
+    if (written->size > 0) {
+        before_value(json);
+        weft_bytes_move(json->out, written);
+        after_value(json);
+    }
+}
+
+static void put_members(struct weft_json *json, json_t *object)
+{
+    weft_json_object(json);
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        weft_json_key(json, json_object_iter_key(at));
+        weft_json_value(json, json_object_iter_value(at));
+    }
+    weft_json_object_end(json);
+}
+
+/* As deep as the reader lets a value be, or the writer: WEFT_JSON_DEPTH_MAX. */
+void weft_json_value(struct weft_json *json, json_t *value)
+{
+    if (json->error != 0) {
+        return;
+    }
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        put_members(json, value);
+        break;
+    case JSON_ARRAY:
+        weft_json_array(json);
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            weft_json_value(json, json_array_get(value, i));
+        }
+        weft_json_array_end(json);
+        break;
+    case JSON_STRING:
+        weft_json_string(json, weft_slice(json_string_value(value), json_string_length(value)));
+        break;
+    case JSON_INTEGER:
+        weft_json_int(json, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        weft_json_double(json, json_real_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        weft_json_bool(json, json_is_true(value));
+        break;
+    case JSON_NULL:
+        weft_json_null(json);
+        break;
+    }
 }
 
 /* -- reading -- */

@@ -39,6 +39,15 @@ void weft_json_double(struct weft_json *json, double value); /* fewest digits th
                                                                 WEFT_ERR_INVALID for NaN and infinities */
 void weft_json_bool(struct weft_json *json, bool value);
 void weft_json_null(struct weft_json *json);
+/* A value that was read, as it is: the order of members stays. */
+void weft_json_value(struct weft_json *json, json_t *value);
+/* Moves in JSON that was written elsewhere: one value, or in an array several with commas between them. The caller
+ * answers for it. Nothing is written for an empty queue, so only an array may take one. */
+void weft_json_splice(struct weft_json *json, struct weft_bytes *written);
+
+/* A text as it stands between the quotes of a string: for one that comes in pieces, each of whole characters.
+ * WEFT_ERR_INVALID if it is not UTF-8. */
+WEFT_MUST_USE int weft_json_escape(struct weft_bytes *out, struct weft_slice text);
 
 /* -- reading -- */
 

@@ -262,6 +262,57 @@ static void test_torture(void **state)
     }
 }
 
+/* What was read comes out as it was, its members in their order. */
+static void test_value(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"z\":[1,-2.5,1e300,true,false,null,\"a\\u0000\\n\xC3\xA9\"],\"a\":{\"c\":{},\"b\":[[]]}}";
+    json_t *value;
+    assert_int_equal(weft_json_parse(weft_slice_text(text), &value, NULL), 0);
+    struct weft_bytes out = {0};
+    struct weft_json json;
+    weft_json_start(&json, &out);
+    weft_json_value(&json, value);
+    assert_int_equal(weft_json_finish(&json), 0);
+    assert_string_equal(drain(&out),
+                        "{\"z\":[1,-2.5,1e+300,true,false,null,\"a\\u0000\\n\xC3\xA9\"],\"a\":{\"c\":{},\"b\":[[]]}}");
+    /* A tree that no longer fits in at the depth where it is wanted. */
+    weft_json_start(&json, &out);
+    for (int depth = 0; depth < WEFT_JSON_DEPTH_MAX - 2; depth++) {
+        weft_json_array(&json);
+    }
+    weft_json_value(&json, value);
+    assert_int_equal(weft_json_finish(&json), WEFT_ERR_TOO_LARGE);
+    weft_bytes_deinit(&out);
+    json_decref(value);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    struct weft_bytes out = {0}, text = {0}, items = {0}, none = {0};
+    assert_int_equal(weft_bytes_append(&text, "\"", 1), 0);
+    assert_int_equal(weft_json_escape(&text, WEFT_SLICE("say \"")), 0);
+    assert_int_equal(weft_json_escape(&text, WEFT_SLICE("")), 0);
+    assert_int_equal(weft_json_escape(&text, WEFT_SLICE("\n\xC3\xA9")), 0);
+    assert_int_equal(weft_json_escape(&text, WEFT_SLICE("\xC3")), WEFT_ERR_INVALID);
+    assert_int_equal(weft_bytes_append(&text, "\"", 1), 0);
+    assert_int_equal(weft_bytes_append(&items, "1,2", 3), 0);
+    struct weft_json json;
+    weft_json_start(&json, &out);
+    weft_json_array(&json);
+    weft_json_splice(&json, &none);
+    weft_json_splice(&json, &text);
+    weft_json_splice(&json, &items);
+    weft_json_splice(&json, &none);
+    weft_json_array_end(&json);
+    assert_int_equal(weft_json_finish(&json), 0);
+    assert_int_equal(text.size, 0);
+    assert_string_equal(drain(&out), "[\"say \\\"\\n\xC3\xA9\",1,2]");
+    weft_bytes_deinit(&out);
+}
+
 int main(void)
 {
     weft_json_setup(42);
@@ -270,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_doubles),      cmocka_unit_test(test_first_error_sticks),
         cmocka_unit_test(test_parse),        cmocka_unit_test(test_parse_says_where_and_never_what),
         cmocka_unit_test(test_parse_bounds), cmocka_unit_test(test_torture),
+        cmocka_unit_test(test_value),        cmocka_unit_test(test_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
