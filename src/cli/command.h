@@ -26,6 +26,8 @@ const struct weft_command *weft_command_near(const char *name); /* "did you mean
 
 int weft_up_run(int argc, char **argv);
 int weft_up_print_more(void);
+int weft_chat_run(int argc, char **argv);
+int weft_chat_print_more(void);
 int weft_version_run(int argc, char **argv);
 int weft_help_run(int argc, char **argv);
 

@@ -10,7 +10,7 @@
 static int said(void)
 {
     /* A closed pipe (`weft help | head`) is not worth a word; a full disk is a failure. */
-    return fflush(stdout) == 0 ? WEFT_EXIT_OK : WEFT_EXIT_FAILURE;
+    return fflush(stdout) == 0 && !ferror(stdout) ? WEFT_EXIT_OK : WEFT_EXIT_FAILURE;
 }
 
 static int list(void)

@@ -8,9 +8,10 @@
 
 #include "base/error.h"
 #include "cli/command.h"
-#include "cli/input.h"
 #include "cli/key.h"
-#include "cli/places.h"
+#include "cli/lock.h"
+#include "cli/models.h"
+#include "cli/settings.h"
 #include "cli/version.h"
 #include "crypto/secret.h"
 #include "host/address.h"
@@ -20,10 +21,10 @@
 #define PEM_MAX ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
 
 struct up {
-    struct weft_places places;
-    struct weft_input settings;
-    struct weft_config config;
+    struct weft_settings settings;
     struct weft_api_key key;
+    struct weft_lock lock;
+    struct weft_model_files models;
     struct weft_input certificate, certificate_key;
     struct weft_config_problem problem;
     struct weft_sys *sys;
@@ -32,8 +33,6 @@ struct up {
     int signals;
     int exit;
 };
-
-extern char **environ;
 
 static int say_problem(const char *text)
 {
@@ -67,21 +66,25 @@ static const char *grouped(size_t number, char out[32])
     return out;
 }
 
-static void say_listeners(const struct up *up)
+static void say_listeners(struct up *up)
 {
     static const char *const schemes[] = {
         [WEFT_CONFIG_TCP] = "http://", [WEFT_CONFIG_TLS] = "https://", [WEFT_CONFIG_UNIX] = "unix:"};
     for (size_t i = 0; i < weft_node_listeners(up->node); i++) {
         struct weft_config_listener listener = weft_node_listener(up->node, i);
         char address[WEFT_ADDRESS_PRINT_MAX];
-        printf("listening on %s%s\n", schemes[listener.scheme], weft_address_print(&listener.address, address));
+        char where[WEFT_ADDRESS_PRINT_MAX + 16];
+        (void)snprintf(where, sizeof(where), "%s%s", schemes[listener.scheme],
+                       weft_address_print(&listener.address, address)); /* fits */
+        printf("listening on %s\n", where);
+        weft_lock_add_address(&up->lock, where);
     }
 }
 
 static void say_limit(const struct up *up)
 {
     char holds[32], asked[32], files[32];
-    size_t max = weft_node_connections_max(up->node), wanted = (size_t)up->config.connections_max;
+    size_t max = weft_node_connections_max(up->node), wanted = (size_t)up->settings.config.connections_max;
     struct rlimit limit = {0};
     (void)getrlimit(RLIMIT_NOFILE, &limit); /* cannot fail for a limit that exists */
     if (max >= wanted) {
@@ -90,7 +93,7 @@ static void say_limit(const struct up *up)
         printf("holds up to %s connections: the limit of open files is %s%s. For the %s that are set, raise it "
                "(`ulimit -Hn`)\n",
                grouped(max, holds), grouped((size_t)limit.rlim_cur, files),
-               up->config.upstream_text.size > 0 ? ", and each may need one more for the upstream" : "",
+               up->settings.config.upstream_text.size > 0 ? ", and each may need one more for the upstream" : "",
                grouped(wanted, asked));
     }
 }
@@ -105,8 +108,8 @@ static void on_started(void *self, int status, const char *problem)
     }
     say_listeners(up);
     say_limit(up);
-    if (up->config.upstream_text.size > 0) {
-        printf("ready: /v1 is relayed to %s\n", up->config.upstream_text.data);
+    if (up->settings.config.upstream_text.size > 0) {
+        printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
     } else {
         printf("ready: no model yet, so /v1 lists none and answers the rest with 503; set upstream to relay\n");
     }
@@ -129,7 +132,7 @@ static void say_draining(struct up *up)
         char line[160];
         int size = snprintf(line, sizeof(line),
                             "weft: what is running is finished first, for at most %" PRId64 " s; again to end now",
-                            up->config.drain_timeout / WEFT_SECOND);
+                            up->settings.config.drain_timeout / WEFT_SECOND);
         struct weft_host *host = weft_sys_host(up->sys);
         host->ops->log(host, WEFT_LOG_INFO, weft_slice(line, (size_t)size));
     }
@@ -149,29 +152,10 @@ static void on_signal(void *self, int number)
 
 /* -- what it is told -- */
 
-static int load_settings(struct up *up, int argc, char **argv)
-{
-    struct weft_config_input input = {.argc = argc, .argv = argv, .envp = environ};
-    const char *home, *file;
-    weft_config_locate(&input, &home, &file);
-    int status = weft_places_find(&up->places, home, file, &up->problem);
-    if (status < 0) {
-        return status;
-    }
-    status =
-        weft_input_read(&up->settings, up->places.settings, "the settings file", WEFT_CONFIG_FILE_MAX, 0, &up->problem);
-    if (status < 0 && (status != WEFT_ERR_NOT_FOUND || up->places.settings_named)) {
-        return status;
-    }
-    input.file_name = up->places.settings;
-    input.file = weft_slice(up->settings.data, up->settings.size);
-    return weft_config_init(&up->config, &input, &up->problem);
-}
-
 static int load_secrets(struct up *up)
 {
-    const struct weft_config *config = &up->config;
-    int status = weft_key_take(&up->key, &up->config, &up->problem);
+    const struct weft_config *config = &up->settings.config;
+    int status = weft_key_take(&up->key, &up->settings.config, &up->problem);
     if (status == 0) {
         status = weft_config_check(config, up->key.size > 0, &up->problem);
     }
@@ -188,8 +172,8 @@ static int load_secrets(struct up *up)
 
 static bool is_pretty(const struct up *up)
 {
-    return up->config.log_format == WEFT_CONFIG_LOG_PRETTY ||
-           (up->config.log_format == WEFT_CONFIG_LOG_AUTO && isatty(STDERR_FILENO) == 1);
+    return up->settings.config.log_format == WEFT_CONFIG_LOG_PRETTY ||
+           (up->settings.config.log_format == WEFT_CONFIG_LOG_AUTO && isatty(STDERR_FILENO) == 1);
 }
 
 /* -- its life -- */
@@ -198,10 +182,10 @@ static int make_node(struct up *up)
 {
     struct weft_node_options options = {
         .host = weft_sys_host(up->sys),
-        .config = &up->config,
+        .config = &up->settings.config,
         .certificate = weft_slice(up->certificate.data, up->certificate.size),
         .certificate_key = weft_slice(up->certificate_key.data, up->certificate_key.size),
-        .state_folder = up->places.state,
+        .state_folder = up->settings.places.state,
         .version = weft_version,
         .journal_format = up->pretty ? WEFT_JOURNAL_PRETTY : WEFT_JOURNAL_JSON,
         .started = on_started,
@@ -242,18 +226,24 @@ static int run_node(struct up *up)
 
 int weft_up_run(int argc, char **argv)
 {
-    struct up up = {.exit = WEFT_EXIT_OK};
+    struct up up = {.exit = WEFT_EXIT_OK, .lock = {.descriptor = -1}};
     (void)umask(0077); /* what a node makes is its owner's only; cannot fail */
-    int status = load_settings(&up, argc, argv);
+    int status = weft_settings_read(&up.settings, argc, argv, &up.problem);
     if (status == 0) {
         status = load_secrets(&up);
     }
     if (status == 0) {
-        status = weft_places_make(&up.places, &up.problem);
+        status = weft_model_files_find(&up.models, &up.settings.config, &up.settings.places, &up.problem);
+    }
+    if (status == 0) {
+        status = weft_places_make(&up.settings.places, &up.problem);
+    }
+    if (status == 0) {
+        status = weft_lock_take(&up.lock, &up.settings.places, &up.problem);
     }
     if (status < 0) {
         (void)say_problem(up.problem.text);
-        up.exit = status == WEFT_ERR_MEMORY ? WEFT_EXIT_FAILURE : WEFT_EXIT_USAGE;
+        up.exit = status == WEFT_ERR_MEMORY || status == WEFT_ERR_BUSY ? WEFT_EXIT_FAILURE : WEFT_EXIT_USAGE;
     } else {
         up.pretty = is_pretty(&up);
         up.exit = run_node(&up);
@@ -263,8 +253,9 @@ int weft_up_run(int argc, char **argv)
     weft_secret_wipe(&up.key, sizeof(up.key));
     weft_input_deinit(&up.certificate_key);
     weft_input_deinit(&up.certificate);
-    weft_config_deinit(&up.config);
-    weft_input_deinit(&up.settings);
+    weft_lock_release(&up.lock);
+    weft_model_files_deinit(&up.models);
+    weft_settings_deinit(&up.settings);
     weft_bytes_trim();
     if (hangs) {
         _exit(up.exit); /* stdout was flushed when the node was ready */

@@ -144,6 +144,33 @@ class Refused(unittest.TestCase):
         os.chmod(self.home, 0o777)
         self.up("--listen", "tcp:127.0.0.1:0", code=2, says=f"chmod 700 {self.home}")
 
+    def models(self, *names):
+        folder = os.path.join(self.folder, "models")
+        os.makedirs(folder, exist_ok=True)
+        for name in names:
+            with open(os.path.join(folder, name), "wb"):
+                pass
+        return "--models-folder", folder
+
+    def test_a_model_that_is_not_there(self):
+        self.up("--model", "/nowhere/x.gguf", code=2, says=("/nowhere/x.gguf", "No such file"))
+        self.up("--model", self.folder, code=2, says="it is a folder; name the GGUF file in it")
+        self.up("--model", "smollm", code=2, says=("there is no model \"smollm\"", "holds none"))
+        self.assertFalse(os.path.exists(self.home))
+
+    def test_a_model_by_a_wrong_name_gets_the_nearest(self):
+        folder = self.models("SmolLM2-135M.gguf", "Qwen.gguf", "notes.txt", "big-00001-of-00002.gguf",
+                             "big-00002-of-00002.gguf")
+        self.up(*folder, "--model", "smolm2-135m", code=2,
+                says=("did you mean SmolLM2-135M?", "It holds Qwen, SmolLM2-135M, big-00001-of-00002."))
+
+    def test_several_models_and_none_named(self):
+        self.up(*self.models("a.gguf", "b.gguf"), code=2, says=("holds several models (a, b)", "--model NAME"))
+
+    def test_a_model_and_an_upstream(self):
+        self.up("--model", "a", "--upstream", "http://127.0.0.1:1", code=2, says="both set")
+        self.up("--model", "a", "--no-model", code=2, says="both set")
+
 
 class Started(unittest.TestCase):
     def test_it_says_where_it_listens_and_what_works(self):
@@ -197,15 +224,37 @@ class Started(unittest.TestCase):
             node.stop()
             self.assertFalse(os.path.exists(path))
 
-    def test_two_that_start_at_once_share_a_token(self):
+    def test_of_two_that_start_at_once_one_holds_the_home(self):
         for _ in range(5):
             with tempfile.TemporaryDirectory() as home:
                 both = [weft.Weft(env={"WEFT_HOME": home}).start() for _ in range(2)]
-                for node in both:
-                    node.wait_ready()
-                for node in both:
-                    node.stop()
-                self.assertEqual(os.listdir(home), ["owner.token"])
+                lines = [node.lines.next() for node in both]
+                holder = 0 if lines[0] else 1
+                self.assertIsNone(lines[1 - holder])
+                both[holder].wait_ready()
+                self.assertEqual(both[1 - holder].process.wait(weft.WAIT_S), 1)
+                both[holder].stop()
+                both[1 - holder]._give_up()
+                self.assertEqual(sorted(os.listdir(home)), ["owner.token", "weft.lock"])
+
+    def test_a_second_one_is_told_who_holds_the_home(self):
+        with tempfile.TemporaryDirectory() as home:
+            with weft.Weft(env={"WEFT_HOME": home}) as node:
+                second = subprocess.run([weft.binary_path(), "up", "--port", "0"], env={**os.environ, "WEFT_HOME": home},
+                                        capture_output=True, text=True, timeout=weft.WAIT_S)
+                self.assertEqual(second.returncode, 1)
+                self.assertIn(f"process {node.process.pid}, answering at http://127.0.0.1:{node.tcp_port}",
+                              second.stderr)
+                self.assertIn("--home FOLDER", second.stderr)
+            # However the holder ended, its lock went with it.
+            node = weft.Weft(env={"WEFT_HOME": home}).start().wait_ready()
+            try:
+                os.kill(node.process.pid, 9)
+                node.process.wait(weft.WAIT_S)
+                with weft.Weft(env={"WEFT_HOME": home}):
+                    pass
+            finally:
+                node._give_up()
 
     def test_the_xdg_places_are_used_without_a_home(self):
         with tempfile.TemporaryDirectory() as root:
