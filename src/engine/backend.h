@@ -17,15 +17,15 @@ struct weft_backend {
     char variant[WEFT_BACKEND_NAME_MAX];                         /* of the CPU library: "zen4" */
     struct weft_backend_device devices[WEFT_BACKEND_DEVICE_MAX]; /* beside the CPU */
     size_t device_count;
-    uint64_t memory_total, memory_available; /* the machine's */
+    uint64_t memory_total, memory_available; /* the machine's, or what its control group leaves of it */
 };
 
 /* Silences libllama's own log (it may hold content), then loads the back-ends. Once per process, before the sandbox. */
 WEFT_MUST_USE int weft_backend_load(struct weft_backend *backend, const struct weft_engine_options *options,
                                     char problem[WEFT_ENGINE_PROBLEM_MAX]);
 const char *weft_backend_llama_version(void);
-/* What libllama complained of while a model was loaded (its last error line, shortened, without paths); "" if nothing.
- */
+/* What libllama complained of while a model was loaded: its first error line (those after it only say that loading
+ * failed), shortened, plain ASCII, without paths; "" if nothing. */
 const char *weft_backend_complaint(void);
 /* From now on nothing of libllama's log is kept either: requests begin. */
 void weft_backend_mute(void);

@@ -1,7 +1,7 @@
 /* engine/guard.h - a limit of time on what a model's own program (its chat template) or a client's grammar may take.
  *
  * A template that loops cannot be stopped from outside its interpreter: when the time is over the process ends with
- * WEFT_ENGINE_EXIT_GUARD, and the node says what it was. */
+ * WEFT_ENGINE_EXIT_TEMPLATE, and the node says what it was. */
 #ifndef WEFT_ENGINE_GUARD_H
 #define WEFT_ENGINE_GUARD_H
 
@@ -10,8 +10,11 @@
 
 #define WEFT_GUARD_TEMPLATE_MS 10000
 
-/* Sets up the handlers (SIGALRM, libllama's abort, std::terminate); once, in main. */
+/* Sets up the handlers (the time's signal, libllama's abort); once, in main. */
 WEFT_MUST_USE int weft_guard_setup(void);
+/* The ends of a C++ exception that nobody catches: chat_shim.cpp has std::terminate call one of them. */
+_Noreturn void weft_guard_end_memory(void);
+_Noreturn void weft_guard_end_abort(void);
 /* Between these two the calling thread may take `ms` of its own CPU time. They do not nest. */
 void weft_guard_begin(uint32_t ms);
 void weft_guard_end(void);

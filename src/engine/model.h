@@ -15,6 +15,7 @@ struct ggml_threadpool;
 
 #define WEFT_MODEL_CONTEXT_DEFAULT 4096 /* tokens per slot, if the model allows as many */
 #define WEFT_MODEL_BATCH           512  /* rows of a step */
+#define WEFT_MODEL_OUTPUTS_MAX     64   /* rows of a step whose logits are asked for: libllama aborts past it */
 
 /* What a load will take, before it is tried. */
 struct weft_model_estimate {
@@ -60,14 +61,16 @@ void weft_model_free(struct weft_model *model);
 
 /* -- the vocabulary -- */
 
+#define WEFT_MODEL_TEXT_MAX ((size_t)64 * 1024 * 1024) /* bytes of one text; then WEFT_ERR_TOO_LARGE */
+
 /* Bytes of a token's text. `special`: also those of control tokens. Returns the size; more than `room` is
- * WEFT_ERR_TOO_LARGE. */
+ * WEFT_ERR_TOO_LARGE, an id that is none WEFT_ERR_INVALID. */
 WEFT_MUST_USE int weft_model_piece(const struct weft_model *model, int32_t token, bool special, char *buffer,
                                    size_t room);
 bool weft_model_ends(const struct weft_model *model, int32_t token); /* end of generation */
-/* Tokens of a text: *out is from base/mem. `specials`: begin-of-text is added where the model wants it, and special
- * tokens in the text are meant (only in templates and in prompts of /v1/completions; never in user content inside a
- * rendered template that does not escape: the template decides). */
+/* Tokens of a text: *out is from base/mem. `add_begin`: begin-of-text is added where the model wants it. `specials`:
+ * special tokens in the text are meant (only in templates and in prompts of /v1/completions; never in user content
+ * inside a rendered template that does not escape: the template decides). */
 WEFT_MUST_USE int weft_model_tokenize(const struct weft_model *model, struct weft_slice text, bool add_begin,
                                       bool specials, int32_t **out, size_t *count);
 

@@ -16,11 +16,13 @@ struct weft_engine_options {
     const char *variant;  /* a CPU variant by name ("haswell"); NULL: the best that runs here */
     int32_t slots;        /* answers at once */
     int32_t context;      /* tokens per slot; 0: the model's own, at most 4096 */
-    int32_t threads;      /* the share of this engine in the core budget; 0: all but none is refused */
-    int32_t gpu_layers;   /* -1: all that fit */
-    int64_t memory_max;   /* bytes this engine may use; 0: what the machine has available */
+    int32_t threads; /* the share of this engine in the core budget; 0: all that it may use (main fills in how many) */
+    int32_t gpu_layers; /* -1: all that fit */
+    int64_t memory_max; /* bytes this engine may use; 0: what the machine has available */
     enum weft_engine_sandbox sandbox;
     bool version, help;
+    bool sandbox_test; /* enter the sandbox, try what it must refuse, say it */
+    bool check;        /* load, say what happened, end */
 };
 
 /* Reads argv. On error says why in `problem` (one sentence with what to do). */
