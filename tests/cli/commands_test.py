@@ -3,8 +3,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,6 +45,26 @@ class Commands(unittest.TestCase):
             self.assertRegex(done.stdout, r"\Aweft \d+\.\d+\.\d+ \(\S[^)]*\)\n")
             for library in ("libuv", "llhttp", "nghttp2", "OpenSSL", "libsodium", "jansson", "libyaml"):
                 self.assertRegex(done.stdout, rf"{library} \d+\.\d+")
+
+    def version_beside(self, engine):
+        """What `weft version` says in a folder where weft-engine is this script, or is not there."""
+        with tempfile.TemporaryDirectory(prefix="weft-version-") as folder:
+            program = shutil.copy(weft.binary_path(), folder)
+            if engine:
+                path = os.path.join(folder, "weft-engine")
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(f"#!/bin/sh\n{engine}\n")
+                os.chmod(path, 0o755)
+            done = subprocess.run([program, "version"], capture_output=True, text=True, timeout=weft.WAIT_S)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.split("\n", 2)[2]
+
+    def test_version_asks_the_engine_beside_it(self):
+        self.assertEqual(self.version_beside('echo "$# $1"; echo CPU variant: none'), "1 --version\nCPU variant: none\n")
+
+    def test_version_says_that_the_engine_does_not_run(self):
+        self.assertRegex(self.version_beside(None), r"\Aweft-engine does not run \(not found\): .*`make run` builds it\.\n\Z")
+        self.assertRegex(self.version_beside("echo half; exit 1"), r"\Aweft-engine does not run \(.*\n\Z")
 
     def test_a_command_that_is_none_is_a_usage_error(self):
         for words, says in ((["upp"], "did you mean `weft up`"), (["help", "versoin"], "did you mean `weft version`"),
