@@ -1,12 +1,13 @@
 /* bench/bare.c - libllama with nothing around it: how fast could an engine be?
  *
- *   bench_bare [--model FILE] [--backends FOLDER] [--threads N] [--context N] [--tokens N] [--batch N] <PROMPTS
+ *   bench_bare [--model FILE] [--backends FOLDER] [--threads N] [--streams N] [--prompt N] [--tokens N] [--context N]
+ *              [--batch N]
  *
- * PROMPTS has a line of token ids for each stream. All streams begin at once and each gets exactly --tokens tokens, the
- * likeliest each time: a step decodes one token of every stream that has its prompt behind it, and fills the rest of
- * the batch with prompts in their order. Prints one line of JSON: `rate` in tokens per second over all streams from the
- * start to the last token, `ttft_ms` of each stream, `gap_ms_max`, the longest wait between two tokens of one stream.
- */
+ * All streams begin at once, each with a prompt of its own of --prompt tokens, and each gets exactly --tokens tokens,
+ * the likeliest each time: a step decodes one token of every stream that has its prompt behind it, and fills the rest
+ * of the batch with prompts in their order. Prints one line of JSON: `rate` in tokens per second over all streams from
+ * the start to the last token, `ttft_ms` of each stream, `gap_ms_max`, the longest wait between two tokens of one
+ * stream. */
 #include "bench.h"
 
 #include <llama.h>
@@ -14,12 +15,9 @@
 #include <string.h>
 
 #define STREAMS_MAX 64
-#define PROMPT_MAX  32768
-#define LINE_MAX    (PROMPT_MAX * 8)
 
 struct stream {
-    llama_token *prompt;
-    int prompt_size, prompt_read;
+    int prompt_read;
     llama_token next;
     int generated;
     int logits_at; /* in this step's batch, or -1 */
@@ -28,7 +26,7 @@ struct stream {
 
 struct bare {
     const char *model_path, *backends;
-    int threads, context, tokens, batch_size;
+    int threads, prompt_size, tokens, context, batch_size;
     struct stream streams[STREAMS_MAX];
     int count;
     struct llama_model *model;
@@ -40,75 +38,59 @@ struct bare {
 _Noreturn static void usage(const char *why)
 {
     fprintf(stderr,
-            "bench_bare: %s\nusage: bench_bare [--model FILE] [--backends FOLDER] [--threads N] [--context N] "
-            "[--tokens N] [--batch N] <PROMPTS\n",
+            "bench_bare: %s\nusage: bench_bare [--model FILE] [--backends FOLDER] [--threads N] [--streams N] "
+            "[--prompt N] [--tokens N] [--context N] [--batch N]\n",
             why);
     exit(2);
 }
 
-static int number(const char *text)
+static int number(const char *text, int max)
 {
     char *end;
     long value = strtol(text, &end, 10);
-    if (*end || end == text || value < 1 || value > 1 << 20) {
-        usage("a number is from 1 to 1048576");
+    if (*end || end == text || value < 1 || value > max) {
+        usage("a number is out of its range");
     }
     return (int)value;
 }
 
 static void read_flags(struct bare *bare, int argc, char **argv)
 {
+    const struct {
+        const char *flag;
+        const char **text;
+        int *number;
+        int max;
+    } flags[] = {
+        {"--model", &bare->model_path, NULL, 0},         {"--backends", &bare->backends, NULL, 0},
+        {"--threads", NULL, &bare->threads, 512},        {"--streams", NULL, &bare->count, STREAMS_MAX},
+        {"--prompt", NULL, &bare->prompt_size, 1 << 20}, {"--tokens", NULL, &bare->tokens, 1 << 20},
+        {"--context", NULL, &bare->context, 1 << 20},    {"--batch", NULL, &bare->batch_size, 1 << 16},
+    };
     for (int i = 1; i < argc; i += 2) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (!value) {
-            usage("each flag has a value");
+        size_t known = sizeof(flags) / sizeof(flags[0]), at = 0;
+        while (at < known && strcmp(argv[i], flags[at].flag) != 0) {
+            at++;
         }
-        if (strcmp(argv[i], "--model") == 0) {
-            bare->model_path = value;
-        } else if (strcmp(argv[i], "--backends") == 0) {
-            bare->backends = value;
-        } else if (strcmp(argv[i], "--threads") == 0) {
-            bare->threads = number(value);
-        } else if (strcmp(argv[i], "--context") == 0) {
-            bare->context = number(value);
-        } else if (strcmp(argv[i], "--tokens") == 0) {
-            bare->tokens = number(value);
-        } else if (strcmp(argv[i], "--batch") == 0) {
-            bare->batch_size = number(value);
+        if (at == known || i + 1 == argc) {
+            usage("no such flag, or one without its value");
+        }
+        if (flags[at].text) {
+            *flags[at].text = argv[i + 1];
         } else {
-            usage("no such flag");
+            *flags[at].number = number(argv[i + 1], flags[at].max);
         }
+    }
+    if (bare->prompt_size + bare->tokens > bare->context) {
+        usage("--prompt and --tokens do not fit in --context");
     }
 }
 
-static void read_prompts(struct bare *bare)
+/* Ordinary tokens without a pattern; no two streams have the same, so that none is spared another's work. */
+static llama_token prompt_token(const struct bare *bare, int stream, int position)
 {
-    static char line[LINE_MAX];
-    static llama_token ids[PROMPT_MAX];
-    while (fgets(line, sizeof(line), stdin)) {
-        int count = 0;
-        char *end;
-        for (char *at = line; count < PROMPT_MAX; at = end) {
-            long id = strtol(at, &end, 10);
-            if (end == at) {
-                break;
-            }
-            ids[count++] = (llama_token)id;
-        }
-        if (count == 0 || count + bare->tokens > bare->context || bare->count == STREAMS_MAX) {
-            usage("a prompt is empty, or does not fit --context with its answer, or is one too many");
-        }
-        struct stream *stream = &bare->streams[bare->count++];
-        stream->prompt_size = count;
-        stream->prompt = calloc((size_t)count, sizeof(*ids));
-        if (!stream->prompt) {
-            bench_fail("memory");
-        }
-        memcpy(stream->prompt, ids, (size_t)count * sizeof(*ids));
-    }
-    if (bare->count == 0) {
-        usage("there is no prompt on the standard input");
-    }
+    uint64_t mixed = ((uint64_t)stream * 1000003 + (uint64_t)position + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (llama_token)(mixed >> 33) % (bare->vocabulary / 2) + bare->vocabulary / 4;
 }
 
 static void say_nothing(enum ggml_log_level level, const char *text, void *user)
@@ -161,16 +143,16 @@ static void fill(struct bare *bare)
         stream->logits_at = -1;
         if (stream->generated > 0 && stream->generated < bare->tokens && batch->n_tokens < bare->batch_size) {
             stream->logits_at = batch->n_tokens;
-            add(batch, stream->next, stream->prompt_size + stream->generated - 1, i, true);
+            add(batch, stream->next, bare->prompt_size + stream->generated - 1, i, true);
         }
     }
     for (int i = 0; i < bare->count; i++) {
         struct stream *stream = &bare->streams[i];
-        while (stream->prompt_read < stream->prompt_size && batch->n_tokens < bare->batch_size) {
+        while (stream->prompt_read < bare->prompt_size && batch->n_tokens < bare->batch_size) {
             int at = stream->prompt_read++;
-            bool last = stream->prompt_read == stream->prompt_size;
+            bool last = stream->prompt_read == bare->prompt_size;
             stream->logits_at = last ? batch->n_tokens : -1;
-            add(batch, stream->prompt[at], at, i, last);
+            add(batch, prompt_token(bare, i, at), at, i, last);
         }
     }
 }
@@ -216,7 +198,7 @@ static void step(struct bare *bare)
 static void warm_up(struct bare *bare)
 {
     bare->batch.n_tokens = 0;
-    add(&bare->batch, bare->streams[0].prompt[0], 0, 0, true);
+    add(&bare->batch, prompt_token(bare, 0, 0), 0, 0, true);
     decode(bare);
     llama_memory_clear(llama_get_memory(bare->context_of_model), true);
 }
@@ -245,12 +227,13 @@ int main(int argc, char **argv)
         .model_path = "models/SmolLM2-135M-Instruct-Q4_1.gguf",
         .backends = ".llama/lib",
         .threads = 2,
-        .context = 4096,
+        .count = 1,
+        .prompt_size = 90,
         .tokens = 64,
+        .context = 1024,
         .batch_size = 512,
     };
     read_flags(&bare, argc, argv);
-    read_prompts(&bare);
     load(&bare);
     warm_up(&bare);
     uint64_t start_ns = bench_now_ns();
@@ -265,8 +248,5 @@ int main(int argc, char **argv)
     llama_batch_free(bare.batch);
     llama_free(bare.context_of_model);
     llama_model_free(bare.model);
-    for (int i = 0; i < bare.count; i++) {
-        free(bare.streams[i].prompt);
-    }
     return 0;
 }
