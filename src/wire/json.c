@@ -272,7 +272,7 @@ void weft_json_value(struct weft_json *json, json_t *value)
         weft_json_array_end(json);
         break;
     case JSON_STRING:
-        weft_json_string(json, weft_slice(json_string_value(value), json_string_length(value)));
+        weft_json_string(json, weft_json_slice(value));
         break;
     case JSON_INTEGER:
         weft_json_int(json, json_integer_value(value));
@@ -393,4 +393,15 @@ int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_probl
         .column = error.column > 0 ? error.column : 0,
     };
     return WEFT_ERR_INVALID;
+}
+
+struct weft_slice weft_json_slice(const json_t *value)
+{
+    return json_is_string(value) ? weft_slice(json_string_value(value), json_string_length(value))
+                                 : (struct weft_slice){0};
+}
+
+bool weft_json_is(const json_t *value, const char *text)
+{
+    return json_is_string(value) && weft_slice_equal(weft_json_slice(value), weft_slice_text(text));
 }

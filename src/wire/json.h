@@ -65,4 +65,9 @@ void weft_json_setup(uint64_t hash_seed);
  * NUL: use json_string_length(). On error *out is NULL; `problem` may be NULL. Free *out with json_decref(). */
 WEFT_MUST_USE int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_problem *problem);
 
+/* The text of a string; NULL data for anything else, NULL too. It holds as long as the value. */
+struct weft_slice weft_json_slice(const json_t *value);
+/* Is it a string, and this one? */
+bool weft_json_is(const json_t *value, const char *text);
+
 #endif

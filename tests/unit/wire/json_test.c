@@ -288,6 +288,23 @@ static void test_value(void **state)
     json_decref(value);
 }
 
+static void test_texts(void **state)
+{
+    (void)state;
+    json_t *value;
+    assert_int_equal(weft_json_parse(WEFT_SLICE("[\"a\\u0000b\",\"\",1]"), &value, NULL), 0);
+    struct weft_slice text = weft_json_slice(json_array_get(value, 0));
+    assert_int_equal(text.size, 3);
+    assert_memory_equal(text.data, "a\0b", 3);
+    assert_false(weft_json_is(json_array_get(value, 0), "a"));
+    assert_true(weft_json_is(json_array_get(value, 1), ""));
+    assert_non_null(weft_json_slice(json_array_get(value, 1)).data);
+    assert_null(weft_json_slice(json_array_get(value, 2)).data);
+    assert_false(weft_json_is(json_array_get(value, 2), ""));
+    assert_false(weft_json_is(NULL, ""));
+    json_decref(value);
+}
+
 static void test_pieces(void **state)
 {
     (void)state;
@@ -322,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_parse),        cmocka_unit_test(test_parse_says_where_and_never_what),
         cmocka_unit_test(test_parse_bounds), cmocka_unit_test(test_torture),
         cmocka_unit_test(test_value),        cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
