@@ -519,7 +519,7 @@ static void check_chat(struct reading *reading, const json_t *body, const char *
 {
     const struct weft_chat_request *chat = &reading->out->chat;
     bool messages = chat->messages.size > 0;
-    bool other = json_object_get(body, alternative) != NULL;
+    bool other = json_object_get(body, alternative);
     need(reading, messages || other, "messages", "is missing");
     need(reading, !(messages && other), alternative, "cannot stand beside 'messages'");
     static const char *const with_messages[] = {
@@ -546,7 +546,7 @@ static void check_generate(struct reading *reading, const json_t *body)
     struct weft_request *out = reading->out;
     check_chat(reading, body, "prompt");
     check_constraint(reading);
-    need(reading, json_object_get(body, "seed") != NULL, "seed", "is missing: whoever asks first draws it");
+    need(reading, json_object_get(body, "seed"), "seed", "is missing: whoever asks first draws it");
     need(reading, out->max_tokens > 0 || out->echo, "max_tokens", "is 0: only 'echo' makes sense of that");
     need(reading, !out->resumes || out->from == out->choices, "resume", "must have one array of ids per choice");
     out->from = 0;
@@ -559,7 +559,7 @@ static void check_score(struct reading *reading, const json_t *body)
     need(reading, out->prompt.count > 1, "ids", "must have at least two ids");
     need(reading, out->from > 0, "from", "is missing");
     need(reading, out->from < out->prompt.count, "from", "lies behind the last id");
-    need(reading, json_object_get(body, "seed") != NULL, "seed", "is missing");
+    need(reading, json_object_get(body, "seed"), "seed", "is missing");
 }
 
 static void check(struct reading *reading, const json_t *body)
@@ -580,7 +580,7 @@ static void check(struct reading *reading, const json_t *body)
         check_constraint(reading);
         break;
     case WEFT_REQUEST_DETOKENIZE:
-        need(reading, json_object_get(body, "ids") != NULL, "ids", "is missing");
+        need(reading, json_object_get(body, "ids"), "ids", "is missing");
         break;
     }
 }
