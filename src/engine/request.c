@@ -301,7 +301,7 @@ static void read_max_tokens(struct reading *reading, const json_t *value)
 static void read_stop(struct reading *reading, const json_t *value)
 {
     size_t count = json_array_size(value);
-    if (!json_is_array(value) || count > WEFT_TEXT_STOPS_MAX) {
+    if (!json_is_array(value) || count > WEFT_REQUEST_STOPS_MAX) {
         fail(reading, WEFT_ERR_INVALID, "must be an array of at most 16 texts");
         return;
     }

@@ -11,7 +11,8 @@
 
 #define WEFT_REQUEST_PROBLEM_MAX 160
 #define WEFT_REQUEST_INPUTS_MAX  2048 /* of one /embed */
-#define WEFT_REQUEST_CALL_ID_MAX 64   /* bytes of `call_ids` */
+#define WEFT_REQUEST_STOPS_MAX   16
+#define WEFT_REQUEST_CALL_ID_MAX 64 /* bytes of `call_ids` */
 
 enum weft_request_kind {
     WEFT_REQUEST_GENERATE,

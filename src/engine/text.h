@@ -6,7 +6,7 @@
 
 #include "base/types.h"
 
-#define WEFT_TEXT_STOPS_MAX 16
+#define WEFT_TEXT_STOPS_MAX 24   /* a client's 16 and a template's own */
 #define WEFT_TEXT_STOP_MAX  1024 /* bytes of one */
 
 struct weft_text;

@@ -1,0 +1,135 @@
+/* engine/prompt.c - what a model reads before it answers, and what its answer must fit. */
+#include "engine/prompt.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "engine/grammar.h"
+#include "engine/guard.h"
+
+/* Answers what a request brought about, in words that came with the error. Returns the error. */
+static int refuse(struct weft_errand *errand, int error, const char *code, const char *problem)
+{
+    switch (error) {
+    case WEFT_ERR_INVALID:
+    case WEFT_ERR_TOO_LARGE:
+    case WEFT_ERR_UNSUPPORTED:
+        weft_errand_refuse(errand,
+                           &(const struct weft_errand_problem){.status = 400, .code = code, .message = problem});
+        break;
+    default:
+        weft_errand_fail(errand, error);
+    }
+    return error;
+}
+
+void weft_prompt_deinit(struct weft_prompt *prompt)
+{
+    weft_free(prompt->tokens);
+    weft_chat_prompt_free(prompt->chat);
+    *prompt = (struct weft_prompt){0};
+}
+
+static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
+                    bool specials)
+{
+    int error = weft_model_tokenize(errand->desk->model, text, begin, specials, &prompt->tokens, &prompt->count);
+    if (error < 0) {
+        weft_prompt_deinit(prompt);
+        return refuse(errand, error, "invalid_request", "The text is too long to be turned into tokens.");
+    }
+    prompt->ids = prompt->tokens;
+    return 0;
+}
+
+int weft_prompt_text(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
+                     bool specials)
+{
+    *prompt = (struct weft_prompt){0};
+    return tokenize(prompt, errand, text, begin, specials);
+}
+
+int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, const struct weft_request_text *given)
+{
+    *prompt = (struct weft_prompt){.ids = given->ids, .count = given->count};
+    return given->ids ? 0 : tokenize(prompt, errand, given->text, true, true);
+}
+
+int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
+{
+    char problem[WEFT_CHAT_PROBLEM_MAX] = "";
+    *prompt = (struct weft_prompt){0};
+    weft_guard_begin(WEFT_GUARD_TEMPLATE_MS);
+    int error = weft_chat_render(errand->desk->model->chat, &errand->request.chat, &prompt->chat, problem);
+    weft_guard_end();
+    if (error < 0) {
+        return refuse(errand, error, "invalid_messages", problem);
+    }
+    return tokenize(prompt, errand, weft_chat_prompt_text(prompt->chat), true, true);
+}
+
+/* -- grammars -- */
+
+/* Does it compile? The computing thread makes its own of each choice, and has no words for what is wrong. */
+static int check(const struct weft_errand *errand, const struct weft_job_grammar *made)
+{
+    const struct weft_grammar_options options = {
+        .vocab = errand->desk->model->vocab,
+        .text = made->text,
+        .lazy = made->lazy,
+        .trigger_patterns = made->patterns,
+        .trigger_pattern_count = made->pattern_count,
+        .trigger_tokens = made->tokens,
+        .trigger_token_count = made->token_count,
+    };
+    struct weft_grammar *grammar;
+    int error = weft_grammar_new(&grammar, &options);
+    if (error == 0) {
+        weft_grammar_free(grammar);
+    }
+    return error;
+}
+
+static int take_chat(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_job_grammar *out)
+{
+    struct weft_slice text = weft_chat_prompt_grammar(prompt->chat);
+    if (text.size == 0) {
+        return 0;
+    }
+    out->text = weft_arena_copy(&errand->arena, text).data;
+    out->lazy = weft_chat_prompt_grammar_lazy(prompt->chat);
+    out->pattern_count = weft_chat_prompt_patterns(prompt->chat, &out->patterns);
+    out->token_count = weft_chat_prompt_tokens(prompt->chat, &out->tokens);
+    return out->text ? 0 : WEFT_ERR_MEMORY;
+}
+
+int weft_prompt_grammar(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_job_grammar *out)
+{
+    const struct weft_chat_request *request = &errand->request.chat;
+    char problem[WEFT_CHAT_PROBLEM_MAX] = "";
+    int error = 0;
+    *out = (struct weft_job_grammar){0};
+    if (!prompt->chat && request->schema.size > 0) {
+        weft_guard_begin(WEFT_GUARD_TEMPLATE_MS); /* a schema may be made to take forever, too */
+        error = weft_chat_schema(request->schema, &prompt->chat, problem);
+        weft_guard_end();
+        if (error < 0) {
+            weft_prompt_deinit(prompt);
+            return refuse(errand, error, "invalid_schema", problem);
+        }
+    }
+    if (prompt->chat) {
+        error = take_chat(prompt, errand, out);
+    } else if (request->grammar.size > 0) {
+        out->text = request->grammar.data; /* with a NUL behind it */
+    }
+    if (error == 0 && out->text) {
+        error = check(errand, out);
+    }
+    if (error < 0) {
+        weft_prompt_deinit(prompt);
+        return refuse(errand, error, "invalid_grammar",
+                      request->grammar.size > 0 ? "The grammar is no GBNF that can be compiled, or is too large."
+                                                : "The schema or the tools make no grammar that can be compiled.");
+    }
+    return 0;
+}
