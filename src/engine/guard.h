@@ -15,6 +15,8 @@ WEFT_MUST_USE int weft_guard_setup(void);
 /* The ends of a C++ exception that nobody catches: chat_shim.cpp has std::terminate call one of them. */
 _Noreturn void weft_guard_end_memory(void);
 _Noreturn void weft_guard_end_abort(void);
+/* The end of a call that the sandbox does not allow, by its number. */
+_Noreturn void weft_guard_end_sandbox(int call);
 /* Between these two the calling thread may take `ms` of its own CPU time. They do not nest. */
 void weft_guard_begin(uint32_t ms);
 void weft_guard_end(void);

@@ -26,6 +26,9 @@ struct weft_model_estimate {
     int32_t context_tokens, slots;
 };
 
+/* "1.0 GB: 0.1 model + 0.8 context of 8 slots x 4096 tokens + 0.1 work". */
+void weft_model_estimate_say(const struct weft_model_estimate *estimate, char *text, size_t size);
+
 struct weft_model {
     struct llama_model *llama;
     struct llama_context *context;

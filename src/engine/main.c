@@ -1,0 +1,111 @@
+/* engine/main.c - weft-engine: the order of things at start. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "engine/backend.h"
+#include "engine/commit.h"
+#include "engine/guard.h"
+#include "engine/model.h"
+#include "engine/options.h"
+#include "engine/sandbox.h"
+#include "sys/sys.h"
+
+/* What the parts of a start share. */
+struct engine {
+    struct weft_engine_options options;
+    struct weft_sys *sys;
+    struct weft_backend backend;
+    char sandbox_level[WEFT_SANDBOX_LEVEL_MAX];
+    char problem[WEFT_ENGINE_PROBLEM_MAX];
+};
+
+static int refused(const struct engine *engine, int status)
+{
+    (void)fprintf(stderr, "weft-engine: %s\n", engine->problem);
+    return status;
+}
+
+static int say_version(const struct engine *engine)
+{
+    (void)printf("weft-engine %s (%s)\nlibllama v%s\nCPU variant: %s\n", WEFT_VERSION, WEFT_COMMIT,
+                 weft_backend_llama_version(), engine->backend.variant);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int test_sandbox(const struct engine *engine)
+{
+    char report[WEFT_SANDBOX_REPORT_MAX] = "";
+    int allowed = weft_sandbox_try(&engine->options, report, sizeof(report));
+    (void)printf("%ssandbox: %s\n", report, engine->sandbox_level);
+    return fflush(stdout) == 0 && allowed == 0 ? 0 : 1;
+}
+
+/* Loads, says what it is, and ends. */
+static int check(struct engine *engine)
+{
+    struct weft_model_progress progress = {0};
+    struct weft_model *model = NULL;
+    if (weft_model_load(&model, &engine->options, &engine->backend, &progress, engine->problem) < 0) {
+        return refused(engine, 1);
+    }
+    char memory[WEFT_ENGINE_PROBLEM_MAX];
+    weft_model_estimate_say(&model->estimate, memory, sizeof(memory));
+    (void)printf("loaded: %s, %d tokens in its vocabulary, trained for %d\nmemory: %s\nsandbox: %s\n",
+                 model->description, model->vocabulary, model->trained_tokens, memory, engine->sandbox_level);
+    weft_model_free(model);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+/* The socket is the node's to give. */
+static int serve(struct engine *engine)
+{
+    (void)snprintf(
+        engine->problem, sizeof(engine->problem),
+        "There is no socket to serve on: weft starts this program by itself. To look at a model, add --check; "
+        "weft-engine --help says more.");
+    return refused(engine, WEFT_ENGINE_EXIT_USAGE);
+}
+
+static int run(struct engine *engine)
+{
+    if (engine->options.threads == 0) { /* before the sandbox: it asks the system */
+        struct weft_host *host = weft_sys_host(engine->sys);
+        engine->options.threads = (int32_t)host->ops->cores(host);
+    }
+    if (weft_backend_load(&engine->backend, &engine->options, engine->problem) < 0) {
+        return refused(engine, 1);
+    }
+    if (engine->options.version) {
+        return say_version(engine);
+    }
+    if (weft_sandbox_enter(&engine->options, &engine->backend, engine->sandbox_level, engine->problem) < 0) {
+        return refused(engine, WEFT_ENGINE_EXIT_SANDBOX);
+    }
+    if (engine->options.sandbox_test) {
+        return test_sandbox(engine);
+    }
+    return engine->options.check ? check(engine) : serve(engine);
+}
+
+int main(int argc, char **argv)
+{
+    static struct engine engine;
+    if (weft_engine_options_read(&engine.options, argc, argv, engine.problem) < 0) {
+        return refused(&engine, WEFT_ENGINE_EXIT_USAGE);
+    }
+    if (engine.options.help) {
+        (void)fputs(weft_engine_options_help(), stdout);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    int status = weft_guard_setup();
+    if (status == 0) {
+        status = weft_sys_new(&engine.sys); /* core dumps are off from here on */
+    }
+    if (status < 0) {
+        (void)snprintf(engine.problem, sizeof(engine.problem), "The engine cannot start: %s.", weft_error_text(status));
+        return refused(&engine, status == WEFT_ERR_MEMORY ? WEFT_ENGINE_EXIT_MEMORY : 1);
+    }
+    status = run(&engine);
+    (void)weft_sys_free(engine.sys); /* nothing of it is under way */
+    return status;
+}
