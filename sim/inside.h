@@ -26,9 +26,12 @@ struct weft_world_host {
     bool poked;          /* its guest's turn is due */
     size_t sockets_max;
     unsigned dials_to_fail;
+    size_t cores;
     bool deaf, spoils;
     int read_status, write_status;
     struct weft_world_file files[WEFT_WORLD_FILES_MAX];
+    const struct weft_program *programs[WEFT_WORLD_PROGRAMS_MAX];
+    size_t program_count;
     size_t log_used;
     char log[WEFT_WORLD_LOG_MAX + 1];
 };
@@ -105,13 +108,26 @@ struct weft_job {
     char data[WEFT_WORLD_FILE_MAX];
 };
 
+/* A child, from its start until its parent has heard of its end. */
+struct weft_process {
+    struct weft_world_host *host; /* the parent's; NULL: not in use */
+    const struct weft_program *program;
+    const struct weft_process_user *user; /* NULL: disowned */
+    void *self;
+    int64_t id;
+    struct weft_timer notice; /* its parent hears of its end */
+    int code, signal;
+    bool ended;
+};
+
 struct weft_world {
     struct weft_random random;
     struct weft_timers timers;
     weft_time now;
     bool calm;
     struct weft_transcript *transcript;
-    unsigned link_count; /* ever made */
+    unsigned link_count;    /* ever made */
+    unsigned process_count; /* ever started */
     uint16_t next_port;
     size_t host_count, name_count, swallow_count;
     struct weft_world_host hosts[WEFT_WORLD_HOSTS_MAX];
@@ -119,6 +135,7 @@ struct weft_world {
     struct weft_world_name names[WEFT_WORLD_NAMES_MAX];
     struct weft_address swallows[WEFT_WORLD_SWALLOWS_MAX];
     struct weft_job jobs[WEFT_WORLD_JOBS_MAX];
+    struct weft_process processes[WEFT_WORLD_PROCESSES_MAX];
     struct weft_link links[WEFT_WORLD_LINKS_MAX];
 };
 
@@ -138,5 +155,15 @@ int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *
 void weft_network_close(struct weft_socket *socket, bool reset);
 int weft_network_dial(struct weft_host *host, const struct weft_address *address, const struct weft_socket_user *user,
                       void *self, struct weft_socket **out);
+/* Two ends that are connected from the beginning; neither is attached. WEFT_ERR_FULL if there is no link left. */
+int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other, struct weft_socket *ends[2]);
+
+/* process.c */
+void weft_processes_init(struct weft_world *world);
+int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
+                       void *self, struct weft_process **out, struct weft_socket **socket);
+void weft_process_kill(struct weft_process *process, bool now);
+void weft_process_disown(struct weft_process *process);
+int64_t weft_process_id(const struct weft_process *process);
 
 #endif

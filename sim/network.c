@@ -245,6 +245,23 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
     return 0;
 }
 
+int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other, struct weft_socket *ends[2])
+{
+    struct weft_link *link = link_new(one->world);
+    if (!link) {
+        return WEFT_ERR_FULL;
+    }
+    struct weft_world_host *hosts[2] = {one, other};
+    for (int end = 0; end < 2; end++) {
+        ends[end] = &link->ends[end];
+        ends[end]->host = hosts[end];
+        ends[end]->state = WEFT_END_OPEN;
+    }
+    weft_transcript_note(one->world->transcript, one->world->now, "%s and %s: link %u", one->name, other->name,
+                         link->number);
+    return 0;
+}
+
 static bool swallowed(const struct weft_world *world, const struct weft_address *address)
 {
     for (size_t i = 0; i < world->swallow_count; i++) {

@@ -14,8 +14,10 @@
 #define LONG_DELAY  ((uint64_t)80 * 1000)               /* ... but one in LONG_ONE_IN up to this */
 #define LONG_ONE_IN 16
 #define SOCKETS_MAX 1000
+#define CORES       4
 #define IDLE_TURNS  100 /* in a row at one moment: then the guest spins */
-#define TIMERS_MAX  (2 * 2 * WEFT_WORLD_LINKS_MAX + WEFT_WORLD_LISTENERS_MAX + WEFT_WORLD_JOBS_MAX)
+#define TIMERS_MAX                                                                                                     \
+    (2 * 2 * WEFT_WORLD_LINKS_MAX + WEFT_WORLD_LISTENERS_MAX + WEFT_WORLD_JOBS_MAX + WEFT_WORLD_PROCESSES_MAX)
 
 struct weft_world_host *weft_world_host_of(struct weft_host *host)
 {
@@ -61,6 +63,11 @@ static void host_log(struct weft_host *host, enum weft_log_level level, struct w
 static size_t host_sockets_max(struct weft_host *host)
 {
     return weft_world_host_of(host)->sockets_max;
+}
+
+static size_t host_cores(struct weft_host *host)
+{
+    return weft_world_host_of(host)->cores;
 }
 
 /* -- later -- */
@@ -238,6 +245,11 @@ static const struct weft_host_ops ops = {
     .resolve = host_resolve,
     .read_file = host_read_file,
     .write_file = host_write_file,
+    .spawn = weft_process_spawn,
+    .kill = weft_process_kill,
+    .disown = weft_process_disown,
+    .process_id = weft_process_id,
+    .cores = host_cores,
 };
 
 /* -- the world -- */
@@ -264,6 +276,7 @@ int weft_world_new(struct weft_world **out, const struct weft_world_options *opt
         weft_timer_init(&world->jobs[i].timer, on_job);
     }
     weft_network_init(world);
+    weft_processes_init(world);
     return 0;
 }
 
@@ -302,6 +315,7 @@ struct weft_host *weft_world_host(struct weft_world *world, const char *name)
     host->name = name;
     host->deadline = WEFT_NEVER;
     host->sockets_max = SOCKETS_MAX;
+    host->cores = CORES;
     return &host->host;
 }
 
@@ -320,6 +334,11 @@ void weft_world_poke(struct weft_host *host)
 void weft_world_set_sockets_max(struct weft_host *host, size_t sockets)
 {
     weft_world_host_of(host)->sockets_max = sockets;
+}
+
+void weft_world_set_cores(struct weft_host *host, size_t cores)
+{
+    weft_world_host_of(host)->cores = cores;
 }
 
 const char *weft_world_log(const struct weft_host *host)

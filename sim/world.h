@@ -19,6 +19,8 @@
 #define WEFT_WORLD_FILE_MAX      ((size_t)4096)
 #define WEFT_WORLD_NAMES_MAX     16
 #define WEFT_WORLD_JOBS_MAX      64                  /* files and names that are being looked up: then WEFT_ERR_FULL */
+#define WEFT_WORLD_PROGRAMS_MAX  4                   /* of a host */
+#define WEFT_WORLD_PROCESSES_MAX 16                  /* children at once: then WEFT_ERR_FULL */
 #define WEFT_WORLD_LOG_MAX       ((size_t)64 * 1024) /* kept of a host's log: its end */
 
 struct weft_world;
@@ -71,6 +73,30 @@ void weft_world_trouble(struct weft_host *host, bool deaf, bool spoils);
 /* Says that no more will be written, and reads on: what a host's operations cannot do. */
 void weft_world_shut(struct weft_socket *socket);
 size_t weft_world_links(const struct weft_world *world); /* connections with at least one open end */
+
+/* -- processes -- */
+
+#define WEFT_WORLD_KILLED 9 /* the signal that nothing can refuse */
+
+/* What a host can start. Its children are played by whoever registers it, as a guest of a host of their own. */
+struct weft_program {
+    const char *path;
+    int status;             /* what starting it ends with: 0, or an error */
+    struct weft_host *host; /* where the children's ends of the sockets are */
+    /* A child begins; `socket` is its end. It may end it here and now. */
+    void (*started)(void *self, struct weft_process *process, const struct weft_spawn *spawn,
+                    struct weft_socket *socket);
+    /* It is asked to end, or `now` is gone: its socket must be closed, and nothing more done with `process`. */
+    void (*killed)(void *self, struct weft_process *process, bool now);
+    void *self;
+};
+
+/* The program and its path must outlive the world. What is not registered is WEFT_ERR_NOT_FOUND. */
+void weft_world_add_program(struct weft_host *host, const struct weft_program *program);
+/* The child ends; whoever plays it closes its socket, and does nothing more with `process`. */
+void weft_world_exit(struct weft_process *process, int code, int signal);
+size_t weft_world_processes(const struct weft_host *host);       /* children of this host that have not ended */
+void weft_world_set_cores(struct weft_host *host, size_t cores); /* 4 at first */
 
 /* -- time -- */
 
