@@ -76,6 +76,7 @@ static void start_carrier(struct weft_connection *c, bool h2)
         .owner = {.self = c, .request = on_request, .refused = on_refused, .touched = on_touched},
         .scheme = c->options.tls ? WEFT_SLICE("https") : WEFT_SLICE("http"),
         .body_max = c->options.body_max,
+        .trusted = c->options.trusted,
     };
     int error;
     c->h2 = h2;
@@ -329,7 +330,7 @@ static void on_flush(struct weft_task *task)
     }
     set_reading(c);
     set_timer(c);
-    if (!c->accepted && c->carrier && weft_carrier_can_ask(c->carrier)) {
+    if (!c->accepted && c->options.user->usable && c->carrier && weft_carrier_can_ask(c->carrier)) {
         c->options.user->usable(c->options.self, c);
     }
 }
@@ -368,11 +369,11 @@ free_connection:
     return error;
 }
 
-int weft_connection_accept(struct weft_connection **out, const struct weft_connection_options *options,
-                           struct weft_socket *socket)
+static int take(struct weft_connection **out, const struct weft_connection_options *options, bool accepted,
+                struct weft_socket *socket)
 {
     const struct weft_host_ops *host = options->loop->host->ops;
-    int error = connection_new(out, options, true);
+    int error = connection_new(out, options, accepted);
     if (error < 0) {
         host->close(socket, true);
         return error;
@@ -383,6 +384,22 @@ int weft_connection_accept(struct weft_connection **out, const struct weft_conne
     host->attach(socket, &socket_user, c);
     touch(c);
     return 0;
+}
+
+int weft_connection_accept(struct weft_connection **out, const struct weft_connection_options *options,
+                           struct weft_socket *socket)
+{
+    return take(out, options, true, socket);
+}
+
+int weft_connection_adopt(struct weft_connection **out, const struct weft_connection_options *options,
+                          struct weft_socket *socket)
+{
+    int error = take(out, options, false, socket);
+    if (error == 0 && !options->tls) {
+        start_carrier(*out, options->h2);
+    }
+    return error;
 }
 
 int weft_connection_dial(struct weft_connection **out, const struct weft_connection_options *options,

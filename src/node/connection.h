@@ -16,7 +16,8 @@ struct weft_connection_user {
     void (*request)(void *self, struct weft_connection *connection, struct weft_exchange *exchange);
     /* Accepted: the carrier refused a request (see weft_carrier_owner). Dialled: NULL. */
     void (*refused)(void *self, int status, const char *why);
-    /* Dialled: after every flush in which it can carry exchanges; the user may ask, and asks again which it can. */
+    /* Dialled: after every flush in which it can carry exchanges; the user may ask, and asks again which it can. NULL
+     * for a user who asks only when he has something to ask. */
     void (*usable)(void *self, struct weft_connection *connection);
     /* It is over and will be freed when this returns: 0, or why it failed. `phrase` says more, or is NULL. */
     void (*closed)(void *self, struct weft_connection *connection, int why, const char *phrase);
@@ -30,6 +31,7 @@ struct weft_connection_options {
     size_t body_max;              /* accepted: of request bodies */
     bool local;                   /* accepted: over a Unix socket */
     bool h2;                      /* dialled, plain: HTTP/2 with prior knowledge */
+    bool trusted;                 /* its peer is our own: see weft_carrier_options */
     const char *name;             /* dialled, TLS: the server's name */
 };
 
@@ -38,6 +40,10 @@ WEFT_MUST_USE int weft_connection_accept(struct weft_connection **out, const str
                                          struct weft_socket *socket);
 WEFT_MUST_USE int weft_connection_dial(struct weft_connection **out, const struct weft_connection_options *options,
                                        const struct weft_address *address);
+/* As if dialled, over a socket that is connected already. The socket is the connection's from then on, also when this
+ * fails. */
+WEFT_MUST_USE int weft_connection_adopt(struct weft_connection **out, const struct weft_connection_options *options,
+                                        struct weft_socket *socket);
 /* At once, without `closed`: for the end of a node. */
 void weft_connection_free(struct weft_connection *connection);
 

@@ -10,7 +10,7 @@
 #include "node/loop.h"
 #include "node/relay.h"
 
-#define WEFT_MODELS_MAX         16
+#define WEFT_MODELS_MAX         WEFT_CONFIG_MODELS_MAX
 #define WEFT_MODEL_NAME_MAX     128
 #define WEFT_MODEL_PROBLEM_MAX  512
 #define WEFT_MODEL_RESTARTS_MAX 5 /* deaths in a row, none of which came after a minute of service: then given up */
@@ -24,6 +24,8 @@ enum weft_model_state {
     WEFT_MODEL_READY,
     WEFT_MODEL_FAILED, /* given up: `problem` says why; a new start of the node tries again */
 };
+#define WEFT_MODEL_STATES 4
+const char *weft_model_state_name(enum weft_model_state state); /* "ready" */
 
 /* What one of its models is at, and what its engine says of itself. */
 struct weft_model_info {
@@ -33,6 +35,7 @@ struct weft_model_info {
     const char *problem;
     int64_t process;  /* of the engine, or 0 */
     uint32_t starts;  /* how often it was started */
+    uint32_t deaths;  /* how often it ended without being told to */
     int64_t loaded_s; /* wall clock, seconds since 1970; 0 before */
     /* once ready */
     int32_t slots, context_tokens, trained_tokens, threads;
@@ -48,6 +51,8 @@ struct weft_models;
 struct weft_models_user {
     /* Something changed about model `index`: its state, its progress. */
     void (*changed)(void *self, size_t index);
+    /* After weft_models_stop(): no engine is left. */
+    void (*stopped)(void *self);
 };
 
 struct weft_models_options {
@@ -61,11 +66,15 @@ struct weft_models_options {
     void *self;
 };
 
-/* WEFT_ERR_EXISTS if two files have the same name. Starts nothing yet. On error *out is NULL. */
+/* WEFT_ERR_EXISTS if two files have the same name, WEFT_ERR_INVALID if one has a name that cannot be told. Starts
+ * nothing yet. On error *out is NULL. */
 WEFT_MUST_USE int weft_models_new(struct weft_models **out, const struct weft_models_options *options,
                                   char problem[WEFT_MODEL_PROBLEM_MAX]);
 void weft_models_start(struct weft_models *models);
-/* Ends the engines. */
+/* Asks the engines to end, kills those that take longer than WEFT_RUNNER_PARTING, then calls `stopped`: later, always.
+ */
+void weft_models_stop(struct weft_models *models);
+/* Ends the engines at once. */
 void weft_models_free(struct weft_models *models);
 
 size_t weft_models_count(const struct weft_models *models);

@@ -1,0 +1,64 @@
+/* sim/child.h - weft-engine, played: processes that a node starts, load as a script says, and answer or die.
+ *
+ * What a request to /generate gets is said in its target, `?do=WHAT&n=N`:
+ *   frames  N tokens, one every few milliseconds, then finish, usage and end (the default)
+ *   flood   N tokens as fast as they are taken, then the same
+ *   cut     N tokens, then the answer ends without an end
+ *   error   N tokens, then an error frame
+ *   die     N tokens, then the process is killed
+ *   stall   N tokens, then nothing, until whoever asks gives up
+ *   refuse  400, with the engine's JSON
+ *   babble  what is no frame */
+#ifndef WEFT_SIM_CHILD_H
+#define WEFT_SIM_CHILD_H
+
+#include "node/connection.h"
+#include "sim/world.h"
+
+#define WEFT_CHILD_PROGRAM  "/bin/weft-engine"
+#define WEFT_CHILDREN_MAX   4 /* at once */
+#define WEFT_CHILD_ARGS_MAX 512
+#define WEFT_CHILD_BODY_MAX 1024
+#define WEFT_CHILD_GAP      (5 * WEFT_MS) /* between two tokens */
+
+/* How those that start from now on go. */
+struct weft_child_script {
+    weft_time loads;     /* how long they load */
+    const char *refuses; /* what they say instead of being ready; NULL: they load */
+    weft_time lives;     /* they end after this by themselves; 0: they do not */
+    int code, signal;    /* ... so */
+    bool mute;           /* they answer nothing */
+    bool stubborn;       /* they do not end when their socket is closed */
+};
+
+struct weft_children;
+
+struct weft_child {
+    struct weft_children *all;
+    struct weft_process *process; /* NULL: not in use */
+    struct weft_connection *connection;
+    struct weft_child_script script;
+    weft_time began;
+    struct weft_timer end;
+};
+
+struct weft_children {
+    struct weft_loop loop;
+    struct weft_world *world;
+    struct weft_program program;
+    struct weft_child_script script;
+    struct weft_child at[WEFT_CHILDREN_MAX];
+    size_t started, asked, cancelled;
+    char arguments[WEFT_CHILD_ARGS_MAX]; /* of the last one, a blank before each */
+    char body[WEFT_CHILD_BODY_MAX];      /* of the last request to /generate */
+};
+
+/* From now on `parent` can start WEFT_CHILD_PROGRAM; `host` is where its processes are. */
+void weft_children_start(struct weft_children *children, struct weft_world *world, struct weft_host *host,
+                         struct weft_host *parent);
+/* Those that still live are ended. */
+void weft_children_end(struct weft_children *children);
+/* The one whose place this is dies, as by `signal`. */
+void weft_child_die(struct weft_child *child, int signal);
+
+#endif

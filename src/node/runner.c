@@ -1,0 +1,344 @@
+/* node/runner.c - one engine process, from its start to its end. */
+#include "node/runner.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "node/connection.h"
+#include "node/native.h"
+#include "wire/engine_exit.h"
+
+#define MESSAGE_MAX 512 /* bytes of what a refusing engine says */
+
+enum runner_state {
+    RUNNER_LOADING, /* it is asked how far it is */
+    RUNNER_LOADED,  /* it is asked what it is */
+    RUNNER_READY,   /* it is asked whether it lives */
+    RUNNER_ENDING,  /* its process or its connection is gone, or was told to go */
+};
+
+struct weft_runner {
+    struct weft_loop *loop;
+    const struct weft_runner_user *user;
+    void *self;
+    struct weft_process *process;       /* NULL: ended */
+    struct weft_connection *connection; /* NULL: closed */
+    struct weft_native *question;       /* one at a time, or NULL */
+    struct weft_timer timer;            /* the next question, or the end of patience */
+    struct weft_task over;              /* process and connection are gone */
+    weft_time asked;                    /* the question was */
+    enum runner_state state;
+    bool silent; /* it was ended for not answering */
+    int code, signal;
+};
+
+/* -- why one ended -- */
+
+/* The numbers that mean the same wherever Weft runs, but for the two last, which are Linux's. */
+enum {
+    HUNG_UP = 1,
+    INTERRUPTED = 2,
+    ILLEGAL = 4,
+    ABORTED = 6,
+    ARITHMETIC = 8,
+    KILLED = 9,
+    SEGMENT = 11,
+    TERMINATED = 15
+};
+enum { BUS = 7, FORBIDDEN_CALL = 31 };
+
+static const char *signal_text(int signal)
+{
+    switch (signal) {
+    case KILLED:
+        return "was killed";
+    case TERMINATED:
+    case INTERRUPTED:
+    case HUNG_UP:
+        return "was asked to end by somebody else";
+    case FORBIDDEN_CALL:
+        return "did what its sandbox does not allow";
+    case SEGMENT:
+    case BUS:
+    case ILLEGAL:
+    case ARITHMETIC:
+    case ABORTED:
+        return "crashed";
+    default:
+        return "was ended";
+    }
+}
+
+static const char *code_text(int code)
+{
+    switch (code) {
+    case 0:
+        return "ended without being asked to";
+    case WEFT_ENGINE_EXIT_USAGE:
+        return "did not understand how it was started; weft and weft-engine must be of the same build";
+    case WEFT_ENGINE_EXIT_TEMPLATE:
+        return "ended itself, as a chat template or grammar took too long";
+    case WEFT_ENGINE_EXIT_ABORT:
+        return "ended itself on a fault inside libllama";
+    case WEFT_ENGINE_EXIT_SANDBOX:
+        return "did what its sandbox does not allow";
+    case WEFT_ENGINE_EXIT_MEMORY:
+        return "ran out of memory";
+    default:
+        return "ended with an error";
+    }
+}
+
+void weft_runner_why(int code, int signal, char why[WEFT_RUNNER_WHY_MAX])
+{
+    const char *text = signal ? signal_text(signal) : code_text(code);
+    (void)snprintf(why, WEFT_RUNNER_WHY_MAX, "%s (%s %d)", text, signal ? "signal" : "exit code",
+                   signal ? signal : code); /* fits */
+}
+
+/* -- the end -- */
+
+static void look_whether_over(struct weft_runner *runner)
+{
+    if (!runner->process && !runner->connection) {
+        weft_turn_add(&runner->loop->turn, &runner->over);
+    }
+}
+
+static void on_over(struct weft_task *task)
+{
+    struct weft_runner *runner = WEFT_CONTAINER(task, struct weft_runner, over);
+    char why[WEFT_RUNNER_WHY_MAX];
+    if (runner->silent) {
+        (void)snprintf(why, sizeof(why), "did not answer for %d s and was killed",
+                       (int)(WEFT_RUNNER_SILENCE / WEFT_SECOND)); /* fits */
+    } else {
+        weft_runner_why(runner->code, runner->signal, why);
+    }
+    runner->user->ended(runner->self, why);
+}
+
+static void stop_asking(struct weft_runner *runner)
+{
+    if (runner->question) {
+        weft_native_cancel(runner->question);
+        runner->question = NULL;
+    }
+}
+
+/* What is left of it gets a little time to go by itself. */
+static void part(struct weft_runner *runner)
+{
+    if (runner->state != RUNNER_ENDING) {
+        runner->state = RUNNER_ENDING;
+        stop_asking(runner);
+        weft_timer_set(&runner->loop->timers, &runner->timer, runner->loop->turn.now + WEFT_RUNNER_PARTING);
+    }
+    look_whether_over(runner);
+}
+
+static void close_connection(struct weft_runner *runner)
+{
+    weft_connection_free(runner->connection);
+    runner->connection = NULL;
+}
+
+void weft_runner_stop(struct weft_runner *runner)
+{
+    stop_asking(runner);
+    close_connection(runner);
+    part(runner);
+}
+
+/* From the host: in its turn, the connection tells what it has received to the end. */
+static void on_exited(void *self, int code, int signal)
+{
+    struct weft_runner *runner = self;
+    runner->process = NULL;
+    runner->code = code;
+    runner->signal = signal;
+    part(runner);
+}
+
+static const struct weft_process_user process_user = {.exited = on_exited};
+
+static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
+{
+    struct weft_runner *runner = self;
+    (void)connection, (void)why, (void)phrase; /* what its process says on its end tells more */
+    runner->connection = NULL;
+    part(runner);
+}
+
+static const struct weft_connection_user connection_user = {.closed = on_closed};
+
+/* -- questions -- */
+
+static void set_timer(struct weft_runner *runner)
+{
+    weft_time wait = runner->state == RUNNER_READY ? WEFT_RUNNER_WATCH : WEFT_RUNNER_POLL;
+    weft_timer_set(&runner->loop->timers, &runner->timer, runner->loop->turn.now + wait);
+}
+
+static void read_load(struct weft_runner *runner, const json_t *load)
+{
+    const char *state = json_string_value(json_object_get(load, "state"));
+    const char *message = json_string_value(json_object_get(load, "message"));
+    double progress = json_number_value(json_object_get(load, "progress"));
+    if (state && strcmp(state, "ready") == 0) {
+        runner->state = RUNNER_LOADED;
+    } else if (state && strcmp(state, "failed") == 0) {
+        char said[MESSAGE_MAX];
+        (void)snprintf(said, sizeof(said), "%s", message ? message : "The engine does not say why."); /* may be cut */
+        runner->user->refused(runner->self, said);
+        weft_runner_stop(runner);
+    } else {
+        runner->user->loading(runner->self, progress < 0 ? 0 : progress > 1 ? 1 : progress);
+    }
+}
+
+static void on_answer(void *self, struct weft_slice body)
+{
+    struct weft_runner *runner = self;
+    json_t *json;
+    if (weft_json_parse(body, &json, NULL) < 0) {
+        return; /* it is asked again */
+    }
+    if (runner->state == RUNNER_LOADING) {
+        read_load(runner, json);
+    } else if (runner->state == RUNNER_LOADED) {
+        runner->state = RUNNER_READY;
+        runner->user->ready(runner->self, json);
+    }
+    json_decref(json);
+}
+
+static void on_question_ended(void *self, const struct weft_native_problem *problem)
+{
+    struct weft_runner *runner = self;
+    (void)problem; /* the connection's end, or the process's, comes too; else it is asked again */
+    runner->question = NULL;
+    if (runner->state != RUNNER_ENDING) {
+        set_timer(runner);
+    }
+}
+
+static const struct weft_native_user question_user = {.answer = on_answer, .ended = on_question_ended};
+
+static void ask(struct weft_runner *runner)
+{
+    struct weft_native_options options = {
+        .loop = runner->loop,
+        .path = runner->state == RUNNER_LOADED ? WEFT_SLICE("/info") : WEFT_SLICE("/load"),
+        .user = &question_user,
+        .self = runner,
+    };
+    runner->asked = runner->loop->turn.now;
+    int error = weft_runner_target(runner, &options.target);
+    error = error < 0 ? error : weft_native_start(&runner->question, &options);
+    if (error < 0) {
+        runner->question = NULL; /* out of memory, or the link is full: it is asked again */
+    }
+    set_timer(runner);
+}
+
+static void on_timer(struct weft_timer *timer)
+{
+    struct weft_runner *runner = WEFT_CONTAINER(timer, struct weft_runner, timer);
+    if (runner->state == RUNNER_ENDING) {
+        if (runner->process) {
+            runner->loop->host->ops->kill(runner->process, true);
+        }
+        close_connection(runner);
+        look_whether_over(runner);
+    } else if (!runner->question) {
+        ask(runner);
+    } else if (runner->loop->turn.now - runner->asked >= WEFT_RUNNER_SILENCE) {
+        runner->silent = true;
+        runner->loop->host->ops->kill(runner->process, true);
+        part(runner);
+    } else {
+        set_timer(runner);
+    }
+}
+
+static int take(void *self, struct weft_exchange *exchange)
+{
+    const struct weft_runner *runner = self;
+    struct weft_carrier *carrier = runner->connection ? weft_connection_carrier(runner->connection) : NULL;
+    if (!carrier) {
+        return WEFT_ERR_CLOSED;
+    }
+    return weft_carrier_can_ask(carrier) ? weft_carrier_ask(carrier, exchange) : WEFT_ERR_FULL;
+}
+
+int weft_runner_target(struct weft_runner *runner, struct weft_relay_target *target)
+{
+    *target = (struct weft_relay_target){
+        .ask = take, .self = runner, .scheme = WEFT_SLICE("http"), .authority = WEFT_SLICE("engine")};
+    return runner->state == RUNNER_ENDING ? WEFT_ERR_CLOSED : 0;
+}
+
+/* -- the beginning -- */
+
+int weft_runner_new(struct weft_runner **out, struct weft_loop *loop, const struct weft_spawn *spawn,
+                    const struct weft_runner_user *user, void *self)
+{
+    struct weft_socket *socket;
+    struct weft_runner *runner = *out = weft_zalloc(sizeof(*runner));
+    if (!runner) {
+        return WEFT_ERR_MEMORY;
+    }
+    runner->loop = loop;
+    runner->user = user;
+    runner->self = self;
+    weft_timer_init(&runner->timer, on_timer);
+    weft_task_init(&runner->over, on_over);
+    int error = weft_timers_reserve(&loop->timers);
+    if (error < 0) {
+        goto free_runner;
+    }
+    error = loop->host->ops->spawn(loop->host, spawn, &process_user, runner, &runner->process, &socket);
+    if (error < 0) {
+        goto release_timer;
+    }
+    const struct weft_connection_options options = {
+        .loop = loop, .user = &connection_user, .self = runner, .h2 = true, .trusted = true};
+    error = weft_connection_adopt(&runner->connection, &options, socket);
+    if (error < 0) {
+        goto disown;
+    }
+    set_timer(runner);
+    return 0;
+
+disown:
+    loop->host->ops->disown(runner->process);
+release_timer:
+    weft_timers_release(&loop->timers);
+free_runner:
+    weft_free(runner);
+    *out = NULL;
+    return error;
+}
+
+void weft_runner_free(struct weft_runner *runner)
+{
+    if (!runner) {
+        return;
+    }
+    stop_asking(runner);
+    weft_connection_free(runner->connection);
+    if (runner->process) {
+        runner->loop->host->ops->disown(runner->process);
+    }
+    weft_task_remove(&runner->over);
+    weft_timer_clear(&runner->loop->timers, &runner->timer);
+    weft_timers_release(&runner->loop->timers);
+    weft_free(runner);
+}
+
+int64_t weft_runner_process(const struct weft_runner *runner)
+{
+    return runner->process ? runner->loop->host->ops->process_id(runner->process) : 0;
+}

@@ -1,0 +1,47 @@
+/* node/runner.h - one engine process, from its start to its end: what it is at, and the requests to it.
+ *
+ * It is asked how it is while it loads, and now and then later: one that no longer answers is ended. Whatever brings
+ * its end about, requests that run on it fail at once, and its user hears why. */
+#ifndef WEFT_NODE_RUNNER_H
+#define WEFT_NODE_RUNNER_H
+
+#include "node/loop.h"
+#include "node/relay.h"
+#include "wire/json.h"
+
+#define WEFT_RUNNER_POLL    (100 * WEFT_MS)    /* how often one that loads is asked how far it is */
+#define WEFT_RUNNER_WATCH   (5 * WEFT_SECOND)  /* how often one that is ready is asked whether it lives */
+#define WEFT_RUNNER_SILENCE (60 * WEFT_SECOND) /* no answer to that: it is ended */
+#define WEFT_RUNNER_PARTING                                                                                            \
+    (2 * WEFT_SECOND) /* what one gets to end by itself, its socket closed: then it is killed                          \
+                       */
+#define WEFT_RUNNER_WHY_MAX 192
+
+struct weft_runner;
+
+/* All of them from the turn. */
+struct weft_runner_user {
+    void (*loading)(void *self, double progress);  /* 0..1 */
+    void (*ready)(void *self, const json_t *info); /* what GET /info said; valid during the call */
+    /* It cannot load this model, and another one could not either. The runner is stopping. */
+    void (*refused)(void *self, const char *message);
+    /* The last call: the runner is to be freed. `why`: what became of it, as in "the engine WHY". */
+    void (*ended)(void *self, const char *why);
+};
+
+/* Starts the process. On error *out is NULL and nothing is called: see struct weft_host_ops for what `spawn` says. */
+WEFT_MUST_USE int weft_runner_new(struct weft_runner **out, struct weft_loop *loop, const struct weft_spawn *spawn,
+                                  const struct weft_runner_user *user, void *self);
+/* Ends it at once if it still lives. NULL is fine. */
+void weft_runner_free(struct weft_runner *runner);
+/* Closes its socket, which asks it to end; `ended` comes. */
+void weft_runner_stop(struct weft_runner *runner);
+
+int64_t weft_runner_process(const struct weft_runner *runner); /* 0 when it has ended */
+/* Where requests to it go; holds for this turn. WEFT_ERR_CLOSED when it is ending. */
+WEFT_MUST_USE int weft_runner_target(struct weft_runner *runner, struct weft_relay_target *target);
+
+/* What an exit code or signal says, into `why`: "was killed (signal 9)". */
+void weft_runner_why(int code, int signal, char why[WEFT_RUNNER_WHY_MAX]);
+
+#endif
