@@ -175,22 +175,29 @@ bool weft_errand_fits(struct weft_errand *errand, size_t prompt, uint64_t answer
     }
     char has[WEFT_ERRAND_NUMBER_MAX], may[WEFT_ERRAND_NUMBER_MAX], holds[WEFT_ERRAND_NUMBER_MAX];
     char message[WEFT_ERRAND_MESSAGE_MAX];
+    const char *plural = prompt == 1 ? "" : "s";
     weft_errand_number(has, prompt);
     weft_errand_number(may, answer_max);
     weft_errand_number(holds, context);
-    if (answer_max > 0) {
+    if (answer_max == 0) {
         (void)snprintf(message, sizeof(message),
-                       "The prompt has %s tokens and the answer may take %s, but this model's context holds %s. "
-                       "Shorten the prompt, or errand for fewer tokens.",
-                       has, may, holds);
+                       "The input has %s token%s, but this model's context holds %s. Shorten it.", has, plural, holds);
+    } else if (prompt >= context) {
+        (void)snprintf(message, sizeof(message),
+                       "The prompt has %s token%s, but this model's context holds %s, and the answer needs room in it "
+                       "too. Shorten the prompt.",
+                       has, plural, holds);
     } else {
         (void)snprintf(message, sizeof(message),
-                       "The input has %s tokens, but this model's context holds %s. Shorten it.", has, holds);
+                       "The prompt has %s token%s and the answer may take %s, but this model's context holds %s. "
+                       "Shorten the prompt, or ask for fewer tokens.",
+                       has, plural, may, holds);
     }
     weft_errand_refuse(errand, &(const struct weft_errand_problem){.status = 400,
                                                                    .code = "context_overflow",
                                                                    .message = message,
                                                                    .numbers = {{"prompt_tokens", (int64_t)prompt},
+                                                                               {"answer_tokens", (int64_t)answer_max},
                                                                                {"context_tokens", (int64_t)context}}});
     return false;
 }

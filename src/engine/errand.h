@@ -83,7 +83,7 @@ struct weft_errand_problem {
     struct {
         const char *name;
         int64_t value;
-    } numbers[2]; /* those that the message names; a NULL name ends them */
+    } numbers[3]; /* those that the message names; a NULL name ends them */
 };
 
 void weft_errand_refuse(struct weft_errand *errand, const struct weft_errand_problem *problem);

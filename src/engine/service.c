@@ -170,6 +170,11 @@ int weft_service_new(struct weft_service **out, const struct weft_service_option
                                            .closed = on_closed,
                                            .self = service};
     int error = weft_pipe_new(&service->pipe, &pipe);
+    if (error == 0 && options->problem) {
+        fail_load(&service->desk, WEFT_ERR_UNSUPPORTED, options->problem);
+        service->desk.code = "engine_failed";
+        return 0;
+    }
     if (error == 0 && pthread_create(&service->loader, NULL, load, service) != 0) {
         error = WEFT_ERR_MEMORY; /* no thread is left to us */
     }

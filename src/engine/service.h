@@ -18,6 +18,7 @@ struct weft_service_options {
     const struct weft_engine_options *engine;
     const struct weft_backend *backend;
     const char *sandbox_level;
+    const char *problem;       /* NULL, or why there is no sense in loading: then the model has failed already */
     void (*poke)(void *self);  /* thread-safe: runs the guest's turn soon */
     void (*ended)(void *self); /* the socket is closed: the node has gone */
     void *self;
