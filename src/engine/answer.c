@@ -112,12 +112,8 @@ static int write_error(struct weft_bytes *out, uint16_t status, const char *code
 
 static bool is_last(const struct weft_event *event)
 {
-    for (const struct weft_event *later = event->next; later; later = later->next) {
-        if (later->job == event->job && later->kind == WEFT_EVENT_FINISH && later->choice == event->choice) {
-            return true;
-        }
-    }
-    return false;
+    const struct weft_event *next = event->next;
+    return next && next->kind == WEFT_EVENT_FINISH && next->job == event->job && next->choice == event->choice;
 }
 
 static int write_token(struct weft_answer *answer, const struct weft_event *event, struct weft_bytes *out)

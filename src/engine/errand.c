@@ -112,6 +112,11 @@ void weft_errand_refuse(struct weft_errand *errand, const struct weft_errand_pro
     answer(errand, problem->status, &text, error);
 }
 
+static void refuse(struct weft_errand *errand, const char *code, const char *message)
+{
+    weft_errand_refuse(errand, &(const struct weft_errand_problem){.status = 400, .code = code, .message = message});
+}
+
 /* -- jobs -- */
 
 int weft_errand_submit(struct weft_errand *errand)
@@ -125,6 +130,15 @@ int weft_errand_submit(struct weft_errand *errand)
                                .code = "full",
                                .message = "This model has as many requests waiting as it takes. Try again soon.",
                                .retry_s = WEFT_ERRAND_RETRY_S});
+    } else if (error == WEFT_ERR_UNSUPPORTED) {
+        refuse(errand, "unsupported",
+               errand->desk->model->embeds ? "This model was made for embeddings: it can answer nothing else."
+                                           : "This model does not do that.");
+    } else if (error == WEFT_ERR_INVALID || error == WEFT_ERR_TOO_LARGE) {
+        /* All else was checked when the request was read. */
+        refuse(errand, "invalid_grammar",
+               "The grammar cannot be compiled: it is no GBNF, or too large. One that was made from a schema or from "
+               "tools asks for too much: make those simpler.");
     } else if (error < 0) {
         weft_errand_fail(errand, error);
     } else {
@@ -169,7 +183,11 @@ void weft_errand_number(char text[WEFT_ERRAND_NUMBER_MAX], uint64_t number)
 
 bool weft_errand_fits(struct weft_errand *errand, size_t prompt, uint64_t answer_max)
 {
-    uint64_t context = (uint64_t)errand->desk->model->context_tokens;
+    const struct weft_model *model = errand->desk->model;
+    uint64_t context = (uint64_t)model->context_tokens;
+    if (model->embeds && context > WEFT_MODEL_BATCH) {
+        context = WEFT_MODEL_BATCH; /* such a model sees its text at once */
+    }
     if (prompt + answer_max <= context) {
         return true;
     }
@@ -241,8 +259,7 @@ static void begin(struct weft_errand *errand)
     char problem[WEFT_REQUEST_PROBLEM_MAX] = "";
     int error = strcmp(errand->route->method, "POST") == 0 ? read_body(errand, problem) : 0;
     if (error == WEFT_ERR_INVALID || error == WEFT_ERR_TOO_LARGE) {
-        weft_errand_refuse(
-            errand, &(const struct weft_errand_problem){.status = 400, .code = "invalid_request", .message = problem});
+        refuse(errand, "invalid_request", problem);
     } else if (error < 0) {
         weft_errand_fail(errand, error);
     } else {

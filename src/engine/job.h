@@ -64,7 +64,7 @@ struct weft_job {
 enum weft_event_kind {
     WEFT_EVENT_PROGRESS, /* waiting or prefill: about once a second, and when a phase begins */
     WEFT_EVENT_TOKEN,
-    WEFT_EVENT_FINISH, /* of one choice */
+    WEFT_EVENT_FINISH, /* of one choice: right behind its last token, in the same batch */
     WEFT_EVENT_SCORE,  /* one position */
     WEFT_EVENT_VECTOR, /* an embedding */
     WEFT_EVENT_DONE,   /* the last of a job: `status` 0 or WEFT_ERR_*; the job is the service's again */

@@ -3,8 +3,6 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "engine/grammar.h"
-#include "engine/guard.h"
 
 /* Answers what a request brought about, in words that came with the error. Returns the error. */
 static int refuse(struct weft_errand *errand, int error, const char *code, const char *problem)
@@ -58,9 +56,7 @@ int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
 {
     char problem[WEFT_CHAT_PROBLEM_MAX] = "";
     *prompt = (struct weft_prompt){0};
-    weft_guard_begin(WEFT_GUARD_TEMPLATE_MS);
     int error = weft_chat_render(errand->desk->model->chat, &errand->request.chat, &prompt->chat, problem);
-    weft_guard_end();
     if (error < 0) {
         return refuse(errand, error, "invalid_messages", problem);
     }
@@ -68,26 +64,6 @@ int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
 }
 
 /* -- grammars -- */
-
-/* Does it compile? The computing thread makes its own of each choice, and has no words for what is wrong. */
-static int check(const struct weft_errand *errand, const struct weft_job_grammar *made)
-{
-    const struct weft_grammar_options options = {
-        .vocab = errand->desk->model->vocab,
-        .text = made->text,
-        .lazy = made->lazy,
-        .trigger_patterns = made->patterns,
-        .trigger_pattern_count = made->pattern_count,
-        .trigger_tokens = made->tokens,
-        .trigger_token_count = made->token_count,
-    };
-    struct weft_grammar *grammar;
-    int error = weft_grammar_new(&grammar, &options);
-    if (error == 0) {
-        weft_grammar_free(grammar);
-    }
-    return error;
-}
 
 static int take_chat(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_job_grammar *out)
 {
@@ -109,9 +85,7 @@ int weft_prompt_grammar(struct weft_prompt *prompt, struct weft_errand *errand, 
     int error = 0;
     *out = (struct weft_job_grammar){0};
     if (!prompt->chat && request->schema.size > 0) {
-        weft_guard_begin(WEFT_GUARD_TEMPLATE_MS); /* a schema may be made to take forever, too */
         error = weft_chat_schema(request->schema, &prompt->chat, problem);
-        weft_guard_end();
         if (error < 0) {
             weft_prompt_deinit(prompt);
             return refuse(errand, error, "invalid_schema", problem);
@@ -122,14 +96,9 @@ int weft_prompt_grammar(struct weft_prompt *prompt, struct weft_errand *errand, 
     } else if (request->grammar.size > 0) {
         out->text = request->grammar.data; /* with a NUL behind it */
     }
-    if (error == 0 && out->text) {
-        error = check(errand, out);
-    }
     if (error < 0) {
         weft_prompt_deinit(prompt);
-        return refuse(errand, error, "invalid_grammar",
-                      request->grammar.size > 0 ? "The grammar is no GBNF that can be compiled, or is too large."
-                                                : "The schema or the tools make no grammar that can be compiled.");
+        weft_errand_fail(errand, error);
     }
-    return 0;
+    return error;
 }
