@@ -17,6 +17,9 @@ struct weft_bias {
     float bias;
 };
 
+/* Below this a temperature counts as 0: no draw could tell the difference, and dividing by it might overflow. */
+#define WEFT_SAMPLER_TEMPERATURE_MIN 1e-6f
+
 struct weft_sampling {
     float temperature;                         /* 0..: 0 is greedy */
     int32_t top_k;                             /* 0: off */
@@ -33,7 +36,9 @@ struct weft_grammar; /* engine/grammar.h; NULL where none constrains */
 
 struct weft_sampler; /* opaque: scratch memory and history */
 
-/* `sampling` is copied, its bias too. On error *out is NULL. */
+/* `sampling` is copied, its bias too; a bias of minus infinity forbids its token. WEFT_ERR_INVALID for a number out of
+ * its range or a bias for a token that is not in the vocabulary, WEFT_ERR_TOO_LARGE for too many biases or too long a
+ * history. On error *out is NULL. */
 WEFT_MUST_USE int weft_sampler_new(struct weft_sampler **out, int32_t vocabulary, const struct weft_sampling *sampling,
                                    uint64_t seed);
 void weft_sampler_free(struct weft_sampler *sampler);
@@ -48,7 +53,7 @@ WEFT_MUST_USE int weft_sampler_choose(struct weft_sampler *sampler, const float 
 
 /* How far `token` is from being the choice there: 0 where it is the choice, else by how much the winner's perturbed
  * logit is above its own (in units of the scaled logit; of the logit itself if greedy). `filtered`: a filter had taken
- * it out (the margin is then against the winner all the same). */
+ * it out (the margin is then against the winner all the same, and may be below 0). At most FLT_MAX. */
 struct weft_margin {
     float margin;
     int32_t choice;
