@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "sim/child.h"
 
 #define START_TIME (10 * WEFT_SECOND)
 
@@ -15,6 +16,20 @@ static void on_started(void *self, int status, const char *problem)
     resident->started = true;
     resident->status = status;
     (void)snprintf(resident->problem, sizeof(resident->problem), "%s", problem); /* as long as a node's are */
+}
+
+static void on_model_changed(void *self, const struct weft_model_info *info)
+{
+    struct weft_resident *resident = self;
+    WEFT_ASSERT(resident->started && info->name.size > 0); /* nothing loads before it runs */
+    resident->changes++;
+}
+
+static void on_ready(void *self)
+{
+    struct weft_resident *resident = self;
+    WEFT_ASSERT(resident->started && !resident->ready); /* told once, and after that */
+    resident->ready = true;
 }
 
 static void on_stopped(void *self)
@@ -46,7 +61,12 @@ int weft_resident_begin(struct weft_resident *resident, struct weft_host *host, 
         .state_folder = WEFT_RESIDENT_HOME,
         .version = "0.0.0-sim",
         .journal_format = options->journal_format,
+        .engine = WEFT_CHILD_PROGRAM,
+        .models = options->models,
+        .model_count = options->model_count,
         .started = on_started,
+        .model_changed = on_model_changed,
+        .ready = on_ready,
         .stopped = on_stopped,
         .self = resident,
     };
@@ -83,6 +103,12 @@ bool weft_resident_started(void *self)
 {
     const struct weft_resident *resident = self;
     return resident->started;
+}
+
+bool weft_resident_ready(void *self)
+{
+    const struct weft_resident *resident = self;
+    return resident->ready;
 }
 
 bool weft_resident_stopped(void *self)

@@ -13,7 +13,8 @@ struct weft_resident {
     struct weft_host *host;
     struct weft_config config;
     struct weft_node *node; /* NULL: gone */
-    bool started, stopped;
+    bool started, stopped, ready;
+    size_t changes; /* of its models */
     int status;
     char problem[WEFT_NODE_PROBLEM_MAX + 4096];
 };
@@ -24,6 +25,8 @@ struct weft_resident_options {
     const char *api_key;
     struct weft_slice certificate, certificate_key;
     enum weft_journal_format journal_format;
+    const char *const *models; /* paths; its engine is WEFT_CHILD_PROGRAM (see child.h) */
+    size_t model_count;
 };
 
 /* Makes a node and starts it. An error if it could not be made; whether it runs is told by `started` later. */
@@ -33,8 +36,9 @@ WEFT_MUST_USE int weft_resident_begin(struct weft_resident *resident, struct wef
 void weft_resident_start(struct weft_resident *resident, struct weft_host *host, struct weft_world *world,
                          const struct weft_resident_options *options);
 void weft_resident_drain(struct weft_resident *resident, weft_time timeout);
-/* It runs, or cannot; it has stopped. `self` is a struct weft_resident. */
+/* It runs, or cannot; all its models are ready; it has stopped. `self` is a struct weft_resident. */
 bool weft_resident_started(void *self);
+bool weft_resident_ready(void *self);
 bool weft_resident_stopped(void *self);
 /* At once, whatever it does. */
 void weft_resident_end(struct weft_resident *resident);

@@ -53,7 +53,7 @@ void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal
     leave(call, error < 0 ? 0 : refusal->status, error);
 }
 
-void weft_call_answer(struct weft_call *call, struct weft_slice type, struct weft_bytes *body, int error)
+void weft_call_answer(struct weft_call *call, int status, struct weft_slice type, struct weft_bytes *body, int error)
 {
     struct weft_exchange *exchange = call->exchange;
     if (error == 0) {
@@ -64,7 +64,7 @@ void weft_call_answer(struct weft_call *call, struct weft_slice type, struct wef
         leave(call, 0, error);
         return;
     }
-    exchange->answer.status = 200;
+    exchange->answer.status = status;
     exchange->flows[WEFT_ANSWER].length = (int64_t)body->size;
     weft_exchange_begin_answer(exchange);
     /* WEFT_ERR_CLOSED: the client has left, and needs no answer. */
@@ -73,5 +73,5 @@ void weft_call_answer(struct weft_call *call, struct weft_slice type, struct wef
     if (error == 0) {
         weft_exchange_end(exchange, WEFT_ANSWER);
     }
-    leave(call, 200, error);
+    leave(call, status, error);
 }

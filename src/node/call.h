@@ -21,7 +21,7 @@ void weft_call_json(struct weft_call *call, int status, struct weft_slice json);
 void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal);
 /* Answers in full with what is in `body`, which is emptied, and ends the call. `error`: what went wrong in making it,
  * or 0. */
-void weft_call_answer(struct weft_call *call, struct weft_slice type, struct weft_bytes *body, int error);
+void weft_call_answer(struct weft_call *call, int status, struct weft_slice type, struct weft_bytes *body, int error);
 /* Counts and journals the call; `status` 0: it was not answered, and `error` says why. Leaving the exchange is for
  * whoever holds its worker's end. */
 void weft_call_close(struct weft_call *call, int status, bool cancelled, int error);

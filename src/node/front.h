@@ -7,6 +7,7 @@
 #include "node/journal.h"
 #include "node/loop.h"
 #include "node/metrics.h"
+#include "node/models.h"
 #include "node/upstream.h"
 
 /* Of a request to the node itself: then 413. Well below WEFT_HTTP_FLOW_HIGH, where the carrier stops reading: the body
@@ -17,7 +18,8 @@ struct weft_front {
     struct weft_loop *loop;
     struct weft_journal *journal;
     struct weft_metrics *metrics;
-    struct weft_upstream *upstream; /* NULL: no model is served */
+    struct weft_upstream *upstream; /* NULL: nothing is relayed */
+    struct weft_models *models;     /* perhaps none */
     struct weft_access_policy access;
     const char *version;
     uint64_t (*random)(void *self);               /* for request ids */

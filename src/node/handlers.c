@@ -10,12 +10,45 @@ void weft_call_health(struct weft_call *call)
     weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ok\"}\n"));
 }
 
+/* Why it is not ready: a model that was given up, or how far those are that load. No names: anybody may ask. */
+static int write_not_ready(const struct weft_models *models, struct weft_bytes *text)
+{
+    struct weft_json json;
+    double progress = 0;
+    const char *problem = NULL;
+    size_t count = weft_models_count(models);
+    for (size_t i = 0; i < count; i++) {
+        struct weft_model_info info;
+        weft_models_info(models, i, &info);
+        progress += info.progress / (double)count;
+        problem = problem ? problem : info.problem;
+    }
+    weft_json_start(&json, text);
+    weft_json_object(&json);
+    weft_json_key(&json, "status");
+    weft_json_text(&json, problem ? "failed" : "loading");
+    if (problem) {
+        weft_json_key(&json, "problem");
+        weft_json_text(&json, problem);
+    } else {
+        weft_json_key(&json, "progress");
+        weft_json_double(&json, progress);
+    }
+    weft_json_object_end(&json);
+    return weft_json_finish(&json);
+}
+
 void weft_call_ready(struct weft_call *call)
 {
-    if (call->front->draining(call->front->self)) {
+    const struct weft_front *front = call->front;
+    if (front->draining(front->self)) {
         weft_call_refuse(call, &(const struct weft_refusal){503, "draining", "This node is shutting down."});
-    } else {
+    } else if (weft_models_ready(front->models) == 1) {
         weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ready\"}\n"));
+    } else {
+        struct weft_bytes text = {0};
+        int error = write_not_ready(front->models, &text);
+        weft_call_answer(call, 503, WEFT_SLICE("application/json"), &text, error);
     }
 }
 
@@ -23,7 +56,58 @@ void weft_call_metrics(struct weft_call *call)
 {
     struct weft_bytes text = {0};
     int error = weft_metrics_print(call->front->metrics, call->front->version, &text);
-    weft_call_answer(call, WEFT_SLICE("text/plain; version=0.0.4; charset=utf-8"), &text, error);
+    error = error < 0 ? error : weft_metrics_print_models(call->front->models, &text);
+    weft_call_answer(call, 200, WEFT_SLICE("text/plain; version=0.0.4; charset=utf-8"), &text, error);
+}
+
+static void write_model(struct weft_json *json, const struct weft_model_info *info)
+{
+    weft_json_object(json);
+    weft_json_key(json, "name");
+    weft_json_string(json, info->name);
+    weft_json_key(json, "state");
+    weft_json_text(json, weft_model_state_name(info->state));
+    weft_json_key(json, "progress");
+    weft_json_double(json, info->progress);
+    weft_json_key(json, "process");
+    weft_json_int(json, info->process);
+    weft_json_key(json, "starts");
+    weft_json_int(json, info->starts);
+    weft_json_key(json, "deaths");
+    weft_json_int(json, info->deaths);
+    weft_json_key(json, "slots");
+    weft_json_int(json, info->slots);
+    weft_json_key(json, "context");
+    weft_json_int(json, info->context_tokens);
+    weft_json_key(json, "threads");
+    weft_json_int(json, info->threads);
+    weft_json_key(json, "memory");
+    weft_json_int(json, (int64_t)info->memory);
+    weft_json_key(json, "description");
+    weft_json_text(json, info->description);
+    weft_json_key(json, "variant");
+    weft_json_text(json, info->variant);
+    weft_json_key(json, "sandbox");
+    weft_json_text(json, info->sandbox);
+    weft_json_key(json, "problem");
+    if (info->problem) {
+        weft_json_text(json, info->problem);
+    } else {
+        weft_json_null(json);
+    }
+    weft_json_object_end(json);
+}
+
+static void write_models(struct weft_json *json, const struct weft_models *models)
+{
+    weft_json_key(json, "models");
+    weft_json_array(json);
+    for (size_t i = 0; i < weft_models_count(models); i++) {
+        struct weft_model_info info;
+        weft_models_info(models, i, &info);
+        write_model(json, &info);
+    }
+    weft_json_array_end(json);
 }
 
 void weft_call_status(struct weft_call *call)
@@ -45,6 +129,7 @@ void weft_call_status(struct weft_call *call)
     weft_json_int(&json, (int64_t)metrics->connections);
     weft_json_key(&json, "running");
     weft_json_int(&json, (int64_t)metrics->running);
+    write_models(&json, front->models);
     weft_json_key(&json, "upstream");
     if (front->upstream) {
         weft_json_object(&json);
@@ -57,7 +142,7 @@ void weft_call_status(struct weft_call *call)
         weft_json_null(&json);
     }
     weft_json_object_end(&json);
-    weft_call_answer(call, WEFT_SLICE("application/json"), &text, weft_json_finish(&json));
+    weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, weft_json_finish(&json));
 }
 
 /* -- drain: {"timeout_s": N}, or no body -- */

@@ -6,8 +6,10 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "node/models.h"
 
-#define LINE_MAX_ 256 /* the longest line: names, labels and numbers are all the program's own */
+#define LINE_MAX_ 512 /* the longest line: names, labels and numbers are the program's own, or a model's name */
+#define LABEL_MAX (2 * WEFT_MODEL_NAME_MAX + 1)
 
 static const struct {
     weft_time us;
@@ -136,5 +138,50 @@ int weft_metrics_print(const struct weft_metrics *metrics, const char *version, 
         "Relayed requests that the upstream did not answer in full.", metrics->upstream_failures);
     one(&printer, "weft_start_time_seconds", "gauge", "When this node started, in seconds since 1970.",
         (uint64_t)metrics->started_s);
+    return printer.error;
+}
+
+/* -- models -- */
+
+/* A label's value: format 0.0.4 escapes these two (a name has no line breaks). */
+static void escape(char out[LABEL_MAX], struct weft_slice name)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < name.size && i < WEFT_MODEL_NAME_MAX; i++) {
+        if (name.data[i] == '"' || name.data[i] == '\\') {
+            out[used++] = '\\';
+        }
+        out[used++] = name.data[i];
+    }
+    out[used] = '\0';
+}
+
+int weft_metrics_print_models(const struct weft_models *models, struct weft_bytes *out)
+{
+    struct printer printer = {.out = out};
+    struct weft_model_info info;
+    char name[LABEL_MAX];
+    size_t count = weft_models_count(models);
+    head(&printer, "weft_model_state", "gauge", "1 for the state that a model is in, 0 for the others.");
+    for (size_t i = 0; i < count; i++) {
+        weft_models_info(models, i, &info);
+        escape(name, info.name);
+        for (int state = 0; state < WEFT_MODEL_STATES; state++) {
+            line(&printer, "weft_model_state{model=\"%s\",state=\"%s\"} %d\n", name,
+                 weft_model_state_name((enum weft_model_state)state), info.state == (enum weft_model_state)state);
+        }
+    }
+    head(&printer, "weft_engine_starts_total", "counter", "Engines started, by model.");
+    for (size_t i = 0; i < count; i++) {
+        weft_models_info(models, i, &info);
+        escape(name, info.name);
+        line(&printer, "weft_engine_starts_total{model=\"%s\"} %" PRIu32 "\n", name, info.starts);
+    }
+    head(&printer, "weft_engine_deaths_total", "counter", "Engines that ended without being told to, by model.");
+    for (size_t i = 0; i < count; i++) {
+        weft_models_info(models, i, &info);
+        escape(name, info.name);
+        line(&printer, "weft_engine_deaths_total{model=\"%s\"} %" PRIu32 "\n", name, info.deaths);
+    }
     return printer.error;
 }

@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "node/access.h"
 
+struct weft_models;
+
 #define WEFT_METRICS_BUCKETS 13 /* of a histogram, without +Inf */
 
 struct weft_histogram {
@@ -34,5 +36,7 @@ void weft_histogram_add(struct weft_histogram *histogram, weft_time value);
 
 /* Appends the whole text (format 0.0.4). */
 WEFT_MUST_USE int weft_metrics_print(const struct weft_metrics *metrics, const char *version, struct weft_bytes *out);
+/* Appends what is known of each model: its name is a label, as its owner has put it there. */
+WEFT_MUST_USE int weft_metrics_print_models(const struct weft_models *models, struct weft_bytes *out);
 
 #endif

@@ -27,6 +27,7 @@ enum node_state {
     NODE_STARTING, /* the owner token is being read or made */
     NODE_RUNNING,
     NODE_DRAINING, /* finishing what is running */
+    NODE_PARTING,  /* nothing runs any more; the engines are ending */
     NODE_STOPPED,
 };
 
@@ -38,6 +39,7 @@ struct weft_node {
     struct weft_front front;
     struct weft_random random;
     struct weft_upstream *upstream;
+    struct weft_models *models;
     struct weft_tls_identity *web_identity;
     struct weft_tls_context *tls;
     struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
@@ -48,6 +50,7 @@ struct weft_node {
     enum node_state state;
     size_t cut; /* answers */
     bool accepting;
+    bool was_ready;   /* that was said */
     bool token_there; /* making one has found that out */
     char token_path[PATH_SIZE];
     char token[WEFT_BASE64URL_SIZE(TOKEN_BYTES) + 1]; /* only while it is being written to its file */
@@ -105,9 +108,20 @@ static void on_refused(void *self, int status, const char *why)
 static void say_stopped(struct weft_node *node)
 {
     node->state = NODE_STOPPED;
-    weft_timer_clear(&node->loop.timers, &node->drain_timer);
     note(node, WEFT_LOG_INFO, "stopped", NULL, NULL);
     node->options.stopped(node->options.self);
+}
+
+/* No client is left: what remains is to end the engines. */
+static void part(struct weft_node *node)
+{
+    weft_timer_clear(&node->loop.timers, &node->drain_timer);
+    if (weft_models_count(node->models) > 0) {
+        node->state = NODE_PARTING;
+        weft_models_stop(node->models);
+    } else {
+        say_stopped(node);
+    }
 }
 
 static void unlink_connection(struct weft_node *node, struct weft_connection *connection)
@@ -135,7 +149,7 @@ static void on_closed(void *self, struct weft_connection *connection, int why, c
     }
     set_accepting(node);
     if (node->state == NODE_DRAINING && !node->connections) {
-        say_stopped(node);
+        part(node);
     }
 }
 
@@ -196,7 +210,7 @@ static void on_drain_timeout(struct weft_timer *timer)
 
 void weft_node_drain(struct weft_node *node, weft_time timeout)
 {
-    if (node->state == NODE_DRAINING || node->state == NODE_STOPPED) {
+    if (node->state >= NODE_DRAINING) {
         return;
     }
     node->state = NODE_DRAINING;
@@ -212,7 +226,16 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
         weft_connection_drain(c); /* it closes in the flush, not here */
     }
     if (!node->connections) {
-        say_stopped(node);
+        part(node);
+    }
+}
+
+static void close_connections(struct weft_node *node)
+{
+    while (node->connections) {
+        struct weft_connection *connection = node->connections;
+        unlink_connection(node, connection);
+        weft_connection_free(connection);
     }
 }
 
@@ -221,14 +244,67 @@ void weft_node_stop(struct weft_node *node)
     if (node->state == NODE_STOPPED) {
         return;
     }
+    if (node->state == NODE_PARTING) {
+        say_stopped(node); /* engines that are left are killed by weft_node_free() */
+        return;
+    }
     node->cut = (size_t)node->metrics.running;
     close_listeners(node);
-    while (node->connections) {
-        struct weft_connection *connection = node->connections;
-        unlink_connection(node, connection);
-        weft_connection_free(connection);
+    close_connections(node);
+    part(node);
+}
+
+/* -- its models -- */
+
+static void look_whether_ready(struct weft_node *node)
+{
+    if (!node->was_ready && node->state == NODE_RUNNING && weft_models_ready(node->models) == 1) {
+        node->was_ready = true;
+        if (node->options.ready) {
+            node->options.ready(node->options.self);
+        }
     }
-    say_stopped(node);
+}
+
+static void on_model_changed(void *self, size_t index)
+{
+    struct weft_node *node = self;
+    struct weft_model_info info;
+    weft_models_info(node->models, index, &info);
+    if (node->options.model_changed) {
+        node->options.model_changed(node->options.self, &info);
+    }
+    look_whether_ready(node);
+}
+
+static void on_models_stopped(void *self)
+{
+    struct weft_node *node = self;
+    if (node->state == NODE_PARTING) {
+        say_stopped(node);
+    }
+}
+
+static const struct weft_models_user models_user = {.changed = on_model_changed, .stopped = on_models_stopped};
+
+static int make_models(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_models_options options = {
+        .loop = &node->loop,
+        .journal = &node->journal,
+        .config = node->options.config,
+        .engine = node->options.engine,
+        .paths = node->options.models,
+        .count = node->options.model_count,
+        .user = &models_user,
+        .self = node,
+    };
+    char why[WEFT_MODEL_PROBLEM_MAX];
+    int error = weft_models_new(&node->models, &options, why);
+    if (error < 0) {
+        (void)snprintf(problem, size, "%s", why); /* a cut sentence still helps */
+    }
+    return error;
 }
 
 /* -- its beginning -- */
@@ -312,6 +388,8 @@ static void run(struct weft_node *node)
     set_accepting(node);
     note(node, WEFT_LOG_INFO, "started", "version", node->options.version);
     node->options.started(node->options.self, 0, "");
+    weft_models_start(node->models);
+    look_whether_ready(node);
 }
 
 static const char *token_advice(int status)
@@ -458,7 +536,8 @@ struct weft_guest weft_node_guest(struct weft_node *node)
 static int share_sockets(struct weft_node *node, char *problem, size_t size)
 {
     const struct weft_config *config = node->options.config;
-    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
+    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host), engines = node->options.model_count;
+    sockets = sockets > engines ? sockets - engines : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
         (void)snprintf(problem, size,
@@ -478,7 +557,8 @@ static int make_upstream(struct weft_node *node, char *problem, size_t size)
     if (config->upstream_text.size == 0) {
         return 0;
     }
-    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host) - node->connections_max;
+    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host) - node->connections_max -
+                     node->options.model_count; /* share_sockets() has seen that this is more than nothing */
     int error = weft_upstream_new(&node->upstream, &node->loop, &node->metrics, &config->upstream, sockets,
                                   weft_random_next(&node->random));
     if (error < 0) {
@@ -515,6 +595,7 @@ static void make_front(struct weft_node *node)
         .journal = &node->journal,
         .metrics = &node->metrics,
         .upstream = node->upstream,
+        .models = node->models,
         .access =
             {
                 .key = node->options.api_key,
@@ -563,6 +644,9 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     if (error == 0) {
         error = make_tls(node, problem, problem_size);
     }
+    if (error == 0) {
+        error = make_models(node, problem, problem_size);
+    }
     if (error < 0) {
         weft_node_free(node);
         *out = NULL;
@@ -578,13 +662,12 @@ void weft_node_free(struct weft_node *node)
         return;
     }
     close_listeners(node);
-    while (node->connections) {
-        struct weft_connection *connection = node->connections;
-        unlink_connection(node, connection);
-        weft_connection_free(connection);
-    }
+    close_connections(node);
     weft_upstream_free(node->upstream);
-    /* What the ends that were left have to say to each other, relays above all, is said before they go. */
+    /* What the ends that were left have to say to each other, relays above all, is said before they go; first those of
+     * clients, which have requests at engines. */
+    weft_turn_run(&node->loop.turn);
+    weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);
     weft_timers_deinit(&node->loop.timers);

@@ -9,6 +9,7 @@
 #include "host/host.h"
 #include "node/config.h"
 #include "node/journal.h"
+#include "node/models.h"
 
 #define WEFT_NODE_PROBLEM_MAX     512
 #define WEFT_NODE_TOKEN_FILE      "owner.token" /* in the state folder */
@@ -26,10 +27,18 @@ struct weft_node_options {
     const char *state_folder;                       /* where owner.token is, or will be made */
     const char *version;
     enum weft_journal_format journal_format;
-    /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. */
+    const char *engine;        /* path of weft-engine; NULL without a model */
+    const char *const *models; /* paths of the model files */
+    size_t model_count;        /* at most WEFT_MODELS_MAX */
+    /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. Its models
+     * begin to load then. */
     void (*started)(void *self, int status, const char *problem);
-    /* After a drain or a stop: no listener and no client is left, and the host may end its loop. Spare connections to
-     * the upstream go with weft_node_free(). */
+    /* What a model is at, or how far it has loaded, has changed. NULL if nobody wants to know, as the next one. */
+    void (*model_changed)(void *self, const struct weft_model_info *info);
+    /* Every model was ready, once: it can do what it is for. Without a model that is right after `started`. */
+    void (*ready)(void *self);
+    /* After a drain or a stop: no listener, no client and no engine is left, and the host may end its loop. Spare
+     * connections to the upstream go with weft_node_free(). */
     void (*stopped)(void *self);
     void *self;
 };
@@ -41,9 +50,9 @@ void weft_node_free(struct weft_node *node);  /* after the host's loop has ended
 struct weft_guest weft_node_guest(struct weft_node *node);
 
 /* Takes no new connection or request, finishes what is running, at most for `timeout` (negative: the setting's), then
- * stops. */
+ * ends its engines and stops. */
 void weft_node_drain(struct weft_node *node, weft_time timeout);
-/* Cuts everything that runs, then says `stopped`. */
+/* Cuts everything that runs and ends the engines, then says `stopped`; a second one does not wait for engines. */
 void weft_node_stop(struct weft_node *node);
 
 /* How many answers a stop, or a drain that took too long, has cut. */

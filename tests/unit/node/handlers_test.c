@@ -154,6 +154,84 @@ static void test_no_model(void **state)
     stage_end();
 }
 
+static const char *const models[] = {"/models/One.gguf", "/models/a \"b\".gguf"};
+
+static void test_readiness_waits_for_models(void **state)
+{
+    (void)state;
+    stage_begin_with_models(models, 2, &(const struct weft_child_script){.loads = 10 * WEFT_SECOND});
+    assert_int_equal(stage_ask("GET", "/health", "", ""), 200);
+    stage_pass(5 * WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/readyz", "", ""), 503);
+    assert_field("content-type", "application/json");
+    assert_says("{\"status\":\"loading\",\"progress\":0.2"); /* half of one of two */
+    assert_false(stage.node.ready);
+    stage_pass(16 * WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/readyz", "", ""), 200);
+    assert_true(stage.node.ready);
+    weft_child_die(&stage.children.at[0], 9);
+    stage_pass(10 * WEFT_MS);
+    assert_int_equal(stage_ask("GET", "/readyz", "", ""), 503);
+    assert_says("loading");
+    stage_pass(11 * WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/readyz", "", ""), 200);
+    stage_end();
+}
+
+static void test_readiness_says_what_was_given_up(void **state)
+{
+    (void)state;
+    stage_begin_with_models(models, 2, &(const struct weft_child_script){.refuses = "It needs 9 GiB."});
+    stage_pass(WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/readyz", "", ""), 503);
+    assert_string_equal(stage.text, "{\"status\":\"failed\",\"problem\":\"It needs 9 GiB.\"}");
+    assert_int_equal(stage_ask("GET", "/health", "", ""), 200);
+    assert_false(stage.node.ready);
+    stage_end();
+}
+
+static void test_status_of_models(void **state)
+{
+    (void)state;
+    stage_begin_with_models(models, 2, NULL);
+    stage_pass(WEFT_SECOND);
+    weft_child_die(&stage.children.at[1], 11);
+    stage_pass(WEFT_SECOND);
+    stage.children.script.refuses = "No.";
+    weft_child_die(&stage.children.at[1], 11);
+    stage_pass(WEFT_SECOND);
+    assert_int_equal(stage_ask_as_owner("GET", "/weft/v1/status", ""), 200);
+    json_t *answer;
+    assert_int_equal(weft_json_parse(weft_slice_text(stage.text), &answer, NULL), 0);
+    json_t *first = json_array_get(json_object_get(answer, "models"), 0);
+    json_t *second = json_array_get(json_object_get(answer, "models"), 1);
+    assert_string_equal(json_string_value(json_object_get(first, "name")), "One");
+    assert_string_equal(json_string_value(json_object_get(first, "state")), "ready");
+    assert_true(json_integer_value(json_object_get(first, "process")) > 0);
+    assert_int_equal(json_integer_value(json_object_get(first, "starts")), 1);
+    assert_int_equal(json_integer_value(json_object_get(first, "slots")), 8);
+    assert_int_equal(json_integer_value(json_object_get(first, "context")), 4096);
+    assert_int_equal(json_integer_value(json_object_get(first, "memory")), 1073741824);
+    assert_string_equal(json_string_value(json_object_get(first, "variant")), "zen4");
+    assert_string_equal(json_string_value(json_object_get(first, "sandbox")), "seccomp + landlock");
+    assert_true(json_is_null(json_object_get(first, "problem")));
+    assert_string_equal(json_string_value(json_object_get(second, "name")), "a \"b\"");
+    assert_string_equal(json_string_value(json_object_get(second, "state")), "failed");
+    assert_int_equal(json_integer_value(json_object_get(second, "starts")), 3);
+    assert_int_equal(json_integer_value(json_object_get(second, "deaths")), 2);
+    assert_int_equal(json_integer_value(json_object_get(second, "process")), 0);
+    assert_string_equal(json_string_value(json_object_get(second, "problem")), "No.");
+    json_decref(answer);
+    assert_int_equal(stage_ask("GET", "/metrics", "", ""), 200);
+    assert_says("\nweft_model_state{model=\"One\",state=\"ready\"} 1\n");
+    assert_says("\nweft_model_state{model=\"One\",state=\"failed\"} 0\n");
+    assert_says("\nweft_model_state{model=\"a \\\"b\\\"\",state=\"failed\"} 1\n");
+    assert_says("\nweft_engine_starts_total{model=\"a \\\"b\\\"\"} 3\n");
+    assert_says("\nweft_engine_deaths_total{model=\"a \\\"b\\\"\"} 2\n");
+    assert_says("\nweft_engine_deaths_total{model=\"One\"} 0\n");
+    stage_end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +242,9 @@ int main(void)
         cmocka_unit_test(test_drain_body_too_large),
         cmocka_unit_test(test_drain_is_left),
         cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_readiness_waits_for_models),
+        cmocka_unit_test(test_readiness_says_what_was_given_up),
+        cmocka_unit_test(test_status_of_models),
     };
     weft_json_setup(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

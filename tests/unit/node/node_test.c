@@ -209,14 +209,84 @@ static void test_freed_in_the_middle(void **state)
     }
 }
 
+static const char *const models[] = {"/models/One.gguf", "/models/Two.gguf"};
+
+static void test_ready_without_a_model(void **state)
+{
+    (void)state;
+    stage_begin(LISTEN_TCP);
+    assert_true(stage.node.ready);
+    assert_int_equal(stage.node.changes, 0);
+    stage_end();
+}
+
+static void test_ready_when_all_models_are(void **state)
+{
+    (void)state;
+    stage_begin_with_models(models, 2, &(const struct weft_child_script){.loads = WEFT_SECOND});
+    assert_false(stage.node.ready);
+    stage_pass(1500 * WEFT_MS);
+    assert_false(stage.node.ready);
+    assert_true(stage.node.changes > 5);
+    stage_pass(1500 * WEFT_MS);
+    assert_true(stage.node.ready);
+    weft_child_die(&stage.children.at[0], 9); /* said once, whatever comes */
+    stage_pass(5 * WEFT_SECOND);
+    assert_int_equal(stage.children.started, 3);
+    stage_end();
+}
+
+static void test_bad_models_are_refused(void **state)
+{
+    (void)state;
+    static const char *const twins[] = {"/a/x.gguf", "/b/x.gguf"};
+    const struct weft_resident_options options = {.yaml = LISTEN_TCP, .models = twins, .model_count = 2};
+    stage_world();
+    assert_int_equal(weft_resident_begin(&stage.node, stage.host, stage.world, &options), WEFT_ERR_EXISTS);
+    assert_non_null(strstr(stage.node.problem, "Two models have the same name, x."));
+    stage_end();
+}
+
+/* A drain and a stop end the engines; one that does not go is killed; a second stop does not wait for it. */
+static void test_engines_end_with_the_node(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        bool stubborn = round > 1;
+        const struct weft_child_script script = {.loads = round == 4 ? WEFT_SECOND : 0, .stubborn = stubborn};
+        stage_begin_with_models(models, 2, &script);
+        stage_pass(500 * WEFT_MS);
+        weft_world_poke(stage.host);
+        if (round % 2 == 0) {
+            weft_resident_drain(&stage.node, -1);
+        } else {
+            weft_node_stop(stage.node.node);
+        }
+        stage_pass(100 * WEFT_MS);
+        assert_int_equal(stage.node.stopped, !stubborn);
+        if (round == 3) {
+            weft_node_stop(stage.node.node);
+            assert_true(stage.node.stopped);
+            weft_resident_end(&stage.node);
+        } else if (stubborn) {
+            stage_pass(2 * WEFT_SECOND);
+            assert_true(stage.node.stopped);
+        }
+        assert_int_equal(weft_world_processes(stage.host), 0);
+        stage_end();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_is_made_once),     cmocka_unit_test(test_cannot_start),
-        cmocka_unit_test(test_same_port_for_both),     cmocka_unit_test(test_connection_limit),
-        cmocka_unit_test(test_drain_finishes_streams), cmocka_unit_test(test_drain_cuts_in_the_end),
-        cmocka_unit_test(test_stop_while_starting),    cmocka_unit_test(test_drain_by_request),
-        cmocka_unit_test(test_freed_in_the_middle),
+        cmocka_unit_test(test_token_is_made_once),        cmocka_unit_test(test_cannot_start),
+        cmocka_unit_test(test_same_port_for_both),        cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_drain_finishes_streams),    cmocka_unit_test(test_drain_cuts_in_the_end),
+        cmocka_unit_test(test_stop_while_starting),       cmocka_unit_test(test_drain_by_request),
+        cmocka_unit_test(test_freed_in_the_middle),       cmocka_unit_test(test_ready_without_a_model),
+        cmocka_unit_test(test_ready_when_all_models_are), cmocka_unit_test(test_bad_models_are_refused),
+        cmocka_unit_test(test_engines_end_with_the_node),
     };
     weft_json_setup(1);
     return cmocka_run_group_tests(tests, NULL, NULL);

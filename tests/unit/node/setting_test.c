@@ -73,7 +73,7 @@ static void test_finds_the_nearest(void **state)
     }
     assert_string_equal(weft_setting_near_flag(WEFT_SLICE("cors-origins"))->flag, "cors-origin");
     assert_string_equal(weft_setting_near_flag(WEFT_SLICE("log_level"))->flag, "log-level");
-    assert_null(weft_setting_near_flag(WEFT_SLICE("model")));
+    assert_null(weft_setting_near_flag(WEFT_SLICE("temperature")));
 }
 
 int main(void)

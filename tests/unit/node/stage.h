@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "sim/answers.h"
 #include "sim/asker.h"
+#include "sim/child.h"
 #include "sim/engine.h"
 #include "sim/frames.h"
 #include "sim/raw.h"
@@ -34,6 +35,8 @@ static struct stage {
     struct weft_resident node;
     struct weft_engine engine;
     bool has_engine;
+    struct weft_children children; /* its engines, if it has models */
+    bool has_children;
     bool has_tls; /* OpenSSL keeps what it likes: leaks there are the sanitizer's and the torture's to find */
     struct weft_raw raw;
     struct weft_answers answers;
@@ -45,7 +48,7 @@ static inline void stage_world(void)
     const struct weft_world_options options = {.seed = 7, .calm = true};
     weft_bytes_trim();
     stage.live = weft_mem_live();
-    stage.has_engine = stage.has_tls = false;
+    stage.has_engine = stage.has_tls = stage.has_children = false;
     assert_int_equal(weft_world_new(&stage.world, &options), 0);
     stage.host = weft_world_host(stage.world, "node");
     stage.clients = weft_world_host(stage.world, "clients");
@@ -74,10 +77,30 @@ static inline void stage_begin(const char *yaml)
     stage_begin_with(&options);
 }
 
+/* A node with these models, whose engines go as the script says (NULL: they are ready at once). It runs; they have not
+ * begun to load. */
+static inline void stage_begin_with_models(const char *const *models, size_t count,
+                                           const struct weft_child_script *script)
+{
+    const struct weft_resident_options options = {
+        .yaml = LISTEN_TCP, .journal_format = WEFT_JOURNAL_JSON, .models = models, .model_count = count};
+    stage_world();
+    weft_children_start(&stage.children, stage.world, weft_world_host(stage.world, "engines"), stage.host);
+    stage.has_children = true;
+    if (script) {
+        stage.children.script = *script;
+    }
+    weft_resident_start(&stage.node, stage.host, stage.world, &options);
+}
+
 /* Nothing is left behind. */
 static inline void stage_end(void)
 {
     weft_resident_end(&stage.node);
+    assert_int_equal(weft_world_processes(stage.host), 0);
+    if (stage.has_children) {
+        weft_children_end(&stage.children);
+    }
     if (stage.has_engine) {
         weft_engine_end(&stage.engine);
     }
