@@ -7,6 +7,9 @@ SEED ?= 1
 SEEDS ?= 100
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'src/*.cpp' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
 CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=error -j $(JOBS)
+# libllama is not built for ThreadSanitizer, so what its own threads do is not judged. And a loop without a call never
+# hears a signal under it, which is what the guard's test is about.
+TSAN_CTEST = TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(CTEST)
 # What `make test` leaves to `make check` (it needs more tools, a sanitizer or the second model).
 LATER = ^(differential|gemma|malformed|fuzz)$$
 
@@ -79,7 +82,7 @@ check-asan: build/setup.check
 check-tsan: build/setup.check
 	@echo '== unit tests under ThreadSanitizer =='
 	$(call build,tsan)
-	$(CTEST) --test-dir build/tsan -L '^(unit|cli)$$'
+	$(TSAN_CTEST) --test-dir build/tsan -L '^(unit|cli)$$' -E '^unit_engine_guard$$'
 
 check-fuzz: build/setup.check
 	@echo '== fuzz corpora under AddressSanitizer and UBSan =='
