@@ -16,6 +16,7 @@
 #include "crypto/secret.h"
 #include "host/address.h"
 #include "node/node.h"
+#include "sys/program.h"
 #include "sys/sys.h"
 
 #define PEM_MAX ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
@@ -29,6 +30,9 @@ struct up {
     struct weft_config_problem problem;
     struct weft_sys *sys;
     struct weft_node *node;
+    char beside[WEFT_PROGRAM_PATH_MAX]; /* the engine that came with this program */
+    const char *engine;
+    int said; /* tenths of a model's loading, so that each is said once */
     bool pretty;
     int signals;
     int exit;
@@ -108,12 +112,37 @@ static void on_started(void *self, int status, const char *problem)
     }
     say_listeners(up);
     say_limit(up);
-    if (up->settings.config.upstream_text.size > 0) {
+    (void)fflush(stdout); /* nobody may be listening: the node runs all the same */
+}
+
+static void on_model_changed(void *self, const struct weft_model_info *info)
+{
+    struct up *up = self;
+    const char *name = info->name.data;
+    int size = (int)info->name.size, tenths = (int)(info->progress * 10);
+    if (info->state == WEFT_MODEL_READY) {
+        printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s\n", size, name, info->slots,
+               info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox);
+    } else if (info->state == WEFT_MODEL_FAILED) {
+        printf("%.*s is not served: %s\n", size, name, info->problem);
+    } else if (info->state == WEFT_MODEL_LOADING && tenths != up->said) {
+        printf("loading %.*s: %d %%\n", size, name, tenths * 10);
+    }
+    up->said = info->state == WEFT_MODEL_LOADING ? tenths : -1;
+    (void)fflush(stdout); /* as above */
+}
+
+static void on_ready(void *self)
+{
+    const struct up *up = self;
+    if (up->models.count > 0) {
+        printf("ready: /v1 answers\n");
+    } else if (up->settings.config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
     } else {
         printf("ready: no model yet, so /v1 lists none and answers the rest with 503; set upstream to relay\n");
     }
-    (void)fflush(stdout); /* nobody may be listening: the node runs all the same */
+    (void)fflush(stdout); /* as above */
 }
 
 static void on_stopped(void *self)
@@ -178,6 +207,21 @@ static bool is_pretty(const struct up *up)
 
 /* -- its life -- */
 
+static int find_engine(struct up *up)
+{
+    struct weft_slice set = up->settings.config.engine_program;
+    int status = set.size > 0 ? 0 : weft_program_beside("weft-engine", up->beside);
+    up->engine = set.size > 0 ? set.data : up->beside;
+    if (status < 0 && up->models.count > 0) {
+        (void)snprintf(
+            up->problem.text, sizeof(up->problem.text),
+            "Cannot tell where this program is, and so not where weft-engine is (%s). Name it with --engine.",
+            weft_error_text(status)); /* fits */
+        return status;
+    }
+    return 0;
+}
+
 static int make_node(struct up *up)
 {
     struct weft_node_options options = {
@@ -188,7 +232,12 @@ static int make_node(struct up *up)
         .state_folder = up->settings.places.state,
         .version = weft_version,
         .journal_format = up->pretty ? WEFT_JOURNAL_PRETTY : WEFT_JOURNAL_JSON,
+        .engine = up->engine,
+        .models = (const char *const *)up->models.paths,
+        .model_count = up->models.count,
         .started = on_started,
+        .model_changed = on_model_changed,
+        .ready = on_ready,
         .stopped = on_stopped,
         .self = up,
     };
@@ -211,7 +260,10 @@ static int run_node(struct up *up)
                                                    : "out of memory before the start");
     }
     weft_sys_log_pretty(up->sys, up->pretty);
-    status = make_node(up);
+    status = find_engine(up);
+    if (status == 0) {
+        status = make_node(up);
+    }
     if (status < 0) {
         return say_problem(up->problem.text);
     }
