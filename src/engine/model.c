@@ -139,7 +139,8 @@ static int make_context(struct weft_model *model, char *problem)
     params.n_seq_max = (uint32_t)model->slots;
     params.n_batch = WEFT_MODEL_BATCH;
     params.n_ubatch = WEFT_MODEL_BATCH;
-    params.n_outputs_max = WEFT_MODEL_OUTPUTS_MAX; /* a row of logits is a megabyte with a large vocabulary */
+    /* A row of logits is a megabyte with a large vocabulary. A model that pools gives every row. */
+    params.n_outputs_max = pools(model) ? WEFT_MODEL_BATCH : WEFT_MODEL_OUTPUTS_MAX;
     params.n_threads = model->thread_count;
     params.n_threads_batch = model->thread_count;
     params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;

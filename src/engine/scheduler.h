@@ -34,11 +34,14 @@ WEFT_MUST_USE int weft_scheduler_new(struct weft_scheduler **out, const struct w
 void weft_scheduler_free(struct weft_scheduler *scheduler, void (*freed)(struct weft_job *job));
 
 /* -- from the service thread -- */
-/* WEFT_ERR_FULL past WEFT_JOBS_MAX; then the job is still the caller's. The caller has checked that the prompt fits. */
+/* On error the job is still the caller's: WEFT_ERR_FULL past WEFT_JOBS_MAX; WEFT_ERR_INVALID or WEFT_ERR_TOO_LARGE for
+ * a grammar, stop strings or biases that are refused (they are compiled here, by the calling thread) and for a prompt
+ * or resume that does not fit; WEFT_ERR_UNSUPPORTED for what the model does not do; WEFT_ERR_MEMORY. */
 WEFT_MUST_USE int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job);
 /* Cancels within a step; DONE (WEFT_ERR_CANCELLED) still comes. */
 void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *job);
-/* All event batches so far, oldest first, or NULL; each is freed with weft_event_batch_free(). */
+/* All event batches so far, oldest first, or NULL; each is freed with weft_event_batch_free(), before the scheduler:
+ * the bytes of tokens are in a table of its. */
 struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler);
 void weft_event_batch_free(struct weft_event_batch *batch);
 void weft_scheduler_load(struct weft_scheduler *scheduler, struct weft_scheduler_load *load);

@@ -1,0 +1,70 @@
+/* engine/compute.h - what the computing thread does, step by step; engine/scheduler.h is the thread around it.
+ *
+ * One thread uses it. A turn drops what was cancelled, gives free slots to jobs that wait, and computes one step. */
+#ifndef WEFT_ENGINE_COMPUTE_H
+#define WEFT_ENGINE_COMPUTE_H
+
+#include "engine/pace.h"
+#include "engine/prefix.h"
+#include "engine/scheduler.h"
+#include "engine/slot.h"
+#include "engine/task.h"
+
+#define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
+
+struct weft_compute {
+    struct weft_model *model;
+    weft_time (*now)(void *self);
+    void *self;
+    const atomic_bool *stop; /* breaks off a step */
+
+    struct weft_pieces pieces;
+    struct weft_outbox outbox;
+    struct weft_task_tools tools;
+    struct weft_pace pace;
+
+    struct weft_task *waiting; /* oldest first: tasks with choices that have no slot yet */
+    struct weft_slot *slots;
+    int32_t *ids; /* of all slots */
+    size_t slot_count;
+    size_t copies;   /* of slots since the last step */
+    bool alone_next; /* an embedding has its step next, else it is the others' turn */
+
+    /* the batch of a step */
+    size_t rows;
+    int32_t tokens[WEFT_MODEL_BATCH], positions[WEFT_MODEL_BATCH], sequences[WEFT_MODEL_BATCH];
+    int32_t ones[WEFT_MODEL_BATCH];
+    int32_t *sequence_at[WEFT_MODEL_BATCH];
+    int8_t wanted[WEFT_MODEL_BATCH];
+
+    struct weft_scheduler_load load; /* as it was after the last half of a turn */
+};
+
+/* `stop` breaks off a step when it becomes true. On error *out is NULL. */
+WEFT_MUST_USE int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_options *options,
+                                   const atomic_bool *stop);
+/* Jobs that are not done go back through `freed`, where that is not NULL. */
+void weft_compute_free(struct weft_compute *compute, void (*freed)(struct weft_job *job));
+
+/* Takes over a task; it waits behind the others. */
+void weft_compute_add(struct weft_compute *compute, struct weft_task *task);
+/* The first half of a turn: who is cancelled leaves, who waits begins. True if there is something to compute. What is
+ * told by it need not wait for the step. */
+bool weft_compute_admit(struct weft_compute *compute);
+/* The second half: one step of what is in the slots. */
+void weft_compute_step(struct weft_compute *compute);
+
+/* -- between compute.c, which knows who is in which slot, and step.c, which computes -- */
+
+/* libllama asks between the parts of a step: is there nobody left who wants it? `self` is the compute. */
+bool weft_step_unwanted(void *self);
+/* The first choice of a task has read its prompt and these are its last logits: other choices begin from there. */
+void weft_compute_spread(struct weft_compute *compute, size_t slot, const float *logits);
+/* What became of a token of a choice: 0, 1 (complete) or WEFT_ERR_*. The slot may be free afterwards. */
+void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status);
+/* How many slots are free and who waits, for `load`. */
+void weft_compute_count(struct weft_compute *compute);
+/* Ends all tasks that have rows in this step. */
+void weft_compute_fail_step(struct weft_compute *compute, int status, const char *problem);
+
+#endif

@@ -1,0 +1,161 @@
+/* engine/pace.c - how long things take here, and what follows: how many rows a step may have, and how many threads. */
+#include "engine/pace.h"
+
+#include "base/assert.h"
+
+#define NEWEST        0.2    /* the weight of the newest measurement */
+#define ROW_GUESS_US  1000.0 /* before any prompt was read */
+#define COPY_BYTES_US 4000.0 /* bytes copied in a microsecond, before any copy was measured */
+#define ROWS_TELLING  4      /* fewer rows say little about what one costs */
+
+void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes)
+{
+    *pace = (struct weft_pace){
+        .copy_us = (double)slot_bytes / COPY_BYTES_US,
+        .threads_max = threads,
+        .threads = threads,
+        .hold = WEFT_PACE_HOLD,
+    };
+}
+
+static double smooth(double old, double newest)
+{
+    return old > 0 ? old + NEWEST * (newest - old) : newest;
+}
+
+static double row_us(const struct weft_pace *pace)
+{
+    return pace->row_us > 0 ? pace->row_us : ROW_GUESS_US;
+}
+
+/* What a step that writes so many answers takes; where that was never measured, as the nearest count says. */
+static double write_us(const struct weft_pace *pace, size_t writing)
+{
+    if (writing == 0 || pace->write_us[writing] > 0) {
+        return pace->write_us[writing];
+    }
+    for (size_t fewer = writing - 1; fewer > 0; fewer--) {
+        if (pace->write_us[fewer] > 0) {
+            return pace->write_us[fewer] * (double)writing / (double)fewer;
+        }
+    }
+    for (size_t more = writing + 1; more <= WEFT_ENGINE_SLOTS_MAX; more++) {
+        if (pace->write_us[more] > 0) {
+            return pace->write_us[more];
+        }
+    }
+    return 0;
+}
+
+/* Did the step take so much longer than such steps do that cores must have been taken away? */
+static bool slow(const struct weft_pace *pace, const struct weft_pace_step *step)
+{
+    bool known = (step->writing == 0 || pace->write_us[step->writing] > 0) &&
+                 (step->reading == 0 || (step->reading >= ROWS_TELLING && pace->row_us > 0));
+    double usual = write_us(pace, step->writing) + (double)step->reading * pace->row_us;
+    return known && step->copies == 0 && (double)step->took > WEFT_PACE_SLOW * usual;
+}
+
+static void forget(struct weft_pace *pace)
+{
+    pace->row_us = 0;
+    memset(pace->write_us, 0, sizeof(pace->write_us));
+    pace->slow_steps = 0;
+}
+
+static void measure(struct weft_pace *pace, const struct weft_pace_step *step)
+{
+    double took = (double)step->took;
+    if (step->copies > 0) {
+        double rest = took - write_us(pace, step->writing) - (double)step->reading * row_us(pace);
+        pace->copy_us = smooth(pace->copy_us, rest > 1 ? rest / (double)step->copies : 1);
+    } else if (step->reading == 0) {
+        pace->write_us[step->writing] = smooth(pace->write_us[step->writing], took);
+    } else if (step->reading >= ROWS_TELLING) {
+        double rows = took - write_us(pace, step->writing);
+        double least = pace->row_us > 4 ? pace->row_us / 4 : 1; /* less only says that writing was slower before */
+        double each = rows / (double)step->reading;
+        pace->row_us = smooth(pace->row_us, each > least ? each : least);
+    }
+}
+
+int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, weft_time now)
+{
+    if (pace->threads < pace->threads_max && now >= pace->until) {
+        pace->threads = pace->threads_max;
+        forget(pace);
+        return 1;
+    }
+    if (!slow(pace, step)) {
+        pace->slow_steps = 0;
+        measure(pace, step);
+        if (pace->threads == pace->threads_max && now >= pace->until + 2 * pace->hold) {
+            pace->hold = WEFT_PACE_HOLD; /* it went well for long */
+        }
+        return 0;
+    }
+    if (++pace->slow_steps < WEFT_PACE_SLOW) {
+        return 0;
+    }
+    forget(pace);
+    measure(pace, step); /* on the threads that are left, or if there is one only, it may be the truth from now on */
+    if (pace->threads == 1) {
+        return 0;
+    }
+    forget(pace);
+    pace->threads /= 2;
+    pace->until = now + pace->hold;
+    pace->hold = pace->hold < WEFT_PACE_HOLD_MAX / 2 ? 2 * pace->hold : WEFT_PACE_HOLD_MAX;
+    return 1;
+}
+
+size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, size_t jobs)
+{
+    double time = (double)WEFT_PACE_CANCEL;
+    if (writing > 0) {
+        /* Where writing alone takes that long, prompts make it half as long again: they must get on, too. */
+        double spare = (double)WEFT_PACE_TARGET - write_us(pace, writing);
+        double least = write_us(pace, writing) / 2;
+        time = spare > least ? spare : least;
+    }
+    size_t rows = (size_t)(time / row_us(pace));
+    if (writing == 0 && jobs == 1 && rows < WEFT_PACE_LONE_ROWS) {
+        size_t lone = (size_t)((double)WEFT_PACE_LONE / row_us(pace));
+        rows = lone < WEFT_PACE_LONE_ROWS ? lone : WEFT_PACE_LONE_ROWS;
+    }
+    if (rows < readers) {
+        rows = readers;
+    }
+    size_t most = WEFT_PACE_ROWS_MAX - writing;
+    return rows < most ? rows : most;
+}
+
+void weft_pace_share(const size_t *wants, size_t count, size_t budget, size_t *shares)
+{
+    memset(shares, 0, count * sizeof(*shares));
+    for (;;) {
+        size_t hungry = 0, least = SIZE_MAX;
+        for (size_t i = 0; i < count; i++) {
+            size_t missing = wants[i] - shares[i];
+            hungry += missing > 0 ? 1 : 0;
+            least = missing > 0 && missing < least ? missing : least;
+        }
+        if (hungry == 0 || budget == 0) {
+            return;
+        }
+        /* All of them the same, as far as the smallest wants; of a rest that cannot be shared the first have one. */
+        size_t each = budget / hungry < least ? budget / hungry : least;
+        for (size_t i = 0; i < count && budget > 0; i++) {
+            if (wants[i] > shares[i]) {
+                size_t given = each > 0 ? each : 1;
+                shares[i] += given;
+                budget -= given;
+            }
+        }
+    }
+}
+
+size_t weft_pace_copy_rows(const struct weft_pace *pace)
+{
+    return (size_t)(pace->copy_us / row_us(pace));
+}

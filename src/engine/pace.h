@@ -1,0 +1,50 @@
+/* engine/pace.h - how long things take here, and what follows: how many rows a step may have, and how many threads.
+ *
+ * A row is one token in one step. Everything is learnt from steps that were measured; nothing here knows a clock. */
+#ifndef WEFT_ENGINE_PACE_H
+#define WEFT_ENGINE_PACE_H
+
+#include "base/types.h"
+#include "engine/options.h"
+
+#define WEFT_PACE_ROWS_MAX  512                       /* of a step: WEFT_MODEL_BATCH */
+#define WEFT_PACE_TARGET    ((weft_time)50 * WEFT_MS) /* of a step with prompts while answers are written */
+#define WEFT_PACE_CANCEL    ((weft_time)80 * WEFT_MS) /* of a step that only reads: a cancel waits for its end */
+#define WEFT_PACE_LONE      (WEFT_SECOND)             /* of one that only reads for one job: it can be broken off, */
+#define WEFT_PACE_LONE_ROWS 64                        /* and pieces of this size are read fastest */
+#define WEFT_PACE_HOLD      (2 * WEFT_SECOND)         /* how long fewer threads are used at first, */
+#define WEFT_PACE_HOLD_MAX  (64 * WEFT_SECOND)        /* and at most, when it happens again and again */
+#define WEFT_PACE_SLOW      3                         /* so much longer than usual, so often in a row: cores are gone */
+
+struct weft_pace {
+    double row_us;                              /* one more row of a prompt; 0: not known yet */
+    double write_us[WEFT_ENGINE_SLOTS_MAX + 1]; /* a step that writes so many answers and reads nothing; 0: not known */
+    double copy_us;                             /* copying what a slot holds */
+    int32_t threads_max, threads;
+    int slow_steps;
+    weft_time hold, until; /* fewer threads until then */
+};
+
+struct weft_pace_step {
+    size_t writing, reading, copies; /* rows of answers, rows of prompts, slots that were copied in it */
+    weft_time took;
+};
+
+/* `slot_bytes`: what a slot can hold, for a first guess at what a copy costs. */
+void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes);
+
+/* Learns from a step. 1 if `threads` changed. */
+int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, weft_time now);
+
+/* How many rows of prompts the next step may have, for `readers` prompts of `jobs` jobs beside `writing` answers: at
+ * least one for each, with the answers at most WEFT_PACE_ROWS_MAX. */
+size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, size_t jobs);
+
+/* Shares `budget` rows among prompts that want `wants[i]` more: each the same, and what a short one leaves goes to the
+ * others. */
+void weft_pace_share(const size_t *wants, size_t count, size_t budget, size_t *shares);
+
+/* How many rows could be read in the time of a copy: a copy that saves fewer does not pay. */
+size_t weft_pace_copy_rows(const struct weft_pace *pace);
+
+#endif
