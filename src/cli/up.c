@@ -278,7 +278,7 @@ static int run_node(struct up *up)
 
 int weft_up_run(int argc, char **argv)
 {
-    struct up up = {.exit = WEFT_EXIT_OK, .lock = {.descriptor = -1}};
+    struct up up = {.exit = WEFT_EXIT_OK, .said = -1, .lock = {.descriptor = -1}};
     (void)umask(0077); /* what a node makes is its owner's only; cannot fail */
     int status = weft_settings_read(&up.settings, argc, argv, &up.problem);
     if (status == 0) {
