@@ -46,6 +46,10 @@ class Commands(unittest.TestCase):
             for library in ("libuv", "llhttp", "nghttp2", "OpenSSL", "libsodium", "jansson", "libyaml"):
                 self.assertRegex(done.stdout, rf"{library} \d+\.\d+")
 
+    def test_version_names_libllama_and_the_cpu_variant(self):
+        said = run("version").stdout
+        self.assertRegex(said, r"\nweft-engine \d+\.\d+\.\d+ \(\S[^)]*\)\nlibllama v\d+\.\d+\S*\nCPU variant: \w+\n\Z")
+
     def version_beside(self, engine):
         """What `weft version` says in a folder where weft-engine is this script, or is not there."""
         with tempfile.TemporaryDirectory(prefix="weft-version-") as folder:
