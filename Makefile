@@ -39,13 +39,14 @@ help:
 
 # -- setup: a stamp for each tier, so that the second time nothing is looked up or fetched --
 
-.PHONY: setup
+.PHONY: setup asked
+asked: # for another libllama, by the environment: set-up looks again
 setup:
 	@scripts/setup test
 	@mkdir -p build && touch build/setup.run build/setup.test
 
 build/setup.%: scripts/setup scripts/fetch-llama scripts/fetch-model scripts/llama.lock \
-		$(wildcard scripts/requirements-*.txt) tests/package-lock.json
+		$(wildcard scripts/requirements-*.txt) tests/package-lock.json $(if $(WEFT_ACCELERATOR)$(WEFT_LLAMA),asked)
 	@scripts/setup $*
 	@mkdir -p build && touch $@
 

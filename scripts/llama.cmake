@@ -4,13 +4,15 @@
 #   WEFT_LLAMA=system   llama.cpp built by you as shared libraries, for ROCm, say. WEFT_LLAMA_SOURCE names its source, at the
 #                       release that scripts/llama.lock names; libraries that are not installed: CMAKE_PREFIX_PATH
 #
-# The environment's WEFT_LLAMA, which scripts/setup reads too, is the first configuration's default.
-set(weft_llama_default npm)
-if(DEFINED ENV{WEFT_LLAMA})
-    set(weft_llama_default $ENV{WEFT_LLAMA})
-endif()
-set(WEFT_LLAMA ${weft_llama_default} CACHE STRING "Where libllama comes from: npm or system")
+# Variables of these names in the environment say the same (`WEFT_LLAMA=system WEFT_LLAMA_SOURCE=FOLDER make run`), and are
+# kept for later configurations.
+set(WEFT_LLAMA npm CACHE STRING "Where libllama comes from: npm or system")
 set(WEFT_LLAMA_SOURCE "" CACHE PATH "The source that a system's libllama was built from")
+foreach(name WEFT_LLAMA WEFT_LLAMA_SOURCE)
+    if(DEFINED ENV{${name}})
+        set_property(CACHE ${name} PROPERTY VALUE $ENV{${name}})
+    endif()
+endforeach()
 find_package(Threads REQUIRED)
 
 set(weft_llama_libraries)
