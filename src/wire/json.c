@@ -292,19 +292,35 @@ void weft_json_value(struct weft_json *json, json_t *value)
 
 /* -- reading -- */
 
-/* jansson calls some failed allocations a syntax error, so they are noticed here. */
-static _Thread_local bool starved;
+/* jansson calls some failed allocations a syntax error, so they are noticed here. When its lexer's buffer cannot grow
+ * it drops the byte, and may then run past the end of it: so the first allocation of a parse that fails is served from
+ * a spare, and the text ends there. */
+static _Thread_local struct {
+    bool starved;
+    void *spare; /* NULL: nothing is being parsed */
+    size_t spare_size;
+} parsing;
 
 static void *alloc_noticed(size_t size)
 {
     void *pointer = weft_alloc(size);
-    starved = starved || !pointer;
+    if (!pointer && !parsing.starved && parsing.spare && size <= parsing.spare_size) {
+        pointer = parsing.spare;
+    }
+    parsing.starved = parsing.starved || !pointer || pointer == parsing.spare;
     return pointer;
+}
+
+static void free_noticed(void *pointer)
+{
+    if (pointer != parsing.spare) {
+        weft_free(pointer);
+    }
 }
 
 void weft_json_setup(uint64_t hash_seed)
 {
-    json_set_alloc_funcs(alloc_noticed, weft_free);
+    json_set_alloc_funcs(alloc_noticed, free_noticed);
     size_t seed = (size_t)(uint32_t)(hash_seed ^ (hash_seed >> 32));
     json_object_seed(seed == 0 ? 1 : seed); /* 0 would make jansson choose, from a file */
 }
@@ -355,6 +371,39 @@ static const char *problem_text(enum json_error_code code)
     }
 }
 
+/* One byte at a time: there must be none that jansson reads after it was starved. */
+static size_t next_byte(void *buffer, size_t size, void *self)
+{
+    struct weft_slice *rest = self;
+    (void)size;
+    if (rest->size == 0 || parsing.starved) {
+        return 0;
+    }
+    *(char *)buffer = *rest->data;
+    *rest = weft_slice(rest->data + 1, rest->size - 1);
+    return 1;
+}
+
+/* NULL and parsing.starved if memory ran out. */
+static json_t *load(struct weft_slice text, json_error_t *error)
+{
+    parsing.starved = false;
+    parsing.spare_size = 2 * text.size + 64; /* jansson's buffer starts with 16 bytes and doubles */
+    parsing.spare = weft_alloc(parsing.spare_size);
+    if (!parsing.spare) {
+        parsing.starved = true;
+        return NULL;
+    }
+    json_t *value = json_load_callback(next_byte, &text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, error);
+    if (value && parsing.starved) {
+        json_decref(value);
+        value = NULL;
+    }
+    weft_free(parsing.spare);
+    parsing.spare = NULL;
+    return value;
+}
+
 int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_problem *problem)
 {
     struct weft_json_problem ignored;
@@ -378,12 +427,11 @@ int weft_json_parse(struct weft_slice text, json_t **out, struct weft_json_probl
     }
 
     json_error_t error = {.line = 0};
-    starved = false;
-    *out = json_loadb(text.size == 0 ? "" : text.data, text.size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    *out = load(text, &error);
     if (*out) {
         return 0;
     }
-    if (starved) {
+    if (parsing.starved) {
         problem->text = "out of memory";
         return WEFT_ERR_MEMORY;
     }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -262,6 +263,38 @@ static void test_torture(void **state)
     }
 }
 
+/* Wherever memory runs out within a string, an escape or its end: it is said, and nothing is read past the end. */
+static void test_starved_strings(void **state)
+{
+    (void)state;
+    for (size_t length = 0; length < 140; length++) {
+        char *text = malloc(length + 8); /* of its exact size: a read past it is seen */
+        assert_non_null(text);
+        size_t size = (size_t)snprintf(text, length + 8, "[\"%0*d\\n\"]", (int)length, 0);
+        char *exact = malloc(size);
+        assert_non_null(exact);
+        memcpy(exact, text, size);
+        bool done = false;
+        for (uint64_t at = 1; !done; at++) {
+            json_t *root;
+            int64_t live = weft_mem_live();
+            weft_mem_fail_at(at);
+            int status = weft_json_parse(weft_slice(exact, size), &root, NULL);
+            done = !weft_mem_failed();
+            weft_mem_fail_at(0);
+            assert_int_equal(status, done ? 0 : WEFT_ERR_MEMORY);
+            if (done) {
+                struct weft_slice read = weft_json_slice(json_array_get(root, 0));
+                assert_int_equal(read.size, (length == 0 ? 1 : length) + 1);
+                json_decref(root);
+            }
+            assert_int_equal(weft_mem_live(), live);
+        }
+        free(exact);
+        free(text);
+    }
+}
+
 /* What was read comes out as it was, its members in their order. */
 static void test_value(void **state)
 {
@@ -339,7 +372,7 @@ int main(void)
         cmocka_unit_test(test_parse),        cmocka_unit_test(test_parse_says_where_and_never_what),
         cmocka_unit_test(test_parse_bounds), cmocka_unit_test(test_torture),
         cmocka_unit_test(test_value),        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_starved_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
