@@ -248,8 +248,11 @@ static void generate(struct weft_child *child, struct weft_exchange *exchange)
     }
     *task = (struct task){.child = child, .exchange = exchange};
     weft_timer_init(&task->timer, on_token_due);
-    const char *target = exchange->request.target.data; /* a NUL stands behind it */
-    const char *what = strstr(target, "do="), *count = strstr(target, "n=");
+    const char *said = strchr(exchange->request.target.data, '?'); /* a NUL stands behind it */
+    if (!said) {
+        said = child->script.deed ? child->script.deed : "";
+    }
+    const char *what = strstr(said, "do="), *count = strstr(said, "n=");
     for (size_t i = 0; what && i < WEFT_COUNT(deeds); i++) {
         if (strncmp(what + 3, deeds[i], strlen(deeds[i])) == 0) {
             task->deed = (enum deed)i;

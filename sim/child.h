@@ -1,6 +1,6 @@
 /* sim/child.h - weft-engine, played: processes that a node starts, load as a script says, and answer or die.
  *
- * What a request to /generate gets is said in its target, `?do=WHAT&n=N`:
+ * What a request to /generate gets is said in its target, `?do=WHAT&n=N`, or else in the script:
  *   frames  N tokens, one every few milliseconds, then finish, usage and end (the default)
  *   flood   N tokens as fast as they are taken, then the same
  *   cut     N tokens, then the answer ends without an end
@@ -28,6 +28,7 @@ struct weft_child_script {
     weft_time lives;     /* they end after this by themselves; 0: they do not */
     int code, signal;    /* ... so */
     bool mute;           /* they answer nothing */
+    const char *deed;    /* "do=WHAT&n=N"; NULL: "do=frames&n=0" */
     bool stubborn;       /* they do not end when their socket is closed */
 };
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "node/call.h"
+#include "node/openai.h"
 #include "node/relay.h"
 #include "wire/json.h"
 
@@ -282,11 +283,7 @@ void weft_call_api(struct weft_call *call)
                                                             "The upstream setting must not lead back here."});
     } else if (upstream) {
         relay(call);
-    } else if (weft_slice_equal(call->exchange->request.target, WEFT_SLICE("/v1/models"))) {
-        weft_call_json(call, 200, WEFT_SLICE("{\"object\":\"list\",\"data\":[]}\n"));
     } else {
-        weft_call_refuse(call, &(const struct weft_refusal){503, "no_model",
-                                                            "This node serves no model yet. Start it with --upstream "
-                                                            "URL to relay to a server that does."});
+        weft_openai_call(call);
     }
 }

@@ -284,7 +284,7 @@ static int write_whole(struct weft_openai_answer *answer, struct weft_bytes *out
     json.error = error;
     write_usage(answer, &json);
     error = weft_json_finish(&json);
-    return error < 0 ? error : append(out, WEFT_SLICE("}"));
+    return error < 0 ? error : append(out, WEFT_SLICE("}\n"));
 }
 
 /* -- frames -- */

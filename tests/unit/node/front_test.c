@@ -45,7 +45,8 @@ static void test_cors(void **state)
     stage_begin(LISTEN_TCP "cors:\n  origins: [\"https://chat.example\"]\n");
     assert_int_equal(stage_ask("GET", "/health", "Origin: https://chat.example\r\n", ""), 200);
     assert_field("access-control-allow-origin", "https://chat.example");
-    assert_field("access-control-expose-headers", "x-weft-request-id, retry-after");
+    assert_field("access-control-expose-headers",
+                 "x-weft-request-id, x-weft-served-by, x-weft-path, x-weft-model, x-weft-seed, retry-after");
     assert_field("vary", "origin");
     assert_int_equal(stage_ask("GET", "/health", "Origin: https://evil.example\r\n", ""), 200);
     assert_field("access-control-allow-origin", NULL);

@@ -278,7 +278,7 @@ static void test_chat_whole(void **state)
                                        "\"content\":\"\xC3\xA9\",\"refusal\":null},\"logprobs\":null,"
                                        "\"finish_reason\":\"length\"}],\"usage\":{\"prompt_tokens\":1,"
                                        "\"completion_tokens\":2,\"total_tokens\":3,\"prompt_tokens_details\":{"
-                                       "\"cached_tokens\":0}}}");
+                                       "\"cached_tokens\":0}}}\n");
 }
 
 static void test_calls_whole(void **state)
@@ -298,7 +298,7 @@ static void test_calls_whole(void **state)
                                        "\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"\"}}]},"
                                        "\"logprobs\":null,\"finish_reason\":\"tool_calls\"}],\"usage\":{"
                                        "\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0,"
-                                       "\"prompt_tokens_details\":{\"cached_tokens\":0}}}");
+                                       "\"prompt_tokens_details\":{\"cached_tokens\":0}}}\n");
 }
 
 static void test_empty_whole(void **state)
@@ -309,9 +309,10 @@ static void test_empty_whole(void **state)
     begin(&stage, &wanted);
     expect(&stage, finish(0, WEFT_FINISH_STOP), "");
     expect(&stage, usage(3, 3, 1), "");
-    expect_end(&stage, HEAD("text_completion") "{\"index\":0,\"text\":\"\",\"logprobs\":null,\"finish_reason\":"
-                                               "\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1,"
-                                               "\"total_tokens\":4,\"prompt_tokens_details\":{\"cached_tokens\":3}}}");
+    expect_end(&stage,
+               HEAD("text_completion") "{\"index\":0,\"text\":\"\",\"logprobs\":null,\"finish_reason\":"
+                                       "\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1,"
+                                       "\"total_tokens\":4,\"prompt_tokens_details\":{\"cached_tokens\":3}}}\n");
 }
 
 /* -- logprobs -- */

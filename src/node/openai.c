@@ -1,0 +1,546 @@
+/* node/openai.c - OpenAI's API over the models of this node. */
+#include "node/openai.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "node/native.h"
+#include "node/openai_answer.h"
+#include "node/openai_models.h"
+#include "node/openai_native.h"
+
+#define ID_SIZE     40                        /* "chatcmpl-" or "call_" and the request's number */
+#define SEED_MASK   (((uint64_t)1 << 52) - 1) /* of those we draw: a JavaScript number holds them, and n more */
+#define NUMBER_SIZE 24
+
+/* A request to a model. Lives in the exchange's arena. */
+struct talk {
+    struct weft_call *call;
+    enum weft_openai_shape shape;
+    struct weft_bytes body;            /* of the request, as it comes */
+    struct weft_native *native;        /* NULL: not asked yet, or over */
+    struct weft_openai_answer *answer; /* likewise */
+    bool stream, paused;
+};
+
+static struct weft_exchange *exchange_of(struct talk *talk)
+{
+    return talk->call->exchange;
+}
+
+static int add_field(struct weft_exchange *exchange, const char *name, struct weft_slice value)
+{
+    return weft_fields_add(&exchange->answer.fields, &exchange->arena, weft_slice_text(name), value);
+}
+
+/* -- errors before an answer -- */
+
+static int write_error(struct weft_call *call, const struct weft_openai_error *error, struct weft_bytes *out)
+{
+    struct weft_exchange *exchange = call->exchange;
+    int status = weft_openai_error_write(error, out);
+    if (status == 0) {
+        status = weft_bytes_append(out, "\n", 1);
+    }
+    if (status == 0 && error->retry_s > 0) {
+        struct weft_slice seconds = weft_arena_print(&exchange->arena, "%d", error->retry_s);
+        status = seconds.data ? add_field(exchange, "retry-after", seconds) : WEFT_ERR_MEMORY;
+    }
+    return status;
+}
+
+static void refuse(struct weft_call *call, const struct weft_openai_error *error)
+{
+    struct weft_bytes text = {0};
+    int status = write_error(call, error, &text);
+    weft_call_answer(call, error->status, WEFT_SLICE("application/json"), &text, status);
+}
+
+static void refuse_method(struct weft_call *call, const char *allow)
+{
+    struct weft_openai_error error;
+    weft_openai_error_set(&error, 405, "method_not_allowed",
+                          "This path does not answer that method; the Allow header names those it does.");
+    int status = add_field(call->exchange, "allow", weft_slice_text(allow));
+    if (status < 0) {
+        weft_call_answer(call, 405, WEFT_SLICE("application/json"), &(struct weft_bytes){0}, status);
+    } else {
+        refuse(call, &error);
+    }
+}
+
+/* What went wrong here, in words for the client. */
+static void error_for(struct weft_openai_error *error, int status)
+{
+    switch (status) {
+    case WEFT_ERR_MEMORY:
+        weft_openai_error_set(error, 503, "out_of_memory",
+                              "This node has no memory left for another request. Try again shortly.");
+        error->retry_s = WEFT_OPENAI_RETRY_S;
+        break;
+    case WEFT_ERR_FULL:
+        weft_openai_error_set(error, 503, "engine_busy",
+                              "The model's engine takes no more requests at present. Try again shortly.");
+        error->retry_s = WEFT_OPENAI_RETRY_S;
+        break;
+    case WEFT_ERR_TOO_LARGE:
+        weft_openai_error_set(error, 502, "answer_too_large", "The answer is larger than a node collects. Stream it.");
+        break;
+    case WEFT_ERR_INVALID:
+        weft_openai_error_set(
+            error, 502, "engine_malformed",
+            "The engine answered in a way that this node does not understand. If weft and weft-engine "
+            "are of one build, this is a fault in Weft: please report it.");
+        break;
+    default:
+        weft_openai_error_set(error, 502, "engine_lost",
+                              "The model's engine could not be asked. It is being restarted; please ask again.");
+    }
+}
+
+/* -- the end of a talk -- */
+
+static void let_go(struct talk *talk)
+{
+    if (talk->native) {
+        weft_native_cancel(talk->native);
+        talk->native = NULL;
+    }
+    weft_openai_answer_free(talk->answer);
+    talk->answer = NULL;
+    weft_bytes_deinit(&talk->body);
+}
+
+static void end(struct talk *talk, bool cancelled, int error)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    let_go(talk);
+    weft_call_close(talk->call, exchange->answer_begun ? exchange->answer.status : 0, cancelled, error);
+    weft_exchange_leave(exchange, WEFT_WORKER, cancelled ? WEFT_ERR_CANCELLED : error);
+}
+
+/* The journal says which error it was: a word of ours or the engine's. */
+static void say_failed(const struct talk *talk, const char *code)
+{
+    struct weft_journal *journal = talk->call->front->journal;
+    if (weft_journal_begin(journal, WEFT_LOG_WARN, "answer failed")) {
+        weft_journal_word(journal, "id", talk->call->id);
+        weft_journal_word(journal, "code", code);
+        weft_journal_end(journal);
+    }
+}
+
+/* It cannot go on. A head that is out cannot be taken back: the stream gets an event that says what happened. */
+static void fail(struct talk *talk, const struct weft_openai_error *error)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    if (error->status >= 500) {
+        say_failed(talk, error->code);
+    }
+    if (!exchange->answer_begun) {
+        let_go(talk);
+        refuse(talk->call, error);
+        return;
+    }
+    struct weft_bytes event = {0};
+    int status = weft_openai_answer_fail(error, &event);
+    if (status == 0) {
+        status = weft_exchange_move(exchange, WEFT_ANSWER, &event);
+    }
+    weft_bytes_deinit(&event);
+    if (status == 0) {
+        weft_exchange_end(exchange, WEFT_ANSWER);
+    }
+    end(talk, false, status);
+}
+
+static void fail_here(struct talk *talk, int status)
+{
+    struct weft_openai_error error;
+    error_for(&error, status);
+    fail(talk, &error);
+}
+
+/* -- the answer -- */
+
+static int begin_stream(struct weft_exchange *exchange)
+{
+    size_t before = exchange->answer.fields.count;
+    int error = add_field(exchange, "content-type", WEFT_SLICE("text/event-stream"));
+    if (error == 0) {
+        error = add_field(exchange, "cache-control", WEFT_SLICE("no-cache"));
+    }
+    if (error < 0) {
+        exchange->answer.fields.count = before; /* a refusal takes its place, with a type of its own */
+        return error;
+    }
+    exchange->answer.status = 200;
+    weft_exchange_begin_answer(exchange);
+    return 0;
+}
+
+/* Whole events only. */
+static int send(struct talk *talk, struct weft_bytes *events)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    if (events->size == 0) {
+        return 0;
+    }
+    int error = exchange->answer_begun ? 0 : begin_stream(exchange);
+    return error < 0 ? error : weft_exchange_move(exchange, WEFT_ANSWER, events);
+}
+
+static void on_frame(void *self, const struct weft_frame *frame)
+{
+    struct talk *talk = self;
+    if (exchange_of(talk)->aborted[WEFT_ASKER]) {
+        return; /* on_wake is on its way, and cancels */
+    }
+    struct weft_bytes events = {0};
+    int error = weft_openai_answer_frame(talk->answer, frame, talk->call->front->loop->turn.now, &events);
+    if (error == 0) {
+        error = send(talk, &events);
+    }
+    weft_bytes_deinit(&events);
+    if (error < 0) {
+        fail_here(talk, error);
+    } else if (talk->stream && weft_exchange_room(exchange_of(talk), WEFT_ANSWER) == 0) {
+        talk->paused = true;
+        weft_native_pause(talk->native, true);
+    }
+}
+
+static void end_stream(struct talk *talk)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    struct weft_bytes events = {0};
+    int error = weft_openai_answer_end(talk->answer, &events);
+    if (error == 0) {
+        error = send(talk, &events);
+    }
+    weft_bytes_deinit(&events);
+    if (error < 0) {
+        fail_here(talk, error);
+    } else {
+        weft_exchange_end(exchange, WEFT_ANSWER);
+        end(talk, false, 0);
+    }
+}
+
+static void end_whole(struct talk *talk)
+{
+    struct weft_bytes text = {0};
+    int error = weft_openai_answer_end(talk->answer, &text);
+    if (error < 0) {
+        weft_bytes_deinit(&text);
+        fail_here(talk, error);
+        return;
+    }
+    let_go(talk);
+    weft_call_answer(talk->call, 200, WEFT_SLICE("application/json"), &text, 0);
+}
+
+/* OpenAI's libraries know this one by its code. */
+static const char *client_code(const char *code)
+{
+    return strcmp(code, "context_overflow") == 0 ? "context_length_exceeded" : code;
+}
+
+static void on_ended(void *self, const struct weft_native_problem *problem)
+{
+    struct talk *talk = self;
+    talk->native = NULL; /* freed by its owner after this */
+    if (exchange_of(talk)->aborted[WEFT_ASKER]) {
+        end(talk, true, 0);
+    } else if (problem) {
+        struct weft_openai_error error;
+        weft_openai_error_set(&error, problem->status, client_code(problem->code), "%s", problem->message);
+        error.retry_s = problem->status == 503 ? WEFT_OPENAI_RETRY_S : 0;
+        fail(talk, &error);
+    } else if (talk->stream) {
+        end_stream(talk);
+    } else {
+        end_whole(talk);
+    }
+}
+
+static const struct weft_native_user native_user = {.frame = on_frame, .ended = on_ended};
+
+/* -- asking the engine -- */
+
+/* The same for whatever computes alike: libraries, CPU variant, quantization. */
+static void print_fingerprint(char text[ID_SIZE], const struct weft_front *front, const struct weft_model_info *info)
+{
+    const char *parts[] = {front->version, info->variant, info->quant, info->description};
+    uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits */
+    for (size_t i = 0; i < WEFT_COUNT(parts); i++) {
+        for (const char *at = parts[i] ? parts[i] : ""; *at; at++) {
+            hash = (hash ^ (unsigned char)*at) * 0x100000001b3;
+        }
+        hash *= 0x100000001b3; /* where a part ends matters too */
+    }
+    (void)snprintf(text, ID_SIZE, "fp_%010" PRIx64, hash >> 24); /* fits */
+}
+
+/* What every answer of a model says in its head, an error of its engine's too. */
+static int add_head(struct weft_exchange *exchange, const struct weft_model_info *info, uint64_t seed)
+{
+    char number[NUMBER_SIZE];
+    (void)snprintf(number, sizeof(number), "%" PRId64, (int64_t)seed); /* fits */
+    int error = add_field(exchange, "x-weft-served-by", WEFT_SLICE("local"));
+    if (error == 0) {
+        error = add_field(exchange, "x-weft-path", WEFT_SLICE("local"));
+    }
+    if (error == 0) {
+        error = add_field(exchange, "x-weft-seed", weft_slice_text(number));
+    }
+    if (error == 0) {
+        error = add_field(exchange, "x-weft-model", info->name);
+        error = error == WEFT_ERR_INVALID ? 0 : error; /* a file's name that no header can hold: the body says it */
+    }
+    return error;
+}
+
+static int make_answer(struct talk *talk, const struct weft_openai_request *request, const struct weft_model_info *info)
+{
+    const struct weft_call *call = talk->call;
+    const struct weft_front *front = call->front;
+    char id[ID_SIZE], fingerprint[ID_SIZE];
+    (void)snprintf(id, sizeof(id), "%s-%s", talk->shape == WEFT_OPENAI_CHAT ? "chatcmpl" : "cmpl",
+                   call->id + strlen("req-")); /* fits */
+    print_fingerprint(fingerprint, front, info);
+    const struct weft_openai_answer_options options = {
+        .shape = talk->shape,
+        .stream = request->stream,
+        .include_usage = request->include_usage,
+        .logprobs = request->logprobs >= 0,
+        .choices = (uint16_t)request->choices,
+        .id = weft_slice_text(id),
+        .model = info->name,
+        .fingerprint = weft_slice_text(fingerprint),
+        .created_s = front->loop->host->ops->wall(front->loop->host) / 1000000,
+    };
+    return weft_openai_answer_new(&talk->answer, &options);
+}
+
+static int write_native(struct talk *talk, const struct weft_openai_request *request,
+                        const struct weft_model_info *info, uint64_t *seed, struct weft_bytes *out)
+{
+    struct weft_host *host = talk->call->front->loop->host;
+    char call_ids[ID_SIZE];
+    (void)snprintf(call_ids, sizeof(call_ids), "call_%s", talk->call->id + strlen("req-")); /* fits */
+    struct weft_openai_terms terms = {
+        .call_ids = weft_slice_text(call_ids),
+        .now_s = host->ops->wall(host) / 1000000,
+        .temperature = info->temperature,
+        .top_p = info->top_p,
+        .min_p = info->min_p,
+        .top_k = info->top_k,
+    };
+    host->ops->entropy(host, &terms.seed, sizeof(terms.seed));
+    terms.seed &= SEED_MASK;
+    *seed = weft_openai_seed(request, &terms);
+    return weft_openai_native_write(request, &terms, out);
+}
+
+/* The request is checked and its model there: asks it. On error nothing was asked. */
+static int ask(struct talk *talk, const struct weft_openai_request *request, const struct weft_relay_target *target,
+               const struct weft_model_info *info)
+{
+    struct weft_bytes native = {0};
+    uint64_t seed;
+    int error = write_native(talk, request, info, &seed, &native);
+    if (error == 0) {
+        error = make_answer(talk, request, info);
+    }
+    if (error == 0) {
+        error = add_head(exchange_of(talk), info, seed);
+    }
+    if (error == 0) {
+        const struct weft_native_options options = {
+            .loop = talk->call->front->loop,
+            .target = *target,
+            .path = WEFT_SLICE("/generate"),
+            .body = &native,
+            .user = &native_user,
+            .self = talk,
+        };
+        talk->stream = request->stream;
+        error = weft_native_start(&talk->native, &options);
+    }
+    weft_bytes_deinit(&native);
+    return error;
+}
+
+/* -- the request -- */
+
+static void work_on(struct talk *talk, struct weft_slice text)
+{
+    struct weft_models *models = talk->call->front->models;
+    struct weft_openai_request request;
+    struct weft_openai_error error;
+    int status = weft_openai_request_init(&request, talk->shape, text, &error);
+    if (status == WEFT_ERR_MEMORY) {
+        fail_here(talk, status);
+        return;
+    }
+    if (status < 0) {
+        fail(talk, &error);
+        return;
+    }
+    struct weft_relay_target target;
+    size_t index;
+    bool ready = weft_openai_model_find(models, request.model, &index, &error) == 0 &&
+                 weft_openai_model_target(models, index, &target, &error) == 0;
+    if (ready) {
+        struct weft_model_info info;
+        weft_models_info(models, index, &info);
+        status = ask(talk, &request, &target, &info);
+    }
+    weft_openai_request_deinit(&request);
+    if (!ready) {
+        fail(talk, &error);
+    } else if (status < 0) {
+        fail_here(talk, status);
+    }
+}
+
+static void body_came(struct talk *talk)
+{
+    size_t size = talk->body.size;
+    char *text = weft_alloc(size + 1);
+    if (!text) {
+        fail_here(talk, WEFT_ERR_MEMORY);
+        return;
+    }
+    size = weft_bytes_read(&talk->body, text, size);
+    work_on(talk, weft_slice(text, size));
+    weft_free(text);
+}
+
+static void collect_body(struct talk *talk)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    (void)weft_exchange_take_all(exchange, WEFT_REQUEST, &talk->body); /* how much does not matter */
+    if (talk->body.size > WEFT_OPENAI_BODY_MAX ||
+        exchange->flows[WEFT_REQUEST].length > (int64_t)WEFT_OPENAI_BODY_MAX) {
+        struct weft_openai_error error;
+        weft_openai_error_set(&error, 413, "body_too_large", "The body may have %zu bytes, which no context holds.",
+                              WEFT_OPENAI_BODY_MAX);
+        fail(talk, &error);
+    } else if (exchange->flows[WEFT_REQUEST].ended) {
+        body_came(talk);
+    }
+}
+
+static void on_wake(void *self, struct weft_exchange *exchange)
+{
+    struct talk *talk = self;
+    if (exchange->aborted[WEFT_ASKER]) {
+        end(talk, true, 0);
+    } else if (!talk->answer) {
+        collect_body(talk);
+    } else if (talk->paused && weft_exchange_room(exchange, WEFT_ANSWER) > 0) {
+        talk->paused = false;
+        weft_native_pause(talk->native, false);
+    }
+}
+
+static void start_talk(struct weft_call *call, enum weft_openai_shape shape)
+{
+    const struct weft_models *models = call->front->models;
+    if (weft_models_count(models) == 0) {
+        weft_call_refuse(call,
+                         &(const struct weft_refusal){503, "no_model",
+                                                      "This node serves no model yet. Start it with --model FILE, "
+                                                      "or with --upstream URL to relay to a server that does."});
+        return;
+    }
+    struct talk *talk = weft_arena_alloc(&call->exchange->arena, sizeof(*talk));
+    if (!talk) {
+        weft_call_refuse(call, weft_refusal_for_error(WEFT_ERR_MEMORY));
+        return;
+    }
+    *talk = (struct talk){.call = call, .shape = shape};
+    weft_exchange_want_body(call->exchange);
+    weft_exchange_attach(call->exchange, WEFT_WORKER, on_wake, talk);
+}
+
+/* -- routes -- */
+
+static void chat(struct weft_call *call, struct weft_slice rest)
+{
+    (void)rest;
+    start_talk(call, WEFT_OPENAI_CHAT);
+}
+
+static void complete(struct weft_call *call, struct weft_slice rest)
+{
+    (void)rest;
+    start_talk(call, WEFT_OPENAI_COMPLETION);
+}
+
+static void list_models(struct weft_call *call, struct weft_slice rest)
+{
+    (void)rest;
+    struct weft_bytes text = {0};
+    int error = weft_openai_models_write(call->front->models, &text);
+    weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, error);
+}
+
+static void show_model(struct weft_call *call, struct weft_slice name)
+{
+    const struct weft_models *models = call->front->models;
+    struct weft_openai_error error;
+    size_t index;
+    if (weft_openai_model_find_path(models, name, &index, &error) < 0) {
+        refuse(call, &error);
+        return;
+    }
+    struct weft_bytes text = {0};
+    int status = weft_openai_model_write(models, index, &text);
+    weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, status);
+}
+
+/* A path that ends in a slash stands for what follows it. */
+static const struct {
+    const char *path;
+    bool post; /* else it is read */
+    void (*run)(struct weft_call *call, struct weft_slice rest);
+} routes[] = {
+    {"/v1/models", false, list_models},
+    {"/v1/models/", false, show_model},
+    {"/v1/chat/completions", true, chat},
+    {"/v1/completions", true, complete},
+};
+
+void weft_openai_call(struct weft_call *call)
+{
+    const struct weft_request_head *request = &call->exchange->request;
+    struct weft_slice target = request->target;
+    const char *query = memchr(target.data, '?', target.size);
+    struct weft_slice path = query ? weft_slice(target.data, (size_t)(query - target.data)) : target;
+    for (size_t i = 0; i < WEFT_COUNT(routes); i++) {
+        struct weft_slice route = weft_slice_text(routes[i].path);
+        bool below = route.data[route.size - 1] == '/';
+        if (below ? !(path.size > route.size && weft_slice_starts(path, route)) : !weft_slice_equal(path, route)) {
+            continue;
+        }
+        bool read = weft_slice_equal(request->method, WEFT_SLICE("GET")) ||
+                    weft_slice_equal(request->method, WEFT_SLICE("HEAD"));
+        bool post = weft_slice_equal(request->method, WEFT_SLICE("POST"));
+        if (routes[i].post ? post : read) {
+            routes[i].run(call, weft_slice(path.data + route.size, path.size - route.size));
+        } else {
+            refuse_method(call, routes[i].post ? "POST" : "GET, HEAD");
+        }
+        return;
+    }
+    struct weft_openai_error error;
+    weft_openai_error_set(&error, 404, "not_found",
+                          "There is nothing at this path. Of OpenAI's API this node has /v1/models, "
+                          "/v1/chat/completions and /v1/completions.");
+    refuse(call, &error);
+}

@@ -1,0 +1,198 @@
+/* node/openai_models.c - this node's models as OpenAI's API lists them. */
+#include "node/openai_models.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "wire/json.h"
+
+#define NAMED_MAX 4 /* models that a sentence names */
+
+/* -- the list -- */
+
+/* For people who ask by hand. */
+static int end_line(struct weft_json *json)
+{
+    int error = weft_json_finish(json);
+    return error < 0 ? error : weft_bytes_append(json->out, "\n", 1);
+}
+
+static void write_text(struct weft_json *json, const char *name, const char *text)
+{
+    if (text) {
+        weft_json_key(json, name);
+        weft_json_text(json, text);
+    }
+}
+
+static void write_number(struct weft_json *json, const char *name, int64_t value)
+{
+    weft_json_key(json, name);
+    weft_json_int(json, value);
+}
+
+static void write_bool(struct weft_json *json, const char *name, bool value)
+{
+    weft_json_key(json, name);
+    weft_json_bool(json, value);
+}
+
+/* What OpenAI's API has no place for. */
+static void write_more(struct weft_json *json, const struct weft_model_info *info)
+{
+    weft_json_object(json);
+    write_text(json, "state", weft_model_state_name(info->state));
+    if (info->state == WEFT_MODEL_STARTING || info->state == WEFT_MODEL_LOADING) {
+        weft_json_key(json, "progress");
+        weft_json_double(json, info->progress);
+    }
+    write_text(json, "problem", info->problem);
+    if (info->loaded_s > 0) {
+        write_number(json, "context_tokens", info->context_tokens);
+        write_number(json, "trained_tokens", info->trained_tokens);
+        write_number(json, "slots", info->slots);
+        write_number(json, "threads", info->threads);
+        write_number(json, "memory_bytes", (int64_t)info->memory);
+        write_text(json, "description", info->description);
+        write_text(json, "quant", info->quant);
+        write_text(json, "cpu_variant", info->variant);
+        write_text(json, "sandbox", info->sandbox);
+        write_bool(json, "chat_template", info->has_template);
+        write_bool(json, "tools", info->knows_tools);
+        write_bool(json, "reasoning", info->knows_reasoning);
+    }
+    weft_json_object_end(json);
+}
+
+static void write_model(struct weft_json *json, const struct weft_models *models, size_t index)
+{
+    struct weft_model_info info;
+    weft_models_info(models, index, &info);
+    weft_json_object(json);
+    weft_json_key(json, "id");
+    weft_json_string(json, info.name);
+    write_text(json, "object", "model");
+    write_number(json, "created", info.loaded_s);
+    write_text(json, "owned_by", "weft");
+    weft_json_key(json, "weft");
+    write_more(json, &info);
+    weft_json_object_end(json);
+}
+
+int weft_openai_models_write(const struct weft_models *models, struct weft_bytes *out)
+{
+    struct weft_json json;
+    weft_json_start(&json, out);
+    weft_json_object(&json);
+    write_text(&json, "object", "list");
+    weft_json_key(&json, "data");
+    weft_json_array(&json);
+    for (size_t i = 0; i < weft_models_count(models); i++) {
+        write_model(&json, models, i);
+    }
+    weft_json_array_end(&json);
+    weft_json_object_end(&json);
+    return end_line(&json);
+}
+
+int weft_openai_model_write(const struct weft_models *models, size_t index, struct weft_bytes *out)
+{
+    struct weft_json json;
+    weft_json_start(&json, out);
+    write_model(&json, models, index);
+    return end_line(&json);
+}
+
+/* -- the one that is named -- */
+
+/* "A, B, C and 3 more"; what is too long is cut. */
+static void list_names(const struct weft_models *models, char *text, size_t size)
+{
+    size_t count = weft_models_count(models), used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < count && i < NAMED_MAX && used < size; i++) {
+        struct weft_model_info info;
+        weft_models_info(models, i, &info);
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s", i > 0 ? ", " : "", (int)info.name.size,
+                                 info.name.data);
+    }
+    if (count > NAMED_MAX && used < size) {
+        (void)snprintf(text + used, size - used, " and %zu more", count - NAMED_MAX); /* cut as said above */
+    }
+}
+
+int weft_openai_model_find(const struct weft_models *models, struct weft_slice name, size_t *index,
+                           struct weft_openai_error *error)
+{
+    int near = -1;
+    int found = name.size > 0 ? weft_models_find(models, name, &near) : -1;
+    if (found >= 0) {
+        *index = (size_t)found;
+        return 0;
+    }
+    if (weft_models_count(models) == 0) {
+        weft_openai_error_set(error, 404, "model_not_found", "This node serves no model yet.");
+        return WEFT_ERR_INVALID;
+    }
+    char names[NAMED_MAX * (WEFT_MODEL_NAME_MAX + 2) + 32];
+    list_names(models, names, sizeof(names));
+    if (name.size == 0) {
+        return weft_openai_wrong(error, "model", "missing_required_parameter",
+                                 "model is missing: name one that is served here: %s.", names);
+    }
+    struct weft_model_info meant = {0};
+    if (near >= 0) {
+        weft_models_info(models, (size_t)near, &meant);
+    }
+    int status = weft_openai_wrong(error, "model", "model_not_found",
+                                   "No model of that name is served here.%s%.*s%s Served are: %s.",
+                                   near >= 0 ? " Did you mean " : "", (int)meant.name.size,
+                                   meant.name.data ? meant.name.data : "", near >= 0 ? "?" : "", names);
+    error->status = 404;
+    return status;
+}
+
+int weft_openai_model_find_path(const struct weft_models *models, struct weft_slice part, size_t *index,
+                                struct weft_openai_error *error)
+{
+    char name[WEFT_MODEL_NAME_MAX + 1]; /* one more: what is too long must not become a name */
+    size_t size = 0;
+    for (size_t i = 0; i < part.size && size < sizeof(name); i++, size++) {
+        name[size] = part.data[i];
+        if (part.data[i] == '%' && i + 2 < part.size) {
+            int high = weft_hex_value(part.data[i + 1]), low = weft_hex_value(part.data[i + 2]);
+            if (high >= 0 && low >= 0) {
+                name[size] = (char)(high * 16 + low);
+                i += 2;
+            }
+        }
+    }
+    return weft_openai_model_find(models, weft_slice(name, size), index, error);
+}
+
+int weft_openai_model_target(struct weft_models *models, size_t index, struct weft_relay_target *target,
+                             struct weft_openai_error *error)
+{
+    int status = weft_models_target(models, index, target);
+    if (status == 0) {
+        return 0;
+    }
+    struct weft_model_info info;
+    weft_models_info(models, index, &info);
+    int size = (int)info.name.size;
+    const char *name = info.name.data;
+    if (info.state == WEFT_MODEL_FAILED) {
+        weft_openai_error_set(error, 503, "model_failed", "%.*s is not served any more: %s", size, name,
+                              info.problem ? info.problem : "its engine was given up.");
+        return status;
+    }
+    if (info.state == WEFT_MODEL_LOADING) {
+        weft_openai_error_set(error, 503, "model_loading", "%.*s is loading: %d %%. Ask again shortly.", size, name,
+                              (int)(info.progress * 100));
+    } else {
+        weft_openai_error_set(error, 503, "model_loading", "%.*s is being started. Ask again shortly.", size, name);
+    }
+    error->retry_s = WEFT_OPENAI_RETRY_S;
+    return status;
+}
