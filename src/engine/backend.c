@@ -207,7 +207,7 @@ static void list_devices(struct weft_backend *backend)
         struct weft_backend_device *out = &backend->devices[backend->device_count++];
         size_t free_now = 0, total = 0;
         ggml_backend_dev_memory(device, &free_now, &total);
-        out->memory_free = free_now;
+        out->memory_free = type == GGML_BACKEND_DEVICE_TYPE_IGPU ? 0 : free_now; /* it has the machine's */
         out->memory_total = total;
         (void)snprintf(out->name, sizeof(out->name), "%s", ggml_backend_dev_name(device));
         (void)snprintf(out->description, sizeof(out->description), "%s", ggml_backend_dev_description(device));

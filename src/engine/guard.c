@@ -25,17 +25,17 @@ _Noreturn static void end(enum weft_engine_exit status, const char *text)
     _exit((int)status);
 }
 
-_Noreturn void weft_guard_end_memory(void)
+void weft_guard_end_memory(void)
 {
     end(WEFT_ENGINE_EXIT_MEMORY, "weft-engine: out of memory: libllama could not go on without it.\n");
 }
 
-_Noreturn void weft_guard_end_abort(void)
+void weft_guard_end_abort(void)
 {
     end(WEFT_ENGINE_EXIT_ABORT, "weft-engine: libllama ended on an error that it does not handle.\n");
 }
 
-_Noreturn void weft_guard_end_sandbox(int call)
+void weft_guard_end_sandbox(int call)
 {
     char line[] = "weft-engine: the sandbox stopped system call number     0.\n";
     char *digit = strchr(line, '0');

@@ -8,17 +8,26 @@
 #include "base/types.h"
 #include "wire/engine_exit.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define WEFT_GUARD_TEMPLATE_MS 10000
 
 /* Sets up the handlers (the time's signal, libllama's abort); once, in main. */
 WEFT_MUST_USE int weft_guard_setup(void);
+#define WEFT_GUARD_ENDS __attribute__((noreturn)) /* C++ has no _Noreturn */
 /* The ends of a C++ exception that nobody catches: chat_shim.cpp has std::terminate call one of them. */
-_Noreturn void weft_guard_end_memory(void);
-_Noreturn void weft_guard_end_abort(void);
+WEFT_GUARD_ENDS void weft_guard_end_memory(void);
+WEFT_GUARD_ENDS void weft_guard_end_abort(void);
 /* The end of a call that the sandbox does not allow, by its number. */
-_Noreturn void weft_guard_end_sandbox(int call);
+WEFT_GUARD_ENDS void weft_guard_end_sandbox(int call);
 /* Between these two the calling thread may take `ms` of its own CPU time. They do not nest. */
 void weft_guard_begin(uint32_t ms);
 void weft_guard_end(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

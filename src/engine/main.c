@@ -1,9 +1,11 @@
 /* engine/main.c - weft-engine: the order of things at start. */
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "engine/backend.h"
 #include "engine/commit.h"
+#include "engine/estimate.h"
 #include "engine/guard.h"
 #include "engine/model.h"
 #include "engine/options.h"
@@ -40,18 +42,39 @@ static int test_sandbox(const struct engine *engine)
     return fflush(stdout) == 0 && allowed == 0 ? 0 : 1;
 }
 
-/* Loads, says what it is, and ends. */
+static uint64_t memory_taken(void)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0) {
+        return 0; /* fails only for a bad number */
+    }
+#ifdef __APPLE__
+    return (uint64_t)usage.ru_maxrss;
+#else
+    return (uint64_t)usage.ru_maxrss * 1024;
+#endif
+}
+
+/* Loads, computes a whole step, says what it is and took, and ends. */
 static int check(struct engine *engine)
 {
     struct weft_model_progress progress = {0};
     struct weft_model *model = NULL;
+    uint64_t before = memory_taken();
     if (weft_model_load(&model, &engine->options, &engine->backend, &progress, engine->problem) < 0) {
         return refused(engine, 1);
     }
-    char memory[WEFT_ENGINE_PROBLEM_MAX];
-    weft_model_estimate_say(&model->estimate, memory, sizeof(memory));
-    (void)printf("loaded: %s, %d tokens in its vocabulary, trained for %d\nmemory: %s\nsandbox: %s\n",
-                 model->description, model->vocabulary, model->trained_tokens, memory, engine->sandbox_level);
+    if (weft_model_exercise(model, engine->problem) < 0) {
+        weft_model_free(model);
+        return refused(engine, 1);
+    }
+    char says[WEFT_ESTIMATE_TEXT_MAX];
+    weft_estimate_say(&model->estimate, says);
+    (void)printf("loaded: %s, %d tokens in its vocabulary, trained for %d\nmemory: %s\n"
+                 "estimated: %llu bytes\ntaken: %llu bytes\nsandbox: %s\n",
+                 model->description, model->vocabulary, model->trained_tokens, says,
+                 (unsigned long long)model->estimate.total, (unsigned long long)(memory_taken() - before),
+                 engine->sandbox_level);
     weft_model_free(model);
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "engine/estimate.h"
 
 #define LOADED_PERMILLE 900 /* of the way when the weights are read; the context and the first token are the rest */
 #define VALUE_MAX       128
@@ -116,12 +117,12 @@ static bool on_progress(float progress, void *self)
     return !atomic_load(&out->cancel);
 }
 
-static int load_weights(struct weft_model *model, const struct weft_engine_options *options,
+static int load_weights(struct weft_model *model, const struct weft_engine_options *options, bool map,
                         struct weft_model_progress *progress, char *problem)
 {
     struct llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = options->gpu_layers;
-    params.load_mode = LLAMA_LOAD_MODE_MMAP;
+    params.load_mode = map ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.progress_callback = on_progress;
     params.progress_callback_user_data = progress;
     model->llama = llama_model_load_from_file(options->model, params);
@@ -164,52 +165,93 @@ static int make_context(struct weft_model *model, char *problem)
     return 0;
 }
 
-/* One token through the whole model: its pages are read, its buffers made, and weights that are no numbers show. */
-static int warm_up(struct weft_model *model, char *problem)
+static bool are_numbers(const float *values, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        if (isnan(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Computes `rows` of a begin token, the last `outputs` of them with their results, and forgets them. */
+static int compute(struct weft_model *model, int32_t rows, int32_t outputs, char *problem)
 {
     llama_token token = llama_vocab_bos(model->vocab);
     token = token >= 0 && token < model->vocabulary ? token : 0;
-    int status = llama_decode(model->context, llama_batch_get_one(&token, 1));
+    struct llama_batch batch = llama_batch_init(rows, 0, 1);
+    batch.n_tokens = rows;
+    for (int32_t i = 0; i < rows; i++) { /* spread over the slots, as far as their contexts go */
+        batch.token[i] = token;
+        batch.pos[i] = i / model->slots;
+        batch.n_seq_id[i] = 1;
+        batch.seq_id[i][0] = i % model->slots;
+        batch.logits[i] = model->embeds || i >= rows - outputs;
+    }
+    int status = llama_decode(model->context, batch);
+    llama_batch_free(batch);
     if (status != 0) {
-        return refuse_libllama(problem, "The model loads, but computing its first token failed");
+        return refuse_libllama(problem, "The model loads, but computing with it failed");
     }
     llama_synchronize(model->context);
     const float *out =
         model->embeds ? llama_get_embeddings_seq(model->context, 0) : llama_get_logits_ith(model->context, -1);
-    int32_t count = model->embeds ? model->embedding : model->vocabulary;
-    for (int32_t i = 0; out && i < count; i++) {
-        if (isnan(out[i])) {
-            return refuse(problem, WEFT_ERR_INVALID,
-                          "The model loads, but what it computes is not a number: its weights are damaged. Download it "
-                          "again.");
-        }
-    }
     if (!out) {
         return refuse_libllama(problem, "The model loads, but gives no answer to its first token");
     }
-    llama_memory_clear(llama_get_memory(model->context), true);
+    if (!are_numbers(out, model->embeds ? model->embedding : model->vocabulary)) {
+        return refuse(problem, WEFT_ERR_INVALID,
+                      "The model loads, but what it computes is not a number: its weights are damaged. Download it "
+                      "again.");
+    }
+    if (llama_get_memory(model->context)) { /* models that only embed have none */
+        llama_memory_clear(llama_get_memory(model->context), true);
+    }
     return 0;
 }
 
-static int choose_context(struct weft_model *model, const struct weft_engine_options *options, char *problem)
+int weft_model_exercise(struct weft_model *model, char problem[WEFT_ENGINE_PROBLEM_MAX])
 {
-    model->slots = options->slots;
-    model->thread_count = options->threads > 0 ? options->threads : 1; /* main has asked the host for the cores */
-    if (model->trained_tokens <= 0) {
-        return refuse(problem, WEFT_ERR_INVALID,
-                      "The model does not say how long a context it was trained for: the "
-                      "file is damaged. Download it again.");
-    }
-    if (options->context > model->trained_tokens) {
+    int32_t most = model->slots * model->context_tokens;
+    int32_t rows = most < WEFT_MODEL_BATCH ? most : WEFT_MODEL_BATCH;
+    return compute(model, rows, rows < WEFT_MODEL_OUTPUTS_MAX ? rows : WEFT_MODEL_OUTPUTS_MAX, problem);
+}
+
+static int choose_context(struct weft_model *model, const struct weft_gguf *gguf,
+                          const struct weft_engine_options *options, char *problem)
+{
+    int32_t trained = (int32_t)gguf->context;
+    if (options->context > trained) {
         return refuse(problem, WEFT_ERR_TOO_LARGE,
                       "A context of %d tokens is more than the %d that this model was trained for, and past them its "
                       "answers fall apart: say --context %d or less.",
-                      options->context, model->trained_tokens, model->trained_tokens);
+                      options->context, trained, trained);
     }
-    model->context_tokens = options->context > 0                                 ? options->context
-                            : model->trained_tokens < WEFT_MODEL_CONTEXT_DEFAULT ? model->trained_tokens
-                                                                                 : WEFT_MODEL_CONTEXT_DEFAULT;
+    model->slots = options->slots;
+    model->thread_count = options->threads > 0 ? options->threads : 1; /* main has asked the host for the cores */
+    model->context_tokens = options->context;
+    if (options->context == 0) {
+        model->context_tokens = trained < WEFT_MODEL_CONTEXT_DEFAULT ? trained : WEFT_MODEL_CONTEXT_DEFAULT;
+    }
     return 0;
+}
+
+/* All that can be said before libllama sees the file. */
+static int plan(struct weft_model *model, const struct weft_engine_options *options, const struct weft_backend *backend,
+                bool *map, char *problem)
+{
+    struct weft_gguf gguf;
+    int status = weft_gguf_read(&gguf, options->model, problem);
+    if (status == 0) {
+        status = choose_context(model, &gguf, options, problem);
+    }
+    if (status < 0) {
+        return status;
+    }
+    *map = weft_estimate_maps(&gguf, backend->variant);
+    weft_estimate(&model->estimate, &gguf, backend, options, model->slots, model->context_tokens);
+    return weft_estimate_check(&model->estimate, &gguf, backend, options, problem);
 }
 
 int weft_model_load(struct weft_model **out, const struct weft_engine_options *options,
@@ -218,22 +260,19 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
 {
     *out = NULL;
     problem[0] = '\0';
-    (void)backend;
     struct weft_model *model = weft_zalloc(sizeof(*model));
     if (!model) {
         return refuse(problem, WEFT_ERR_MEMORY, "Out of memory.");
     }
-    int status = load_weights(model, options, progress, problem);
+    bool map = true;
+    int status = plan(model, options, backend, &map, problem);
+    status = status < 0 ? status : load_weights(model, options, map, progress, problem);
     if (status == 0) {
         describe(model);
-        status = choose_context(model, options, problem);
-    }
-    if (status == 0) {
         status = make_context(model, problem);
     }
-    if (status == 0) {
-        status = warm_up(model, problem);
-    }
+    /* One token through the whole model: its pages are read, and weights that are no numbers show. */
+    status = status < 0 ? status : compute(model, 1, 1, problem);
     if (status < 0) {
         weft_model_free(model);
         return status;

@@ -26,9 +26,6 @@ struct weft_model_estimate {
     int32_t context_tokens, slots;
 };
 
-/* "1.0 GB: 0.1 model + 0.8 context of 8 slots x 4096 tokens + 0.1 work". */
-void weft_model_estimate_say(const struct weft_model_estimate *estimate, char *text, size_t size);
-
 struct weft_model {
     struct llama_model *llama;
     struct llama_context *context;
@@ -61,6 +58,8 @@ WEFT_MUST_USE int weft_model_load(struct weft_model **out, const struct weft_eng
                                   const struct weft_backend *backend, struct weft_model_progress *progress,
                                   char problem[WEFT_ENGINE_PROBLEM_MAX]);
 void weft_model_free(struct weft_model *model);
+/* Computes one whole step, as large as they come, and forgets it: then all memory of the model has been touched. */
+WEFT_MUST_USE int weft_model_exercise(struct weft_model *model, char problem[WEFT_ENGINE_PROBLEM_MAX]);
 
 /* -- the vocabulary -- */
 

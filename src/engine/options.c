@@ -65,7 +65,7 @@ const char *weft_engine_options_help(void)
            "  --backends FOLDER    where those libraries are (beside libllama)\n"
            "  --sandbox on|off     off lets the engine do all that you may do: only to find a fault (on)\n"
            "\n"
-           "  --check              load the model, say what it is and what it takes, and end: 0 loaded, 1 refused\n"
+           "  --check              load the model, compute one step, say what it is and took: 0 loaded, 1 refused\n"
            "  --sandbox-test       try from inside what the sandbox must refuse: 0 all refused, 1 something was "
            "allowed\n"
            "  --version            this engine, its libllama and the CPU library it would use\n"
