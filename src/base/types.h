@@ -30,12 +30,13 @@ struct weft_slice {
 
 static inline struct weft_slice weft_slice(const void *data, size_t size)
 {
-    return (struct weft_slice){(const char *)data, size};
+    struct weft_slice slice = {(const char *)data, size};
+    return slice;
 }
 
 static inline struct weft_slice weft_slice_text(const char *text)
 {
-    return (struct weft_slice){text, strlen(text)};
+    return weft_slice(text, strlen(text));
 }
 
 static inline bool weft_slice_equal(struct weft_slice a, struct weft_slice b)

@@ -14,14 +14,20 @@ extern "C" {
 #endif
 
 #define WEFT_CHAT_PROBLEM_MAX 256
+#define WEFT_CHAT_CALL_ID_MAX 128 /* a tool call's id and its NUL */
 
 struct llama_model;
 struct weft_chat;        /* a model's template; shared by all requests, used by one thread */
 struct weft_chat_prompt; /* one request, rendered */
 struct weft_chat_parser; /* one choice of it, being parsed */
 
-/* The template of the model, or a plain one if it has none (*has_template says). Renders a short conversation once, so
- * that a template that does not work is known at load. On error *out is NULL. */
+/* Once, in main, beside weft_guard_setup(): what C++ throws and nobody catches ends the process by engine/guard.h, and
+ * libllama-common, which would quote prompts and answers, says nothing. */
+void weft_chat_setup(void);
+
+/* The template of the model, or if it has none (*has_template says) a plain one: a transcript, "User: ...", then
+ * "Assistant:", which base models follow best since they have read many; it stops at "\nUser:". Renders a short
+ * conversation once, so that a template that does not work is known at load. On error *out is NULL. */
 WEFT_MUST_USE int weft_chat_new(struct weft_chat **out, const struct llama_model *model, bool *has_template,
                                 char problem[WEFT_CHAT_PROBLEM_MAX]);
 void weft_chat_free(struct weft_chat *chat);
@@ -49,9 +55,13 @@ WEFT_MUST_USE int weft_chat_render(struct weft_chat *chat, const struct weft_cha
                                    struct weft_chat_prompt **out, char problem[WEFT_CHAT_PROBLEM_MAX]);
 void weft_chat_prompt_free(struct weft_chat_prompt *prompt);
 
-struct weft_slice weft_chat_prompt_text(const struct weft_chat_prompt *prompt);    /* special tokens are meant */
+/* Special tokens are meant. Begin-of-text is not in it where the vocabulary adds it. */
+struct weft_slice weft_chat_prompt_text(const struct weft_chat_prompt *prompt);
 struct weft_slice weft_chat_prompt_grammar(const struct weft_chat_prompt *prompt); /* empty: none */
 bool weft_chat_prompt_grammar_lazy(const struct weft_chat_prompt *prompt);
+/* Tokens that the grammar must have accepted before the answer's first one: the beginning of the assistant's turn,
+ * which the template has written into the prompt. None for a lazy grammar, and none for the client's own. */
+size_t weft_chat_prompt_prefix(const struct weft_chat_prompt *prompt, const int32_t **tokens);
 /* What wakes a lazy grammar: patterns and tokens as engine/grammar.h wants them. */
 size_t weft_chat_prompt_patterns(const struct weft_chat_prompt *prompt, const char *const **patterns);
 size_t weft_chat_prompt_tokens(const struct weft_chat_prompt *prompt, const int32_t **tokens);
@@ -72,8 +82,8 @@ void weft_chat_parser_free(struct weft_chat_parser *parser);
 
 /* Adds text of the answer (whole characters); `final` with the last of it. Deltas are told in order by `told`, as
  * frames of kind WEFT_FRAME_DELTA without their choice; their slices hold during the call. A tool call has its id from
- * `call_id` (called once per tool call, in order; it writes a NUL-terminated text). WEFT_ERR_INVALID if the answer has
- * no such shape: what is already told stands. */
+ * `call_id` (called once per tool call, in order; it writes a NUL-terminated text of at most WEFT_CHAT_CALL_ID_MAX).
+ * WEFT_ERR_INVALID if the answer has no such shape: what is already told stands. */
 struct weft_chat_parser_user {
     int (*told)(void *self, const struct weft_frame *delta);
     void (*call_id)(void *self, uint16_t call, char *id, size_t size);

@@ -26,6 +26,8 @@ struct weft_job_grammar {
     size_t pattern_count;
     const int32_t *tokens;
     size_t token_count;
+    const int32_t *prefix; /* accepted before the answer's first token: the template wrote them into the prompt */
+    size_t prefix_count;
 };
 
 struct weft_job {

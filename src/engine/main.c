@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/backend.h"
+#include "engine/chat.h"
 #include "engine/commit.h"
 #include "engine/estimate.h"
 #include "engine/guard.h"
@@ -120,6 +121,7 @@ int main(int argc, char **argv)
         (void)fputs(weft_engine_options_help(), stdout);
         return fflush(stdout) == 0 ? 0 : 1;
     }
+    weft_chat_setup();
     int status = weft_guard_setup();
     if (status == 0) {
         status = weft_sys_new(&engine.sys); /* core dumps are off from here on */

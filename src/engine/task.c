@@ -53,6 +53,9 @@ static int make_answer(struct weft_task *task, const struct weft_model *model, c
                                                         .trigger_token_count = job->grammar.token_count,
                                                     });
     }
+    for (size_t i = 0; i < job->grammar.prefix_count && status == 0; i++) {
+        status = weft_grammar_accept(answer->grammar, job->grammar.prefix[i]);
+    }
     if (status == 0 && job->kind == WEFT_JOB_GENERATE) {
         status = weft_text_new(&answer->text, job->stops, job->stop_count);
     }
