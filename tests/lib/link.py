@@ -138,6 +138,7 @@ class Link:
         return stream
 
     def _send_body(self, stream, body):
+        body = memoryview(body)
         while True:
             with self.changed:
                 if not self.changed.wait_for(
@@ -150,7 +151,7 @@ class Link:
                 stream.window -= size
             piece, body = body[:size], body[size:]
             try:
-                self.send(frames.frame(frames.DATA, 0 if body else frames.END_STREAM, stream.number, piece))
+                self.send(frames.frame(frames.DATA, 0 if body else frames.END_STREAM, stream.number, bytes(piece)))
             except OSError:
                 return  # the receiver finds out why
             if not body:
