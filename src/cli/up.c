@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,8 +33,10 @@ struct up {
     struct weft_node *node;
     char beside[WEFT_PROGRAM_PATH_MAX]; /* the engine that came with this program */
     const char *engine;
-    int said; /* tenths of a model's loading, so that each is said once */
-    bool pretty;
+    char first[WEFT_MODEL_NAME_MAX]; /* the name of the first model */
+    int said;                        /* tenths of a model's loading, so that each is said once */
+    bool pretty, keyed;
+    bool ready; /* it has said so */
     int signals;
     int exit;
 };
@@ -120,27 +123,60 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
     struct up *up = self;
     const char *name = info->name.data;
     int size = (int)info->name.size, tenths = (int)(info->progress * 10);
+    if (up->first[0] == '\0') {
+        (void)snprintf(up->first, sizeof(up->first), "%.*s", size, name); /* fits */
+    }
     if (info->state == WEFT_MODEL_READY) {
         printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s\n", size, name, info->slots,
                info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox);
     } else if (info->state == WEFT_MODEL_FAILED) {
-        printf("%.*s is not served: %s\n", size, name, info->problem);
-    } else if (info->state == WEFT_MODEL_LOADING && tenths != up->said) {
+        up->exit = say_problem(info->problem);
+        if (!up->ready) { /* what was asked for cannot be had: better known now than by the first request */
+            weft_node_stop(up->node);
+        }
+    } else if (info->state == WEFT_MODEL_LOADING && tenths > up->said) {
         printf("loading %.*s: %d %%\n", size, name, tenths * 10);
     }
-    up->said = info->state == WEFT_MODEL_LOADING ? tenths : -1;
+    up->said = info->state == WEFT_MODEL_LOADING ? tenths : 0;
     (void)fflush(stdout); /* as above */
+}
+
+/* A line that works when it is pasted into a shell of this machine. */
+static void say_try(const struct up *up)
+{
+    if (strpbrk(up->first, "'\"\\")) {
+        return; /* a name that would need quotes within quotes */
+    }
+    struct weft_config_listener listener = weft_node_listener(up->node, 0);
+    char address[WEFT_ADDRESS_PRINT_MAX], chat[WEFT_PROGRAM_PATH_MAX];
+    (void)weft_address_print(&listener.address, address);
+    printf("try it:\n  curl ");
+    if (listener.scheme == WEFT_CONFIG_UNIX) {
+        printf("--unix-socket '%s' http://localhost", address);
+    } else {
+        printf("%s%s", listener.scheme == WEFT_CONFIG_TLS ? "https://" : "http://", address);
+    }
+    printf("/v1/chat/completions -H 'Content-Type: application/json'%s -d '{\"model\":\"%s\",\"messages\":"
+           "[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n",
+           up->keyed ? " -H \"Authorization: Bearer $WEFT_API_KEY\"" : "", up->first);
+    if (weft_program_beside("weft", chat) == 0) {
+        printf("or talk to it:\n  %s chat\n", chat);
+    }
 }
 
 static void on_ready(void *self)
 {
-    const struct up *up = self;
+    struct up *up = self;
+    up->ready = true;
     if (up->models.count > 0) {
         printf("ready: /v1 answers\n");
+        say_try(up);
     } else if (up->settings.config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
     } else {
-        printf("ready: no model yet, so /v1 lists none and answers the rest with 503; set upstream to relay\n");
+        printf("ready: no model, so /v1 lists none and answers the rest with 503; put a GGUF file into %s, or name one "
+               "with --model\n",
+               up->models.folder);
     }
     (void)fflush(stdout); /* as above */
 }
@@ -241,7 +277,8 @@ static int make_node(struct up *up)
         .stopped = on_stopped,
         .self = up,
     };
-    if (up->key.size > 0) {
+    up->keyed = up->key.size > 0;
+    if (up->keyed) {
         options.api_key = weft_secret_of(weft_slice(up->key.text, up->key.size));
     }
     int status = weft_node_new(&up->node, &options, up->problem.text, sizeof(up->problem.text));
