@@ -178,7 +178,7 @@ class Started(unittest.TestCase):
             self.assertEqual(node.addresses, [f"http://127.0.0.1:{node.tcp_port}", f"unix:{node.unix_path}"])
 
     def test_ready_says_what_works_now(self):
-        for flags, says in (([], "ready: no model yet"),
+        for flags, says in (([], "ready: no model, so /v1 lists none"),
                             (["--upstream", "http://127.0.0.1:9"], "ready: /v1 is relayed to http://127.0.0.1:9")):
             node = weft.Weft(*flags)
             try:
