@@ -51,7 +51,8 @@ static int read_word(const char *pattern, char *text, struct weft_slice *word)
         bool escaped = *at == '\\';
         at += escaped ? 1 : 0;
         bool letter = (*at >= 'a' && *at <= 'z') || (*at >= 'A' && *at <= 'Z') || (*at >= '0' && *at <= '9');
-        if (*at == '\0' || (escaped ? letter : strchr(special, *at))) {
+        bool meant = escaped ? !letter : !memchr(special, *at, sizeof(special) - 1);
+        if (*at == '\0' || !meant) {
             return WEFT_ERR_UNSUPPORTED;
         }
         if (size == TRIGGER_MAX) {
