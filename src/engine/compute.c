@@ -258,6 +258,7 @@ static bool begin(struct weft_compute *compute, struct weft_task *task)
     }
     int status = weft_task_begin(task, &compute->tools, choice);
     if (status != 0) {
+        task->read = true; /* a first choice that is complete by its resume reads nothing: nobody waits for it */
         return settle(compute, task, status);
     }
     size_t i = place(compute, task, choice);

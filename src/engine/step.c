@@ -186,7 +186,8 @@ static void take_row(struct weft_compute *compute, size_t i, size_t position, co
         slot->ids[slot->want] = token;
         slot->want += status == 0 ? 1 : 0;
     }
-    task->read = task->read || first;
+    /* With a resume the prompt's last row may have been there already: then the first one that is not says it. */
+    task->read = task->read || (slot->choice == 0 && position + 1 >= job->prompt_count);
     weft_compute_outcome(compute, i, status);
 }
 
