@@ -39,7 +39,9 @@ static void copy_plain(char *out, size_t size, const char *text)
             memcpy(out + used, "...", 3);
             used += 3;
         } else {
-            out[used++] = *text >= ' ' && *text <= '~' ? *text : '?';
+            bool again = *text == ' ' && used > 0 && out[used - 1] == ' '; /* it lays out numbers in columns */
+            out[used] = *text >= ' ' && *text <= '~' ? *text : '?';
+            used += !again;
             text++;
         }
     }

@@ -326,10 +326,10 @@ static int take_tensors(struct reading *reading, uint64_t count)
     }
     uint64_t start = pad(reader->at, reading->gguf->alignment);
     if (count > 0 && (start > reader->size || end > reader->size - start)) {
-        char have[WEFT_GGUF_SIZE_TEXT], wants[WEFT_GGUF_SIZE_TEXT];
-        return weft_gguf_refuse(reader, WEFT_ERR_INVALID, "is cut short: %s of %s are there. Download it again.",
-                                weft_gguf_size(have, reader->size),
-                                weft_gguf_size(wants, end > (uint64_t)INT64_MAX - start ? end : start + end));
+        uint64_t whole = end > (uint64_t)INT64_MAX - start ? end : start + end;
+        char wants[WEFT_GGUF_SIZE_TEXT], lacks[WEFT_GGUF_SIZE_TEXT];
+        return weft_gguf_refuse(reader, WEFT_ERR_INVALID, "is cut short: %s of %s are missing. Download it again.",
+                                weft_gguf_size(lacks, whole - reader->size), weft_gguf_size(wants, whole));
     }
     return 0;
 }

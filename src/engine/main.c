@@ -1,6 +1,7 @@
 /* engine/main.c - weft-engine: the order of things at start. */
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "engine/backend.h"
@@ -11,12 +12,14 @@
 #include "engine/model.h"
 #include "engine/options.h"
 #include "engine/sandbox.h"
+#include "engine/service.h"
 #include "sys/sys.h"
 
 /* What the parts of a start share. */
 struct engine {
     struct weft_engine_options options;
     struct weft_sys *sys;
+    struct weft_socket *socket; /* to the node; the service closes it */
     struct weft_backend backend;
     char sandbox_level[WEFT_SANDBOX_LEVEL_MAX];
     char problem[WEFT_ENGINE_PROBLEM_MAX];
@@ -80,35 +83,77 @@ static int check(struct engine *engine)
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
-/* The socket is the node's to give. */
+static void poke(void *self)
+{
+    const struct engine *engine = self;
+    weft_sys_poke(engine->sys);
+}
+
+static void ended(void *self)
+{
+    const struct engine *engine = self;
+    weft_sys_stop(engine->sys);
+}
+
 static int serve(struct engine *engine)
 {
-    (void)snprintf(
-        engine->problem, sizeof(engine->problem),
-        "There is no socket to serve on: weft starts this program by itself. To look at a model, add --check; "
-        "weft-engine --help says more.");
-    return refused(engine, WEFT_ENGINE_EXIT_USAGE);
+    const struct weft_service_options options = {.host = weft_sys_host(engine->sys),
+                                                 .socket = engine->socket,
+                                                 .engine = &engine->options,
+                                                 .backend = &engine->backend,
+                                                 .sandbox_level = engine->sandbox_level,
+                                                 .poke = poke,
+                                                 .ended = ended,
+                                                 .self = engine};
+    struct weft_service *service = NULL;
+    int status = weft_service_new(&service, &options);
+    if (status == 0) {
+        status = weft_sys_run(engine->sys, weft_service_guest(service)); /* until the node goes */
+    }
+    weft_service_free(service);
+    if (status < 0) {
+        (void)snprintf(engine->problem, sizeof(engine->problem), "The engine cannot serve: %s.",
+                       weft_error_text(status));
+        return refused(engine, status == WEFT_ERR_MEMORY ? WEFT_ENGINE_EXIT_MEMORY : 1);
+    }
+    return 0;
+}
+
+/* What is asked of the system while it still answers everything. */
+static int prepare(struct engine *engine)
+{
+    struct weft_engine_options *options = &engine->options;
+    if (!options->version && !options->check && !options->sandbox_test &&
+        weft_sys_inherit(engine->sys, WEFT_ENGINE_SOCKET, &engine->socket) < 0) {
+        (void)snprintf(engine->problem, sizeof(engine->problem),
+                       "There is no socket to serve on: weft starts this program by itself. To look at a model, add "
+                       "--check; weft-engine --help says more.");
+        return refused(engine, WEFT_ENGINE_EXIT_USAGE);
+    }
+    if (options->threads == 0) {
+        struct weft_host *host = weft_sys_host(engine->sys);
+        options->threads = (int32_t)host->ops->cores(host);
+    }
+    return weft_backend_load(&engine->backend, options, engine->problem) < 0 ? refused(engine, 1) : 0;
 }
 
 static int run(struct engine *engine)
 {
-    if (engine->options.threads == 0) { /* before the sandbox: it asks the system */
-        struct weft_host *host = weft_sys_host(engine->sys);
-        engine->options.threads = (int32_t)host->ops->cores(host);
+    const struct weft_engine_options *options = &engine->options;
+    int status = prepare(engine);
+    if (status != 0) {
+        return status;
     }
-    if (weft_backend_load(&engine->backend, &engine->options, engine->problem) < 0) {
-        return refused(engine, 1);
-    }
-    if (engine->options.version) {
+    if (options->version) {
         return say_version(engine);
     }
-    if (weft_sandbox_enter(&engine->options, &engine->backend, engine->sandbox_level, engine->problem) < 0) {
-        return refused(engine, WEFT_ENGINE_EXIT_SANDBOX);
+    if (weft_sandbox_enter(options, &engine->backend, engine->sandbox_level, engine->problem) < 0) {
+        return refused(engine, 1);
     }
-    if (engine->options.sandbox_test) {
+    if (options->sandbox_test) {
         return test_sandbox(engine);
     }
-    return engine->options.check ? check(engine) : serve(engine);
+    return options->check ? check(engine) : serve(engine);
 }
 
 int main(int argc, char **argv)
@@ -131,6 +176,8 @@ int main(int argc, char **argv)
         return refused(&engine, status == WEFT_ERR_MEMORY ? WEFT_ENGINE_EXIT_MEMORY : 1);
     }
     status = run(&engine);
-    (void)weft_sys_free(engine.sys); /* nothing of it is under way */
+    if (!weft_sys_free(engine.sys)) {
+        _exit(status); /* a worker thread still hangs in a disk: exit(3) would wait for it */
+    }
     return status;
 }

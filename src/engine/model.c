@@ -237,6 +237,20 @@ static int choose_context(struct weft_model *model, const struct weft_gguf *gguf
     return 0;
 }
 
+/* A template that does not work is the model's fault, and known before anybody asks. */
+static int read_template(struct weft_model *model, char *problem)
+{
+    char why[WEFT_CHAT_PROBLEM_MAX] = "";
+    int status = weft_chat_new(&model->chat, model->llama, &model->has_template, why);
+    if (status == 0) {
+        return 0;
+    }
+    for (char *at = why; *at; at++) { /* it may quote the template */
+        *at = *at >= ' ' && *at <= '~' ? *at : ' ';
+    }
+    return refuse(problem, status, "The model cannot chat: %s. Look for another file of this model.", why);
+}
+
 /* All that can be said before libllama sees the file. */
 static int plan(struct weft_model *model, const struct weft_engine_options *options, const struct weft_backend *backend,
                 bool *map, char *problem)
@@ -271,6 +285,7 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
         describe(model);
         status = make_context(model, problem);
     }
+    status = status < 0 ? status : read_template(model, problem);
     /* One token through the whole model: its pages are read, and weights that are no numbers show. */
     status = status < 0 ? status : compute(model, 1, 1, problem);
     if (status < 0) {
@@ -287,6 +302,7 @@ void weft_model_free(struct weft_model *model)
     if (!model) {
         return;
     }
+    weft_chat_free(model->chat);
     if (model->context) {
         llama_detach_threadpool(model->context);
         llama_free(model->context);

@@ -192,7 +192,7 @@ static void what_is_wrong_is_said(void **state)
     WRONG("overlaps the one before it", second_offset = 64);
     WRONG("does not follow the one before it", second_offset = 128);
     WRONG("lies behind the end", second_offset = (uint64_t)1 << 40);
-    WRONG("bytes are there. Download it again.", cut = 1);
+    WRONG("is cut short: 1 bytes of 960 bytes are missing.", cut = 1);
     WRONG("is cut short", cut = 300);
     WRONG("end in the middle of what describes it", cut = 400);
     for (size_t i = 0; i < count; i++) {
