@@ -97,6 +97,7 @@ struct weft_chat {
     common_chat_templates_ptr plain; /* as the model brings it */
     common_chat_templates_ptr tools; /* with tools_preamble, where it does not know tools; else NULL */
     bool has_template, reasoning;
+    bool marked; /* there is more in an answer than content: thoughts, calls, or marks around it */
 };
 
 struct weft_chat_prompt {
@@ -529,8 +530,8 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
     }
     prompt.continues = inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE;
     const std::string schema = request.schema.size == 0 ? "" : prepared(weft_schema_prepare, request.schema);
-    const bool alone = !calls && !chat.reasoning;
-    if (!schema.empty() && !alone) {
+    prompt.parsed = calls || chat.marked;
+    if (prompt.parsed) {
         inputs.json_schema = schema;
     }
     const common_chat_params params = apply_template(ours ? chat.tools : chat.plain, inputs);
@@ -548,7 +549,6 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
         prompt.grammar = text_of(request.grammar);
     }
     set_shape(prompt, chat.vocab, params);
-    prompt.parsed = calls || (chat.has_template && !(alone && !schema.empty()));
     if (!chat.has_template) {
         prompt.stop_texts.push_back(plain_stop);
     }
@@ -606,7 +606,9 @@ void load(weft_chat &chat, const llama_model *model)
     const std::string source = template_of(model, &chat.has_template);
     chat.vocab = llama_model_get_vocab(model);
     chat.plain = common_chat_templates_init(model, source);
-    chat.reasoning = probe(chat.plain, false).supports_thinking;
+    const common_chat_params params = probe(chat.plain, false);
+    chat.reasoning = params.supports_thinking;
+    chat.marked = params.supports_thinking || !params.preserved_tokens.empty();
     if (!knows_tools(chat.plain)) {
         chat.tools = common_chat_templates_init(model, tools_preamble + source);
     }

@@ -211,6 +211,10 @@ static void test_smollm2_format(void **state)
         smol_chat, &request,
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na\nb<|im_end|>\n"
         "<|im_start|>assistant\nc<|im_end|>\n<|im_start|>user\n\xC3\xA9<|im_end|>\n<|im_start|>assistant\n");
+    struct weft_chat_prompt *prompt = render(smol_chat, &request);
+    assert_false(weft_chat_prompt_parsed(prompt)); /* shown as it comes */
+    assert_int_equal(weft_chat_prompt_grammar(prompt).size, 0);
+    weft_chat_prompt_free(prompt);
     assert_false(weft_chat_knows_reasoning(smol_chat));
     assert_false(weft_chat_knows_tools(smol_chat));
 }
