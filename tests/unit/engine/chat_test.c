@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "engine/grammar.h"
 #include "engine/guard.h"
 #include "wire/json.h"
 
@@ -605,16 +606,20 @@ static void test_continued_answer(void **state)
 
 /* -- schemas -- */
 
-/* Does libllama take the text as a grammar? */
+/* Do we, and does libllama, take the text as a grammar? */
 static bool compiles(struct weft_slice grammar)
 {
     char *text = strndup(grammar.data, grammar.size);
-    struct llama_sampler *sampler = llama_sampler_init_grammar(llama_model_get_vocab(smol), text, "root");
-    free(text);
-    if (sampler) {
-        llama_sampler_free(sampler);
+    const struct llama_vocab *vocab = llama_model_get_vocab(smol);
+    struct weft_grammar *ours;
+    bool good = weft_grammar_new(&ours, &(struct weft_grammar_options){.vocab = vocab, .text = text}) == 0;
+    weft_grammar_free(ours);
+    struct llama_sampler *theirs = llama_sampler_init_grammar(vocab, text, "root");
+    if (theirs) {
+        llama_sampler_free(theirs);
     }
-    return sampler;
+    free(text);
+    return good && theirs;
 }
 
 static void test_schema(void **state)
