@@ -451,6 +451,37 @@ static void assert_json(const char *text)
     json_decref(tree);
 }
 
+/* Does the prompt's grammar let the answer through, and end there? */
+static bool lets_through(const struct weft_chat_prompt *prompt, const char *answer)
+{
+    const struct llama_vocab *vocab = llama_model_get_vocab(smol);
+    char *text = strndup(weft_chat_prompt_grammar(prompt).data, weft_chat_prompt_grammar(prompt).size);
+    struct weft_grammar_options options = {.vocab = vocab, .text = text, .lazy = weft_chat_prompt_grammar_lazy(prompt)};
+    options.trigger_pattern_count = weft_chat_prompt_patterns(prompt, &options.trigger_patterns);
+    options.trigger_token_count = weft_chat_prompt_tokens(prompt, &options.trigger_tokens);
+    struct weft_grammar *grammar;
+    assert_int_equal(weft_grammar_new(&grammar, &options), 0);
+    const int32_t *prefix;
+    size_t count = weft_chat_prompt_prefix(prompt, &prefix);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(weft_grammar_accept(grammar, prefix[i]), 0);
+    }
+    assert_true(weft_grammar_awake(grammar) != options.lazy);
+    int32_t tokens[256];
+    int32_t size = llama_tokenize(vocab, answer, (int32_t)strlen(answer), tokens, 256, false, true);
+    bool good = size > 0;
+    for (int32_t i = 0; i < size && good; i++) {
+        good = weft_grammar_accept(grammar, tokens[i]) == 0;
+    }
+    int32_t end = llama_vocab_eot(vocab) >= 0 ? llama_vocab_eot(vocab) : llama_vocab_eos(vocab);
+    bool ends = false;
+    assert_true(!good || weft_grammar_awake(grammar));
+    assert_int_equal(weft_grammar_test(grammar, &end, 1, &ends), 0);
+    weft_grammar_free(grammar);
+    free(text);
+    return good && ends;
+}
+
 static struct weft_chat_prompt *render_tools(struct weft_chat *chat, enum weft_tool_choice choice)
 {
     struct weft_chat_request request = ask(USER);
@@ -484,6 +515,8 @@ static void test_tools_hermes(void **state)
     const int32_t *tokens;
     assert_true(weft_chat_prompt_patterns(prompt, &patterns) + weft_chat_prompt_tokens(prompt, &tokens) > 0);
     assert_int_equal(weft_chat_prompt_prefix(prompt, &tokens), 0);
+    assert_true(lets_through(prompt, "Let me see. " CALL));
+    assert_false(lets_through(prompt, "Let me see. <tool_call>\n{\"name\": \"storm\""));
     check_call(prompt, CALL, "");
     check_call(prompt, "Let me see.\n" CALL, "Let me see.\n");
     assert_parsed(prompt, "No call, 1 < 2 and <b>.", "No call, 1 < 2 and <b>.", "", "");
@@ -493,6 +526,8 @@ static void test_tools_hermes(void **state)
     assert_false(weft_chat_prompt_grammar_lazy(prompt));
     assert_true(holds(weft_chat_prompt_grammar(prompt), "weather"));
     assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_true(lets_through(prompt, CALL));
+    assert_false(lets_through(prompt, "No call."));
     check_call(prompt, CALL, "");
     weft_chat_prompt_free(prompt);
 
@@ -509,6 +544,7 @@ static void test_tools_llama3(void **state)
     assert_true(weft_chat_knows_tools(family_of.chat));
     struct weft_chat_prompt *prompt = render_tools(family_of.chat, WEFT_TOOLS_REQUIRED);
     assert_false(weft_chat_prompt_grammar_lazy(prompt));
+    assert_true(lets_through(prompt, "{\"name\": \"weather\", \"parameters\": " ARGUMENTS "}"));
     check_call(prompt, "{\"name\": \"weather\", \"parameters\": " ARGUMENTS "}", "");
     weft_chat_prompt_free(prompt);
     family_end(&family_of);
@@ -531,6 +567,8 @@ static void test_tools_smollm2(void **state)
     assert_true(holds(weft_chat_prompt_grammar(prompt), "tool-calls ::= tool-call space\n"));
     const int32_t *tokens;
     assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_true(lets_through(prompt, "{\"name\": \"weather\", \"arguments\": " ARGUMENTS "}\n</tool_call>"));
+    assert_false(lets_through(prompt, "{\"name\": \"weather\", \"arguments\": {\"days\": 3"));
     check_call(prompt, "{\"name\": \"weather\", \"arguments\": " ARGUMENTS "}\n</tool_call>", "");
     weft_chat_prompt_free(prompt);
 
@@ -653,6 +691,8 @@ static void test_schema(void **state)
     prompt = render(family_of.chat, &request);
     assert_true(compiles(weft_chat_prompt_grammar(prompt)));
     assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_true(lets_through(prompt, "<think>\nHm.\n</think>\n\n{\"name\":\"Bo\"}"));
+    assert_false(lets_through(prompt, "<think>\nHm.\n</think>\n\nBo"));
     assert_parsed(prompt, "<think>\nHm.\n</think>\n\n{\"name\":\"Bo\"}", "{\"name\":\"Bo\"}", "Hm.\n", "");
     weft_chat_prompt_free(prompt);
     family_end(&family_of);
