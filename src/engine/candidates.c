@@ -15,9 +15,10 @@
 #define BLOCK WEFT_NOISE_BLOCK
 _Static_assert(WEFT_NOISE_BLOCK == WEFT_EXPONENTIAL_BLOCK, "a block is a block");
 
-#define LANES     8
-#define BAND_MIN  64    /* candidates that are put in order at first; then four times as many */
-#define NOISE_MAX 23.0f /* no noise is larger */
+#define LANES       8
+#define BAND_MIN    64    /* candidates that are put in order at first; then four times as many */
+#define NOISE_MAX   23.0f /* no noise is larger */
+#define SAMPLE_STEP 16    /* one in so many logits tells where many of them lie */
 
 struct weft_candidates {
     size_t vocabulary, blocks;
@@ -202,14 +203,23 @@ static void *needed(void *memory, size_t count, size_t size)
     return memory ? memory : weft_calloc(count, size);
 }
 
-/* A logit that at least `count` candidates reach, and not many more: as many blocks have one. */
+/* A logit that `count` candidates reach, and not many more. Few: as many blocks have one. Many: as a sample says, which
+ * may be wrong. */
 static float reached_by(struct weft_candidates *candidates, size_t count)
 {
-    if (count > candidates->blocks / 2) {
-        return -FLT_MAX;
+    float *scratch = candidates->scratch;
+    size_t size = candidates->blocks, n = count - 1;
+    if (count <= candidates->blocks / 2) {
+        memcpy(scratch, candidates->block_max, size * sizeof(float));
+    } else {
+        double share = (double)count / SAMPLE_STEP;
+        n = (size_t)(share + 4 * sqrt(share)) + SAMPLE_STEP; /* so that it hardly ever says too few */
+        size = 0;
+        for (size_t i = 0; i < candidates->vocabulary; i += SAMPLE_STEP) {
+            scratch[size++] = candidates->logits[i];
+        }
     }
-    memcpy(candidates->scratch, candidates->block_max, candidates->blocks * sizeof(float));
-    float reached = nth_largest(candidates->scratch, candidates->blocks, count - 1);
+    float reached = n < size ? nth_largest(scratch, size, n) : -FLT_MAX;
     return reached < -FLT_MAX ? -FLT_MAX : reached;
 }
 
@@ -280,6 +290,22 @@ struct weft_place weft_candidates_first(const struct weft_candidates *candidates
     return nth_equal(candidates, candidates->largest, 1);
 }
 
+/* All logits from `end` on, into the scratch memory; how many. */
+static size_t gather(struct weft_candidates *candidates, float end)
+{
+    size_t count = 0;
+    for (size_t block = 0; block < candidates->blocks; block++) {
+        if (candidates->block_max[block] < end) {
+            continue;
+        }
+        for (size_t i = block * BLOCK; i < (block + 1) * BLOCK && i < candidates->vocabulary; i++) {
+            candidates->scratch[count] = candidates->logits[i];
+            count += candidates->logits[i] >= end ? 1 : 0; /* without a branch that nobody could foresee */
+        }
+    }
+    return count;
+}
+
 int weft_candidates_place(struct weft_candidates *candidates, size_t count, struct weft_place *place)
 {
     WEFT_ASSERT(count > 0);
@@ -288,17 +314,9 @@ int weft_candidates_place(struct weft_candidates *candidates, size_t count, stru
         return WEFT_ERR_MEMORY;
     }
     float end = reached_by(candidates, count);
-    size_t there = 0, before = 0;
-    for (size_t block = 0; block < candidates->blocks; block++) {
-        if (candidates->block_max[block] < end) {
-            continue;
-        }
-        for (size_t i = block * BLOCK; i < (block + 1) * BLOCK; i++) {
-            float logit = candidates->logits[i];
-            if (logit >= end) {
-                candidates->scratch[there++] = logit;
-            }
-        }
+    size_t there = gather(candidates, end), before = 0;
+    if (there < count && end > -FLT_MAX) {
+        there = gather(candidates, -FLT_MAX);
     }
     *place = weft_place_last();
     if (there >= count) {

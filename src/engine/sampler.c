@@ -55,7 +55,7 @@ struct step {
     struct weft_place top;  /* the first that may come */
     struct weft_place kept; /* without a grammar: the last that top-k keeps */
     float least;            /* the lowest scaled logit that min-p keeps */
-    double total;           /* the mass that top-p is a share of; with a grammar, an upper bound of it */
+    double total;           /* the mass that top-p is a share of (with a grammar, no less than it); 0: not yet known */
     size_t chunk;           /* tokens to ask a grammar about next time */
 };
 
@@ -240,15 +240,29 @@ static int step_walk(struct step *step, size_t i, int32_t *token, bool *allowed)
     return error;
 }
 
+/* It takes a pass over everything, and often nobody asks. */
+static double step_total(struct step *step)
+{
+    const struct weft_candidates *candidates = step->sampler->candidates;
+    if (step->total == 0) {
+        step->total = step->grammar ? 1 + weft_candidates_mass_behind(candidates, step->scale, step->top)
+                                    : weft_candidates_mass(candidates, step->scale, step->kept);
+    }
+    return step->total;
+}
+
 /* Does top-k or top-p keep this allowed token? Tokens are taken in order until bounds on what is not known decide it:
  * `before` is the mass of the allowed ones before it, `sum` of all that were found, and `rest` of all that may be. */
 static int step_keeps_allowed(struct step *step, int32_t wanted, bool *keeps)
 {
     const struct weft_sampling *sampling = &step->sampler->sampling;
     size_t limit = sampling->top_k > 0 ? (size_t)sampling->top_k : SIZE_MAX, found = 0;
-    double share = (double)sampling->top_p, before = 0, sum = 0, rest = step->total;
+    double share = (double)sampling->top_p, before = 0, sum = 0, rest = 0;
     bool passed = false, allowed, decided = false;
     *keeps = wanted == step->top.token;
+    if (!*keeps && share < 1) {
+        rest = step_total(step);
+    }
     for (size_t i = 0; !*keeps && !decided; i++) {
         int32_t token;
         int error = step_walk(step, i, &token, &allowed);
@@ -297,7 +311,9 @@ static int step_keeps(struct step *step, int32_t token, bool *keeps)
     *keeps = *keeps && weft_place_holds(step->kept, logit, token);
     if (*keeps && sampler->sampling.top_p < 1 && token != step->top.token) {
         double before = weft_candidates_mass(sampler->candidates, step->scale, just_before(logit, token));
-        *keeps = before < (double)sampler->sampling.top_p * step->total;
+        double share = (double)sampler->sampling.top_p;
+        double least = before + (double)weft_exponential(weft_scaled(step->scale, logit));
+        *keeps = before < share * least || before < share * step_total(step);
     }
     return 0;
 }
@@ -314,11 +330,6 @@ static int step_filters(struct step *step)
         if (error < 0) {
             return error;
         }
-    }
-    if (step->grammar) {
-        step->total = 1 + weft_candidates_mass_behind(sampler->candidates, step->scale, step->top);
-    } else if (sampling->top_p < 1) {
-        step->total = weft_candidates_mass(sampler->candidates, step->scale, step->kept);
     }
     return 0;
 }
