@@ -31,20 +31,17 @@ static double row_us(const struct weft_pace *pace)
 /* What a step that writes so many answers takes; where that was never measured, as the nearest count says. */
 static double write_us(const struct weft_pace *pace, size_t writing)
 {
-    if (writing == 0 || pace->write_us[writing] > 0) {
-        return pace->write_us[writing];
-    }
-    for (size_t fewer = writing - 1; fewer > 0; fewer--) {
-        if (pace->write_us[fewer] > 0) {
-            return pace->write_us[fewer] * (double)writing / (double)fewer;
+    size_t nearest = 0;
+    for (size_t i = 1; i <= WEFT_ENGINE_SLOTS_MAX; i++) {
+        if ((i <= writing || nearest == 0) && pace->write_us[i] > 0) {
+            nearest = i;
         }
     }
-    for (size_t more = writing + 1; more <= WEFT_ENGINE_SLOTS_MAX; more++) {
-        if (pace->write_us[more] > 0) {
-            return pace->write_us[more];
-        }
+    if (writing == 0 || nearest == 0) {
+        return 0;
     }
-    return 0;
+    double known = pace->write_us[nearest];
+    return nearest < writing ? known * (double)writing / (double)nearest : known;
 }
 
 /* Did the step take so much longer than such steps do that cores must have been taken away? */
@@ -133,24 +130,29 @@ size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t rea
 void weft_pace_share(const size_t *wants, size_t count, size_t budget, size_t *shares)
 {
     memset(shares, 0, count * sizeof(*shares));
-    for (;;) {
-        size_t hungry = 0, least = SIZE_MAX;
+    while (budget > 0) {
+        size_t hungry = 0, nearest = count;
         for (size_t i = 0; i < count; i++) {
             size_t missing = wants[i] - shares[i];
             hungry += missing > 0 ? 1 : 0;
-            least = missing > 0 && missing < least ? missing : least;
+            nearest = missing > 0 && (nearest == count || missing < wants[nearest] - shares[nearest]) ? i : nearest;
         }
-        if (hungry == 0 || budget == 0) {
+        if (hungry == 0) {
             return;
         }
-        /* All of them the same, as far as the smallest wants; of a rest that cannot be shared the first have one. */
+        /* All of them the same, as far as the shortest needs; a rest that cannot be shared is that one's. */
+        size_t least = wants[nearest] - shares[nearest];
         size_t each = budget / hungry < least ? budget / hungry : least;
-        for (size_t i = 0; i < count && budget > 0; i++) {
-            if (wants[i] > shares[i]) {
-                size_t given = each > 0 ? each : 1;
-                shares[i] += given;
-                budget -= given;
-            }
+        if (each == 0) {
+            each = budget < least ? budget : least;
+            shares[nearest] += each;
+            budget -= each;
+            continue;
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t given = wants[i] > shares[i] ? each : 0;
+            shares[i] += given;
+            budget -= given;
         }
     }
 }

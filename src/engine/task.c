@@ -340,9 +340,10 @@ int weft_task_sample(struct weft_task *task, const struct weft_task_tools *tools
 static int echo_text(struct weft_task *task, const struct weft_task_tools *tools, size_t i, struct weft_slice *out)
 {
     const struct weft_job *job = task->job;
-    bool begin = i == 0 && job->prompt[i] == tools->pieces->begin;
-    struct weft_slice bytes = begin ? (struct weft_slice){0} : weft_pieces_get(tools->pieces, job->prompt[i]);
-    struct weft_slice shown, rest = {0};
+    struct weft_slice bytes = {0}, shown, rest = {0};
+    if (i > 0 || job->prompt[i] != tools->pieces->begin) {
+        bytes = weft_pieces_get(tools->pieces, job->prompt[i]);
+    }
     int status = weft_text_add(task->echo, bytes, &shown);
     *out = status < 0 ? shown : copy(tools->outbox, shown);
     if (status >= 0 && out->data && i + 1 == job->prompt_count) {

@@ -196,9 +196,12 @@ static void prompts_share_and_a_short_one_leaves_its_rest_to_the_others(void **s
     weft_pace_share((const size_t[]){5, 6}, 2, 200, shares);
     assert_int_equal(shares[0], 5);
     assert_int_equal(shares[1], 6);
-    weft_pace_share((const size_t[]){100, 100, 100}, 3, 4, shares);
-    assert_int_equal(shares[0] + shares[1] + shares[2], 4);
-    assert_true(shares[0] >= 1 && shares[1] >= 1 && shares[2] >= 1);
+    weft_pace_share((const size_t[]){100, 30, 100}, 3, 5, shares); /* the rest goes to who needs least */
+    assert_int_equal(shares[0], 1);
+    assert_int_equal(shares[1], 3);
+    assert_int_equal(shares[2], 1);
+    weft_pace_share((const size_t[]){1, 100}, 2, 0, shares);
+    assert_int_equal(shares[0] + shares[1], 0);
 }
 
 int main(void)

@@ -1,0 +1,216 @@
+/* tests/unit/engine/compute_test.c - turns without a thread: each allocation failed in turn, and every job ends once.
+ */
+#include "engine/compute.h"
+
+#include "engine_world.h"
+
+#define CONTEXT 256
+#define TURNS   400 /* more than the jobs below ever need */
+
+static struct weft_model *model;
+static atomic_bool stop;
+
+static int set_up(void **state)
+{
+    (void)state;
+    model = engine_load(2, CONTEXT);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    weft_model_free(model);
+    return 0;
+}
+
+static struct weft_compute *make(void)
+{
+    const struct weft_scheduler_options options = {.model = model, .now = engine_now};
+    struct weft_compute *compute;
+    llama_memory_clear(llama_get_memory(model->context), false);
+    assert_int_equal(weft_compute_new(&compute, &options, &stop), 0);
+    return compute;
+}
+
+static int submit(struct weft_compute *compute, struct ask *ask)
+{
+    struct weft_task *task;
+    int status = weft_task_new(&task, &ask->job, model, &compute->pieces);
+    if (status == 0) {
+        weft_compute_add(compute, task);
+    }
+    return status;
+}
+
+static void take_all(struct weft_compute *compute)
+{
+    struct weft_event_batch *last, *batch = weft_outbox_take(&compute->outbox, &last);
+    while (batch) {
+        struct weft_event_batch *next = batch->next;
+        for (const struct weft_event *event = batch->first; event; event = event->next) {
+            take_event(event);
+        }
+        weft_event_batch_free(batch);
+        batch = next;
+    }
+}
+
+static void run(struct weft_compute *compute)
+{
+    int turns = 0;
+    while (weft_compute_admit(compute)) {
+        weft_compute_step(compute);
+        take_all(compute);
+        assert_true(++turns < TURNS);
+    }
+    take_all(compute);
+}
+
+/* Two choices with all that can be asked of them, and a plain one that has to wait. */
+static void ask_for_much(struct ask *much, struct ask *plain)
+{
+    static const int32_t prompt[] = {504, 3575, 338, 260, 4649};
+    static const int32_t resumed[] = {282, 260};
+    static const struct weft_slice stop_text = {"zzz", 3};
+    ask_init(much, prompt, WEFT_COUNT(prompt), 4);
+    much->job.choices = 2;
+    much->job.sampling.temperature = 0.8F;
+    much->job.ignore_end = true;
+    much->job.echo = true;
+    much->job.logprobs = 3;
+    much->job.stops = &stop_text;
+    much->job.stop_count = 1;
+    much->job.resume[1].ids = resumed;
+    much->job.resume[1].count = WEFT_COUNT(resumed);
+    ask_init(plain, prompt, WEFT_COUNT(prompt), 2);
+    plain->job.ignore_end = true;
+}
+
+static void each_allocation_may_fail(void **state)
+{
+    (void)state;
+    static struct ask much, plain;
+    struct weft_compute *compute = make();
+    int64_t live = weft_mem_live();
+    size_t refused = 0, failed = 0, rounds = 0;
+    for (bool reached = true; reached; rounds++) {
+        ask_for_much(&much, &plain);
+        weft_mem_fail_at(rounds + 1);
+        int status = submit(compute, &much);
+        int plain_status = submit(compute, &plain);
+        run(compute);
+        reached = weft_mem_failed();
+        weft_mem_fail_at(0);
+        assert_true(status == 0 || status == WEFT_ERR_MEMORY);
+        assert_int_equal(much.done, status == 0);
+        assert_int_equal(plain.done, plain_status == 0);
+        refused += status < 0 ? 1 : 0;
+        if (much.done && much.end.done.status < 0) {
+            assert_int_equal(much.end.done.status, WEFT_ERR_MEMORY);
+            assert_non_null(much.end.done.problem);
+            failed++;
+        } else if (much.done) {
+            assert_int_equal(much.told[0].count, 4);
+            assert_int_equal(much.told[1].count, 4);
+            assert_int_equal(much.told[1].replayed, 2);
+            assert_int_equal(much.told[1].prompts, 5);
+        }
+        /* At most one of the two suffers: whoever asked for the memory. */
+        assert_true((much.done && much.end.done.status == 0) || (plain.done && plain.end.done.status == 0));
+        assert_int_equal(compute->load.slots_free, 2);
+        assert_int_equal(weft_mem_live(), live);
+    }
+    print_message("          %zu allocations: %zu refused the job, %zu ended it\n", rounds - 1, refused, failed);
+    assert_true(refused > 0 && failed > 0);
+    weft_compute_free(compute, NULL);
+}
+
+static void a_scheduler_that_cannot_be_made_leaves_nothing(void **state)
+{
+    (void)state;
+    const struct weft_scheduler_options options = {.model = model, .now = engine_now};
+    int64_t live = weft_mem_live();
+    int status = WEFT_ERR_MEMORY;
+    for (uint64_t i = 1; status == WEFT_ERR_MEMORY; i++) {
+        struct weft_compute *compute;
+        weft_mem_fail_at(i);
+        status = weft_compute_new(&compute, &options, &stop);
+        weft_mem_fail_at(0);
+        assert_true(status == 0 || !compute);
+        weft_compute_free(compute, NULL);
+        assert_int_equal(weft_mem_live(), live);
+    }
+    assert_int_equal(status, 0);
+}
+
+static void a_step_that_is_broken_off_can_be_taken_again(void **state)
+{
+    (void)state;
+    static struct ask first, second;
+    struct weft_compute *compute = make();
+    int32_t prompt[100];
+    for (int32_t i = 0; i < 100; i++) {
+        prompt[i] = 2000 + 3 * i;
+    }
+    ask_init(&first, prompt, 100, 5);
+    assert_int_equal(submit(compute, &first), 0);
+    assert_true(weft_compute_admit(compute));
+    first.job.cancelled = true; /* the step is broken off at its first part */
+    weft_compute_step(compute);
+    assert_int_equal(compute->slots[0].count, 0);
+    assert_false(weft_compute_admit(compute));
+    take_all(compute);
+    assert_int_equal(first.end.done.status, WEFT_ERR_CANCELLED);
+    assert_int_equal(first.told[0].count, 0);
+
+    ask_init(&first, prompt, 100, 5);
+    assert_int_equal(submit(compute, &first), 0);
+    run(compute);
+    assert_int_equal(first.end.done.cached_tokens, 0);
+    /* Of two, one is cancelled in the step: the other has its row all the same. */
+    ask_init(&first, prompt, 100, 50);
+    ask_init(&second, prompt + 50, 20, 6);
+    first.job.ignore_end = second.job.ignore_end = true;
+    assert_int_equal(submit(compute, &first), 0);
+    assert_int_equal(submit(compute, &second), 0);
+    assert_true(weft_compute_admit(compute));
+    first.job.cancelled = true;
+    weft_compute_step(compute);
+    run(compute);
+    assert_int_equal(first.end.done.status, WEFT_ERR_CANCELLED);
+    assert_int_equal(second.end.done.status, 0);
+    assert_int_equal(second.told[0].count, 6);
+    weft_compute_free(compute, NULL);
+}
+
+static void a_vocabulary_has_bytes_for_each_token(void **state)
+{
+    (void)state;
+    struct weft_compute *compute = make();
+    size_t hidden = 0;
+    for (int32_t i = 0; i < model->vocabulary; i++) {
+        char piece[256];
+        int size = weft_model_piece(model, i, true, piece, sizeof(piece));
+        struct weft_slice got = weft_pieces_get(&compute->pieces, i);
+        assert_int_equal(got.size, size);
+        assert_memory_equal(got.data, piece, got.size);
+        hidden += compute->pieces.hidden[i] ? 1 : 0;
+    }
+    assert_true(hidden > 0 && hidden < 100);
+    assert_true(compute->pieces.end_count > 0);
+    assert_int_equal(weft_pieces_get(&compute->pieces, -1).size, 0);
+    assert_int_equal(weft_pieces_get(&compute->pieces, model->vocabulary).size, 0);
+    weft_compute_free(compute, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_allocation_may_fail),
+        cmocka_unit_test(a_scheduler_that_cannot_be_made_leaves_nothing),
+        cmocka_unit_test(a_step_that_is_broken_off_can_be_taken_again),
+        cmocka_unit_test(a_vocabulary_has_bytes_for_each_token),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
