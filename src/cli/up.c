@@ -130,7 +130,8 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
         printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s\n", size, name, info->slots,
                info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox);
     } else if (info->state == WEFT_MODEL_FAILED) {
-        up->exit = say_problem(info->problem);
+        fprintf(stderr, "weft: %.*s is not served: %s\n", size, name, info->problem);
+        up->exit = WEFT_EXIT_FAILURE;
         if (!up->ready) { /* what was asked for cannot be had: better known now than by the first request */
             weft_node_stop(up->node);
         }

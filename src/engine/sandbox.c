@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -86,10 +87,12 @@ static int allow_model(int rules, const char *model)
     if (!realpath(model, path)) {
         return 0; /* not there: reading it will say so */
     }
-    if (!is_split(path)) {
+    struct stat about;
+    if (is_split(path)) {
+        *(strrchr(path, '/') + 1) = '\0'; /* realpath's answer begins with one */
+    } else if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) { /* a folder is opened, to say that it is one */
         return allow_path(rules, path, ACCESS_READ_FILE);
     }
-    *(strrchr(path, '/') + 1) = '\0'; /* realpath's answer begins with one */
     return allow_path(rules, path, ACCESS_READ_FILE | ACCESS_READ_DIR);
 }
 
