@@ -33,7 +33,7 @@ struct stream {
     size_t left; /* of the chunk */
     uint64_t asked_ns, first_ns, last_ns, gap_ns;
     unsigned events;
-    unsigned long tokens; /* from usage */
+    unsigned long tokens, read; /* from usage: sampled, and of the prompt what was not cached */
 };
 
 static struct {
@@ -112,6 +112,9 @@ static void end_event(struct stream *stream, uint64_t now)
     }
     if (usage) {
         stream->tokens = strtoul(usage + 20, NULL, 10);
+        const char *prompt = strstr(stream->event, "\"prompt_tokens\":");
+        const char *cached = strstr(stream->event, "\"cached_tokens\":");
+        stream->read = (prompt ? strtoul(prompt + 16, NULL, 10) : 0) - (cached ? strtoul(cached + 16, NULL, 10) : 0);
     }
     stream->event_size = 0;
 }
@@ -226,10 +229,11 @@ int main(int argc, char **argv)
     }
     read_all();
     double seconds = (double)(bench_now_ns() - begun_ns) / (double)BENCH_SECOND_NS;
-    unsigned long tokens = 0;
+    unsigned long tokens = 0, read = 0;
     (void)printf("{\"ttft_ms\":[");
     for (size_t i = 0; i < options.streams; i++) {
         tokens += streams[i].tokens;
+        read += streams[i].read;
         (void)printf("%s%.3f", i == 0 ? "" : ",", (double)(streams[i].first_ns - streams[i].asked_ns) / 1e6);
     }
     (void)printf("],\"gap_ms\":[");
@@ -237,6 +241,6 @@ int main(int argc, char **argv)
         (void)printf("%s%.3f", i == 0 ? "" : ",", (double)streams[i].gap_ns / 1e6);
         (void)close(streams[i].fd);
     }
-    (void)printf("],\"tokens\":%lu,\"seconds\":%.6f}\n", tokens, seconds);
+    (void)printf("],\"tokens\":%lu,\"read\":%lu,\"seconds\":%.6f}\n", tokens, read, seconds);
     return 0;
 }

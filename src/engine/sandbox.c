@@ -89,7 +89,7 @@ static int allow_model(int rules, const char *model)
     }
     struct stat about;
     if (is_split(path)) {
-        *(strrchr(path, '/') + 1) = '\0'; /* realpath's answer begins with one */
+        *(strrchr(path, '/') + 1) = '\0';                            /* realpath's answer begins with one */
     } else if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) { /* a folder is opened, to say that it is one */
         return allow_path(rules, path, ACCESS_READ_FILE);
     }

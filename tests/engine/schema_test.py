@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""tests/engine/schema_test.py - 200 JSON schemas drawn from a seed, asked of the real model through the chat API: an
+answer that ended by itself fits its schema, one that was cut is the beginning of one that does."""
+
+import concurrent.futures
+import json
+import os
+import sys
+import unittest
+import urllib.request
+
+import fastjsonschema
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import schemas  # noqa: E402
+from weft import HOUSE, WAIT_S, Weft  # noqa: E402
+
+MODEL = os.environ.get("WEFT_MODEL") or os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf")
+SCHEMAS = 200
+AT_ONCE = 8
+WHOLE_MIN = 150
+MAX_TOKENS = 200
+
+
+def ask(node, seed):
+    schema = schemas.draw(seed)
+    body = {"model": os.path.basename(MODEL).removesuffix(".gguf"), "max_tokens": MAX_TOKENS, "seed": seed,
+            "temperature": 0.7,
+            "messages": [{"role": "user", "content": "Describe a place you know, as JSON."}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
+    request = urllib.request.Request(node.url("/v1/chat/completions"), json.dumps(body).encode(),
+                                     {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=4 * WAIT_S) as answer:
+        choice = json.load(answer)["choices"][0]
+    return seed, schema, choice["message"]["content"], choice["finish_reason"]
+
+
+class SchemaTest(unittest.TestCase):
+    def test_the_reader_of_beginnings_can_say_no(self):
+        schema = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 9}},
+                  "required": ["a"], "additionalProperties": False}
+        for text in ("", "{", '{"', '{"a', '{"a":', '{"a": 4', '{"a": 4}'):
+            self.assertTrue(schemas.begins(schema, text), text)
+        for text in ("[", "{}", '{"b', '{"a":x', '{"a":12,', '{"a":4,', '{"a":4}}'):
+            self.assertFalse(schemas.begins(schema, text), text)
+
+    def test_every_answer_fits(self):
+        first = int(os.environ.get("WEFT_SEED", "1"))
+        print(f"schemas {first} to {first + SCHEMAS - 1}", flush=True)
+        whole = 0
+        with Weft("--model", MODEL, "--slots", str(AT_ONCE), "--context", "1024") as node, \
+                concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            for seed, schema, text, finish in pool.map(lambda seed: ask(node, seed), range(first, first + SCHEMAS)):
+                if finish == "stop":
+                    whole += 1
+                    fastjsonschema.compile(schema)(json.loads(text))
+                else:
+                    self.assertEqual(finish, "length", seed)
+                    self.assertTrue(schemas.begins(schema, text), f"schema {seed} was cut wrongly")
+        print(f"{whole} of {SCHEMAS} ended by themselves", flush=True)
+        self.assertGreaterEqual(whole, WHOLE_MIN)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
