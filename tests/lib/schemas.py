@@ -178,7 +178,7 @@ class Reader:
     def members(self, schema, at, seen, first):
         """`at`: behind the brace or a comma."""
         if at == len(self.text):
-            return set(), True
+            return set(), first or bool(schema["properties"].keys() - seen)
         if self.text[at] == "}" and first:
             return ({at + 1} if not schema["required"] else set()), False
         ends, cut = set(), False
