@@ -83,7 +83,7 @@ class End(unittest.TestCase):
                     answer.read()
                 upstream.wait_for(weft.WAIT_S, open=0, cancelled=1)
             finally:
-                node._give_up()
+                node.give_up()
 
     def test_a_stream_that_never_ends_is_cut_after_the_time_that_was_set(self):
         with Upstream() as upstream:
@@ -96,7 +96,7 @@ class End(unittest.TestCase):
                 node.process.send_signal(signal.SIGTERM)
                 self.assertEqual(node.process.wait(weft.WAIT_S), 1, node.log())  # an answer was cut
             finally:
-                node._give_up()
+                node.give_up()
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ class Engines(unittest.TestCase):
 
     def start(self, *flags):
         node = weft.Weft(*flags)
-        self.addCleanup(node._give_up)
+        self.addCleanup(node.give_up)
         return node.start()
 
     def lines_until(self, node, words):

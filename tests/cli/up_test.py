@@ -190,7 +190,7 @@ class Started(unittest.TestCase):
                 self.assertRegex(lines[-2], r"\Aholds up to [0-9,]+ connections")
                 node.stop()
             finally:
-                node._give_up()
+                node.give_up()
 
     def test_the_limit_of_open_files_is_said_when_it_is_the_bound(self):
         limited = ["sh", "-c", f'ulimit -n 256; exec "{weft.binary_path()}" up --listen tcp:127.0.0.1:0']
@@ -234,7 +234,7 @@ class Started(unittest.TestCase):
                 both[holder].wait_ready()
                 self.assertEqual(both[1 - holder].process.wait(weft.WAIT_S), 1)
                 both[holder].stop()
-                both[1 - holder]._give_up()
+                both[1 - holder].give_up()
                 self.assertEqual(sorted(os.listdir(home)), ["owner.token", "weft.lock"])
 
     def test_a_second_one_is_told_who_holds_the_home(self):
@@ -254,7 +254,7 @@ class Started(unittest.TestCase):
                 with weft.Weft(env={"WEFT_HOME": home}):
                     pass
             finally:
-                node._give_up()
+                node.give_up()
 
     def test_the_xdg_places_are_used_without_a_home(self):
         with tempfile.TemporaryDirectory() as root:

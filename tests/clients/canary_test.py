@@ -9,9 +9,9 @@ import subprocess
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from upstream import Upstream  # noqa: E402
-from weft import WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.upstream import Upstream  # noqa: E402
+from lib.weft import WAIT_S, Weft  # noqa: E402
 
 CANARY = "canary7f3a9"
 KEY = "a-key-that-is-long-enough-" + CANARY

@@ -11,9 +11,9 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from upstream import Upstream  # noqa: E402
-from weft import WAIT_S, Lines, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.upstream import Upstream  # noqa: E402
+from lib.weft import WAIT_S, Lines, Weft  # noqa: E402
 
 ORIGIN = "https://app.example"
 JSON = ("-H", "content-type: application/json")

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from upstream import Upstream  # noqa: E402
-from weft import WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.upstream import Upstream  # noqa: E402
+from lib.weft import WAIT_S, Weft  # noqa: E402
 
 STREAMS = 20
 FRAME = re.compile(r"^\[ *[\d.]+\] (recv|send) (\w+) frame <length=(\d+), flags=0x(\w+), stream_id=(\d+)>")

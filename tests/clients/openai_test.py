@@ -8,9 +8,9 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-from upstream import Upstream  # noqa: E402
-from weft import HOUSE, WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(HERE))
+from lib.upstream import Upstream  # noqa: E402
+from lib.weft import HOUSE, WAIT_S, Weft  # noqa: E402
 
 KEY = "sk-of-the-test"
 

@@ -97,7 +97,7 @@ class Death(unittest.TestCase):
         try:
             process = self.model(node)["process"]
         finally:
-            node._give_up()
+            node.give_up()
         end = time.monotonic() + weft.WAIT_S
         while self.lives(process):
             self.assertLess(time.monotonic(), end)

@@ -8,10 +8,11 @@ import sys
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lib"))
-from weft import HOUSE, WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(HERE))
+from lib.engine import model_path  # noqa: E402
+from lib.weft import HOUSE, WAIT_S, Weft  # noqa: E402
 
-MODEL = os.environ.get("WEFT_MODEL") or os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf")
+MODEL = model_path()
 CONTEXT = 1024
 
 

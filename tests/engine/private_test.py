@@ -20,11 +20,12 @@ import unittest
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from weft import HOUSE, WAIT_S, Weft, binary_path  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.engine import model_path  # noqa: E402
+from lib.weft import WAIT_S, Weft, binary_path  # noqa: E402
 
 INSIDE = "WEFT_TEST_INSIDE"
-MODEL = os.environ.get("WEFT_MODEL") or os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf")
+MODEL = model_path()
 CANARY = "kiwifruit-9f3c71"
 ETH_IPV4, ETH_IPV6, ETH_ALL = 0x0800, 0x86DD, 0x0003
 ICMPV6, HOP_BY_HOP = 58, 0
@@ -168,7 +169,7 @@ class Private(unittest.TestCase):
             cores = [name for place, _, names in os.walk(self.folder) for name in names if name.startswith("core")]
             self.assertEqual(cores, [])
         finally:
-            node._give_up()
+            node.give_up()
         # Neither the search nor, at the end, the capture is blind.
         with open(os.path.join(self.folder, "control"), "wb") as file:
             file.write(b"..." + CANARY.encode())

@@ -11,11 +11,12 @@ import urllib.request
 
 import fastjsonschema
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-import schemas  # noqa: E402
-from weft import HOUSE, WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import schemas  # noqa: E402
+from lib.engine import model_path  # noqa: E402
+from lib.weft import WAIT_S, Weft  # noqa: E402
 
-MODEL = os.environ.get("WEFT_MODEL") or os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf")
+MODEL = model_path()
 SCHEMAS = 200
 AT_ONCE = 8
 WHOLE_MIN = 150

@@ -9,10 +9,11 @@ import sys
 import unittest
 import urllib.request
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-from weft import HOUSE, WAIT_S, Weft  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.engine import model_path  # noqa: E402
+from lib.weft import WAIT_S, Weft  # noqa: E402
 
-MODEL = os.environ.get("WEFT_MODEL") or os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf")
+MODEL = model_path()
 CASES = 40
 PROMPTS = ("Write a poem about the sea.", "Schreibe einen Satz über Äpfel und Öl.", "Répète: été, façade, naïf.",
            "List five emojis with their names.", "日本語で挨拶を書いてください。")

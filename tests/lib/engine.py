@@ -11,19 +11,15 @@ ctest; else build/release/weft-engine and the default model.
 
 import json
 import os
-import re
-import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 import time
 
 from lib import native
 from lib.link import WAIT_S, Link
+from lib.program import HOUSE, Program
 
-HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SANITIZERS = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 POLL_S = 0.02
 
 
@@ -85,15 +81,14 @@ class Answering:
         self.stream.cancel()
 
 
-class Engine:
+class Engine(Program):
     def __init__(self, *args, model=None, threads=1, binary=None, env=None):
+        super().__init__("weft-engine")
         self.binary = binary or binary_path()
         self.model = model or model_path()
         self.args = ["--model", self.model, "--threads", str(threads), *args]
         self._env = dict(os.environ, **(env or {}))
-        self.process = self.link = None
-        self.folder = tempfile.mkdtemp(prefix="weft-engine-")
-        self._log_path = os.path.join(self.folder, "stderr")
+        self.link = None
 
     # -- life --
 
@@ -126,41 +121,12 @@ class Engine:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the engine did not end {wait_s} s after its socket:\n{self.log()}") from None
-        if code != 0 or SANITIZERS.search(self.log()):
-            raise AssertionError(f"the engine ended with {code}:\n{self.log()}")
+        self.check_end(code)
 
     def kill(self):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        super().kill()
         if self.link:
             self.link.close()
-
-    def log(self):
-        with open(self._log_path, encoding="utf-8", errors="replace") as log:
-            return log.read()
-
-    def __enter__(self):
-        try:
-            return self.start().wait_ready()
-        except BaseException:
-            print(f"-- log of weft-engine --\n{self.log()}", flush=True)
-            self._give_up()
-            raise
-
-    def __exit__(self, kind, error, trace):
-        if kind is not None:
-            print(f"-- log of weft-engine --\n{self.log()}", flush=True)
-            self._give_up()
-            return
-        try:
-            self.stop()
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _give_up(self):
-        self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     # -- asking --
 

@@ -11,15 +11,13 @@ import os
 import queue
 import re
 import resource
-import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 
-HOUSE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.program import HOUSE, Program
+
 WAIT_S = 60  # for anything that a busy machine does in a second
-SANITIZERS = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 LISTENING = "listening on "
 
 
@@ -66,21 +64,19 @@ def make_certificate(folder, name="cert"):
     return cert, key
 
 
-class Weft:
+class Weft(Program):
     """One running node. `tcp`, `tls` and `unix` say which listeners it gets; `args` are more flags of `weft up`;
     `descriptors` is how many it may have open."""
 
     def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False, descriptors=None):
+        super().__init__("weft")
         self.binary = binary or binary_path()
-        self.folder = tempfile.mkdtemp(prefix="weft-")
         self.home = os.path.join(self.folder, "home")
         self.addresses = []  # as the node printed them
         self.tcp_port = self.tls_port = self.unix_path = self.ca_file = None
-        self.process = None
         self._descriptors = descriptors
         self.terminated = False
         self._args = list(args)
-        self._log_path = os.path.join(self.folder, "stderr")
         if tcp:
             self._args += ["--listen", "tcp:127.0.0.1:0"]
         if tls:
@@ -126,10 +122,6 @@ class Weft:
     def url(self, path="/", tls=False):
         return f"https://localhost:{self.tls_port}{path}" if tls else f"http://127.0.0.1:{self.tcp_port}{path}"
 
-    def log(self):
-        with open(self._log_path, encoding="utf-8", errors="replace") as log:
-            return log.read()
-
     def terminate(self):
         """SIGTERM, once: it drains, and ends when nothing runs any more."""
         if not self.terminated and self.process.poll() is None:
@@ -142,33 +134,7 @@ class Weft:
         try:
             code = self.process.wait(wait_s)
         except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+            self.kill()
             raise AssertionError(f"weft did not end {wait_s} s after SIGTERM:\n{self.log()}") from None
         self.lines.rest(wait_s)
-        log = self.log()
-        if code != 0 or SANITIZERS.search(log):
-            raise AssertionError(f"weft ended with {code}:\n{log}")
-
-    def __enter__(self):
-        try:
-            return self.start().wait_ready()
-        except BaseException:
-            self._give_up()
-            raise
-
-    def __exit__(self, kind, error, trace):
-        if kind is not None:  # the test's own failure is the news; the log helps to read it
-            print(f"-- log of weft --\n{self.log()}", flush=True)
-            self._give_up()
-            return
-        try:
-            self.stop()
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _give_up(self):
-        if self.process and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.check_end(code)
