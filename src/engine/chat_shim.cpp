@@ -458,9 +458,11 @@ void mend(std::string &grammar, bool parallel)
 {
     /* line ends and a wrong escape in the strings of any JSON */
     exchange(grammar, R"x(( [^"\\] | "\\" ( ["\\/ bfnrt] |)x", R"x(( [^"\\\x00-\x1F] | "\\" ( ["\\/bfnrt] |)x");
+    /* a call that may be left out, again and again, is left recursion: no grammar. What may be left out is asleep until
+     * a call has begun, so there is one. */
+    exchange(grammar, "tool-calls ::= (tool-call? space)+", "tool-calls ::= (tool-call space)+");
     if (!parallel) { /* several calls, where one was asked for */
         exchange(grammar, "tool-calls ::= (tool-call space)+", "tool-calls ::= tool-call space");
-        exchange(grammar, "tool-calls ::= (tool-call? space)+", "tool-calls ::= tool-call? space");
     }
 }
 

@@ -558,7 +558,20 @@ static void test_tools_smollm2(void **state)
     assert_true(holds(weft_chat_prompt_text(prompt), "\"name\": \"weather\""));
     assert_true(holds(weft_chat_prompt_text(prompt), "\n\nHello<|im_end|>\n<|im_start|>assistant\n"));
     assert_true(weft_chat_prompt_grammar_lazy(prompt));
+    assert_true(lets_through(prompt, "Well: " CALL));
+    assert_false(lets_through(prompt, CALL "\n" CALL));
     check_call(prompt, "Well: " CALL, "Well: ");
+    weft_chat_prompt_free(prompt);
+
+    /* as OpenAI's clients ask, unless they are told otherwise: several calls, if any */
+    struct weft_chat_request several = ask(USER);
+    several.tools = weft_slice_text(tools);
+    several.parallel_tool_calls = true;
+    prompt = render(smol_chat, &several);
+    assert_true(weft_chat_prompt_grammar_lazy(prompt));
+    assert_true(lets_through(prompt, "Well: " CALL));
+    assert_true(lets_through(prompt, CALL "\n" CALL));
+    assert_false(lets_through(prompt, CALL "\nAnd: " CALL));
     weft_chat_prompt_free(prompt);
 
     prompt = render_tools(smol_chat, WEFT_TOOLS_REQUIRED);
