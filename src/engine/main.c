@@ -95,13 +95,15 @@ static void ended(void *self)
     weft_sys_stop(engine->sys);
 }
 
-static int serve(struct engine *engine)
+/* `problem`: NULL, or why no model can be loaded. The node is told, and starts no other one in vain. */
+static int serve(struct engine *engine, const char *problem)
 {
     const struct weft_service_options options = {.host = weft_sys_host(engine->sys),
                                                  .socket = engine->socket,
                                                  .engine = &engine->options,
                                                  .backend = &engine->backend,
                                                  .sandbox_level = engine->sandbox_level,
+                                                 .problem = problem,
                                                  .poke = poke,
                                                  .ended = ended,
                                                  .self = engine};
@@ -119,41 +121,41 @@ static int serve(struct engine *engine)
     return 0;
 }
 
-/* What is asked of the system while it still answers everything. */
+/* What is asked of the system while it still answers everything, and then the lock. */
 static int prepare(struct engine *engine)
 {
     struct weft_engine_options *options = &engine->options;
-    if (!options->version && !options->check && !options->sandbox_test &&
-        weft_sys_inherit(engine->sys, WEFT_ENGINE_SOCKET, &engine->socket) < 0) {
-        (void)snprintf(engine->problem, sizeof(engine->problem),
-                       "There is no socket to serve on: weft starts this program by itself. To look at a model, add "
-                       "--check; weft-engine --help says more.");
-        return refused(engine, WEFT_ENGINE_EXIT_USAGE);
-    }
     if (options->threads == 0) {
         struct weft_host *host = weft_sys_host(engine->sys);
         options->threads = (int32_t)host->ops->cores(host);
     }
-    return weft_backend_load(&engine->backend, options, engine->problem) < 0 ? refused(engine, 1) : 0;
+    int status = weft_backend_load(&engine->backend, options, engine->problem);
+    return status < 0 || options->version
+               ? status
+               : weft_sandbox_enter(options, &engine->backend, engine->sandbox_level, engine->problem);
 }
 
 static int run(struct engine *engine)
 {
     const struct weft_engine_options *options = &engine->options;
+    bool serves = !options->version && !options->check && !options->sandbox_test;
+    if (serves && weft_sys_inherit(engine->sys, WEFT_ENGINE_SOCKET, &engine->socket) < 0) {
+        (void)snprintf(engine->problem, sizeof(engine->problem),
+                       "There is no socket to serve on: weft starts this program by itself. To look at a model, add "
+                       "--check; weft-engine --help says more.");
+        return refused(engine, WEFT_ENGINE_EXIT_USAGE);
+    }
     int status = prepare(engine);
-    if (status != 0) {
-        return status;
+    if (serves) {
+        return serve(engine, status < 0 ? engine->problem : NULL);
+    }
+    if (status < 0) {
+        return refused(engine, 1);
     }
     if (options->version) {
         return say_version(engine);
     }
-    if (weft_sandbox_enter(options, &engine->backend, engine->sandbox_level, engine->problem) < 0) {
-        return refused(engine, 1);
-    }
-    if (options->sandbox_test) {
-        return test_sandbox(engine);
-    }
-    return options->check ? check(engine) : serve(engine);
+    return options->sandbox_test ? test_sandbox(engine) : check(engine);
 }
 
 int main(int argc, char **argv)

@@ -17,6 +17,7 @@
 #define ARGS_MAX    16    /* of an engine's command line, its NULL included */
 #define NEAR_LEAST  3     /* so many letters further apart are another name */
 #define THREADS_MAX 512   /* of an engine: what libllama takes */
+#define REASON_MAX  64    /* bytes of why an engine is not started again */
 #define LAYERS_ALL  10000 /* the setting's default */
 
 struct model {
@@ -145,18 +146,24 @@ static void on_pause_over(struct weft_timer *timer)
     look_soon(model->models);
 }
 
-static void died(struct model *model, const char *why)
+/* `for_good`: another engine would end the same way. */
+static void died(struct model *model, const char *why, bool for_good)
 {
     struct weft_models *models = model->models;
     bool served = model->state == WEFT_MODEL_READY;
     bool steady = served && now(models) - model->ready >= WEFT_MODEL_STEADY;
     model->deaths++;
     model->deaths_in_a_row = steady ? 1 : model->deaths_in_a_row + 1;
-    if (model->deaths_in_a_row >= WEFT_MODEL_RESTARTS_MAX) {
+    if (for_good || model->deaths_in_a_row >= WEFT_MODEL_RESTARTS_MAX) {
+        char reason[REASON_MAX] = "Another would end the same way";
+        if (!for_good) {
+            (void)snprintf(reason, sizeof(reason), "That was the %dth time in a row",
+                           WEFT_MODEL_RESTARTS_MAX); /* fits */
+        }
         (void)snprintf(model->problem, sizeof(model->problem),
-                       "The engine of this model %s, %s. That was the %dth time in a row, so it is not started again. "
+                       "The engine of this model %s, %s. %s, so it is not started again. "
                        "`weft-engine --check --model FILE` may say more; then start weft again.",
-                       why, served ? "while it served" : "before it was ready", WEFT_MODEL_RESTARTS_MAX); /* fits */
+                       why, served ? "while it served" : "before it was ready", reason); /* fits */
         give_up(model);
         return;
     }
@@ -203,7 +210,7 @@ static void on_refused(void *self, const char *message)
     give_up(model);
 }
 
-static void on_ended(void *self, const char *why)
+static void on_ended(void *self, const char *why, bool for_good)
 {
     struct model *model = self;
     weft_runner_free(model->runner);
@@ -211,7 +218,7 @@ static void on_ended(void *self, const char *why)
     if (model->models->stopping) {
         look_soon(model->models);
     } else if (model->state != WEFT_MODEL_FAILED) {
-        died(model, why);
+        died(model, why, for_good);
     }
 }
 
@@ -263,7 +270,7 @@ static void start(struct model *model)
     } else {
         char why[WEFT_RUNNER_WHY_MAX];
         (void)snprintf(why, sizeof(why), "could not be started (%s)", weft_error_text(error)); /* fits */
-        died(model, why);
+        died(model, why, false);
     }
 }
 

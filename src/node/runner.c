@@ -29,6 +29,7 @@ struct weft_runner {
     struct weft_task over;              /* process and connection are gone */
     weft_time asked;                    /* the question was */
     enum runner_state state;
+    bool served; /* it was ready once */
     bool silent; /* it was ended for not answering */
     int code, signal;
 };
@@ -97,6 +98,17 @@ void weft_runner_why(int code, int signal, char why[WEFT_RUNNER_WHY_MAX])
                    signal ? signal : code); /* fits */
 }
 
+/* What it was started with, its model and the system decide these ends, not how the day goes. Once it serves, a
+ * template's end or the sandbox's may be due to one request. */
+static bool ends_so_again(const struct weft_runner *runner)
+{
+    if (runner->signal) {
+        return false;
+    }
+    return runner->code == WEFT_ENGINE_EXIT_USAGE ||
+           (!runner->served && (runner->code == WEFT_ENGINE_EXIT_TEMPLATE || runner->code == WEFT_ENGINE_EXIT_SANDBOX));
+}
+
 /* -- the end -- */
 
 static void look_whether_over(struct weft_runner *runner)
@@ -116,7 +128,7 @@ static void on_over(struct weft_task *task)
     } else {
         weft_runner_why(runner->code, runner->signal, why);
     }
-    runner->user->ended(runner->self, why);
+    runner->user->ended(runner->self, why, ends_so_again(runner));
 }
 
 static void stop_asking(struct weft_runner *runner)
@@ -209,6 +221,7 @@ static void on_answer(void *self, struct weft_slice body)
         read_load(runner, json);
     } else if (runner->state == RUNNER_LOADED) {
         runner->state = RUNNER_READY;
+        runner->served = true;
         runner->user->ready(runner->self, json);
     }
     json_decref(json);

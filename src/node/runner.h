@@ -25,8 +25,9 @@ struct weft_runner_user {
     void (*ready)(void *self, const json_t *info); /* what GET /info said; valid during the call */
     /* It cannot load this model, and another one could not either. The runner is stopping. */
     void (*refused)(void *self, const char *message);
-    /* The last call: the runner is to be freed. `why`: what became of it, as in "the engine WHY". */
-    void (*ended)(void *self, const char *why);
+    /* The last call: the runner is to be freed. `why`: what became of it, as in "the engine WHY". `for_good`: another
+     * one would end the same way. */
+    void (*ended)(void *self, const char *why, bool for_good);
 };
 
 /* Starts the process. On error *out is NULL and nothing is called: see struct weft_host_ops for what `spawn` says. */

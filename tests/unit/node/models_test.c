@@ -4,6 +4,7 @@
 #include "node/native.h"
 #include "node/runner.h"
 #include "unit/node/engines.h"
+#include "wire/engine_exit.h"
 
 static struct house {
     struct weft_models *models;
@@ -273,6 +274,36 @@ static void pauses_grow_and_the_fifth_death_is_the_last(void **state)
     end();
 }
 
+/* These will not end otherwise the next time; a lack of memory may, and what a request has brought about. */
+static void ends_that_would_repeat_are_final_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        bool serves;
+        uint32_t starts;
+    } cases[] = {
+        {WEFT_ENGINE_EXIT_USAGE, false, 1},
+        {WEFT_ENGINE_EXIT_TEMPLATE, false, 1},
+        {WEFT_ENGINE_EXIT_SANDBOX, false, 1},
+        {WEFT_ENGINE_EXIT_ABORT, false, WEFT_MODEL_RESTARTS_MAX},
+        {WEFT_ENGINE_EXIT_MEMORY, false, WEFT_MODEL_RESTARTS_MAX},
+        {WEFT_ENGINE_EXIT_TEMPLATE, true, WEFT_MODEL_RESTARTS_MAX},
+        {WEFT_ENGINE_EXIT_SANDBOX, true, WEFT_MODEL_RESTARTS_MAX},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        begin(one, 1);
+        engines.children.script = (struct weft_child_script){
+            .loads = cases[i].serves ? 0 : WEFT_SECOND, .lives = WEFT_SECOND / 2, .code = cases[i].code};
+        assert_true(engines_wait(is_failed, NULL));
+        assert_int_equal(info(0).starts, cases[i].starts);
+        assert_non_null(strstr(info(0).problem, cases[i].serves ? ", while it served." : ", before it was ready."));
+        bool final = strstr(info(0).problem, "Another would end the same way, so it is not started again.");
+        assert_int_equal(final, cases[i].starts == 1);
+        end();
+    }
+}
+
 static void a_minute_of_service_is_a_new_beginning(void **state)
 {
     (void)state;
@@ -513,6 +544,7 @@ int main(void)
         cmocka_unit_test(a_dead_engine_is_replaced),
         cmocka_unit_test(one_that_dies_leaves_the_others_alone),
         cmocka_unit_test(pauses_grow_and_the_fifth_death_is_the_last),
+        cmocka_unit_test(ends_that_would_repeat_are_final_at_once),
         cmocka_unit_test(a_minute_of_service_is_a_new_beginning),
         cmocka_unit_test(a_refusal_is_final_at_once),
         cmocka_unit_test(a_program_that_cannot_be_started_is_final_too),

@@ -35,9 +35,9 @@ static void engine_refused(void *self, const char *message)
     fail_msg("%s", message);
 }
 
-static void engine_ended(void *self, const char *why)
+static void engine_ended(void *self, const char *why, bool for_good)
 {
-    (void)self, (void)why;
+    (void)self, (void)why, (void)for_good;
     engine.ended = true;
     weft_runner_free(engine.runner);
     engine.runner = NULL;

@@ -7,7 +7,7 @@ struct heard {
     struct weft_runner *runner;
     double progress;
     size_t steps;
-    bool ready, refused, ended;
+    bool ready, refused, ended, for_good;
     int slots;
     weft_time ready_at, ended_at;
     char message[512], why[WEFT_RUNNER_WHY_MAX];
@@ -39,10 +39,11 @@ static void heard_refused(void *self, const char *message)
     (void)snprintf(heard->message, sizeof(heard->message), "%s", message);
 }
 
-static void heard_ended(void *self, const char *why)
+static void heard_ended(void *self, const char *why, bool for_good)
 {
     struct heard *heard = self;
     heard->ended = true;
+    heard->for_good = for_good;
     heard->ended_at = weft_world_now(engines.world);
     (void)snprintf(heard->why, sizeof(heard->why), "%s", why);
     weft_runner_free(heard->runner);
@@ -114,11 +115,12 @@ static void its_end_is_told_whenever_it_comes(void **state)
     static const weft_time lives[] = {1, 150 * WEFT_MS, 5 * WEFT_SECOND, 300 * WEFT_SECOND};
     for (size_t i = 0; i < WEFT_COUNT(lives); i++) {
         struct heard heard;
-        start(&heard, &(const struct weft_child_script){.loads = WEFT_SECOND, .lives = lives[i], .code = 65});
+        start(&heard, &(const struct weft_child_script){.loads = WEFT_SECOND, .lives = lives[i], .code = 64});
         assert_true(engines_wait(is_ended, &heard));
         assert_true(heard.ended_at - lives[i] < 10 * WEFT_MS);
         assert_int_equal(heard.ready, lives[i] > WEFT_SECOND);
-        assert_string_equal(heard.why, "ended itself on a fault inside libllama (exit code 65)");
+        assert_string_equal(heard.why, "ended itself, as a chat template or grammar took too long (exit code 64)");
+        assert_int_equal(heard.for_good, !heard.ready); /* once it serves, a request may have been the cause */
         engines_end();
     }
 }
