@@ -10,7 +10,7 @@
 #define EMPTY       0u /* the stack that has nothing on it: the text may end */
 #define TABLE_MIN   1024
 #define MEMBERS_MAX (4 * WEFT_AUTOMATON_STACKS_MAX) /* stacks in all states together */
-#define KEEP_SHARE  2                               /* past 1/2 of a limit, the next _begin forgets */
+#define KEEP_SHARE  2                               /* past 1/2 of a limit, the next _make_room forgets */
 
 struct stack {
     uint32_t element, below;
@@ -413,7 +413,7 @@ static int copy_stack(const struct weft_automaton *from, uint32_t stack, struct 
 
 static int keep_only(struct weft_automaton *automaton, uint32_t *number)
 {
-    struct weft_automaton fresh = {.gbnf = automaton->gbnf};
+    struct weft_automaton fresh = {.gbnf = automaton->gbnf, .work = automaton->work};
     const struct state *state = (const struct state *)automaton->states.data + *number;
     int error = forget(&fresh);
     closure_begin(&fresh);
@@ -436,9 +436,13 @@ static int keep_only(struct weft_automaton *automaton, uint32_t *number)
     return 0;
 }
 
-int weft_automaton_begin(struct weft_automaton *automaton, uint32_t *state)
+void weft_automaton_begin(struct weft_automaton *automaton)
 {
     automaton->work = 0;
+}
+
+int weft_automaton_make_room(struct weft_automaton *automaton, uint32_t *state)
+{
     bool much = automaton->stacks.count > WEFT_AUTOMATON_STACKS_MAX / KEEP_SHARE ||
                 automaton->states.count > WEFT_AUTOMATON_STATES_MAX / KEEP_SHARE ||
                 automaton->members.count > MEMBERS_MAX / KEEP_SHARE ||
@@ -449,8 +453,8 @@ int weft_automaton_begin(struct weft_automaton *automaton, uint32_t *state)
 static bool in_ranges(const struct weft_automaton *automaton, const struct weft_gbnf_element *element, uint32_t low,
                       uint32_t high)
 {
-    const struct weft_gbnf_range *ranges = automaton->gbnf->ranges + element->value;
-    for (uint32_t i = 0; i < element->count; i++) {
+    const struct weft_gbnf_range *ranges = automaton->gbnf->ranges; /* NULL where a grammar has none */
+    for (uint32_t i = element->value; i < element->value + element->count; i++) {
         if (ranges[i].low <= high && low <= ranges[i].high) {
             return true;
         }
@@ -459,9 +463,10 @@ static bool in_ranges(const struct weft_automaton *automaton, const struct weft_
 }
 
 /* May a character from `low` to `high` come where this element is on top? */
-static bool takes(const struct weft_automaton *automaton, const struct weft_gbnf_element *element, uint32_t low,
+static bool takes(struct weft_automaton *automaton, const struct weft_gbnf_element *element, uint32_t low,
                   uint32_t high)
 {
+    automaton->work += element->count;
     if (element->kind == WEFT_GBNF_CHARS) {
         return in_ranges(automaton, element, low, high);
     }
@@ -483,13 +488,14 @@ static int step(struct weft_automaton *automaton, uint32_t number, bool token, u
         bool taken = token ? (top->kind == WEFT_GBNF_TOKEN && top->value == value) ||
                                  (top->kind == WEFT_GBNF_NOT_TOKEN && top->value != value)
                            : takes(automaton, top, value, value);
-        automaton->work += 1 + (size_t)(token ? 0 : top->count);
+        if (++automaton->work > WEFT_AUTOMATON_WORK_MAX) {
+            return WEFT_ERR_TOO_LARGE;
+        }
         if (taken) {
             error = push(automaton, stack_at(automaton, stack)->element + 1, stack_at(automaton, stack)->below, &rest);
             error = error < 0 ? error : closure_add(automaton, rest);
         }
     }
-    error = error == 0 && automaton->work > WEFT_AUTOMATON_WORK_MAX ? WEFT_ERR_TOO_LARGE : error;
     return error < 0 ? error : closure_end(automaton, next);
 }
 
@@ -546,14 +552,17 @@ bool weft_automaton_may_end(const struct weft_automaton *automaton, uint32_t num
     return state->count > 0 && ((const uint32_t *)automaton->members.data)[state->first] == EMPTY; /* the lowest */
 }
 
-bool weft_automaton_may_step(const struct weft_automaton *automaton, uint32_t number, uint32_t low, uint32_t high)
+int weft_automaton_may_step(struct weft_automaton *automaton, uint32_t number, uint32_t low, uint32_t high)
 {
     const struct state *state = (const struct state *)automaton->states.data + number;
     for (size_t i = 0; i < state->count; i++) {
         uint32_t stack = ((const uint32_t *)automaton->members.data)[state->first + i];
+        if (++automaton->work > WEFT_AUTOMATON_WORK_MAX) {
+            return WEFT_ERR_TOO_LARGE;
+        }
         if (stack != EMPTY && takes(automaton, top_of(automaton, stack), low, high)) {
-            return true;
+            return 1;
         }
     }
-    return false;
+    return 0;
 }

@@ -10,7 +10,7 @@
 #define WEFT_AUTOMATON_STACKS_MAX ((size_t)1 << 18) /* stacks share what is below their tops */
 #define WEFT_AUTOMATON_STATES_MAX ((size_t)1 << 16)
 #define WEFT_AUTOMATON_STEPS_MAX  ((size_t)1 << 18)  /* from a state by a character */
-#define WEFT_AUTOMATON_WORK_MAX   ((size_t)20000000) /* looks at stacks and ranges: about a tenth of a second */
+#define WEFT_AUTOMATON_WORK_MAX   ((size_t)50000000) /* looks at stacks and ranges: about a quarter of a second */
 
 struct weft_automaton;
 
@@ -21,8 +21,10 @@ struct weft_automaton;
 WEFT_MUST_USE int weft_automaton_new(struct weft_automaton **out, const struct weft_gbnf *gbnf, uint32_t *start);
 void weft_automaton_free(struct weft_automaton *automaton);
 
-/* New work begins. If much is kept, only `state` stays, with another number. */
-WEFT_MUST_USE int weft_automaton_begin(struct weft_automaton *automaton, uint32_t *state);
+/* New work begins. */
+void weft_automaton_begin(struct weft_automaton *automaton);
+/* If much is kept, only `state` stays, with another number. */
+WEFT_MUST_USE int weft_automaton_make_room(struct weft_automaton *automaton, uint32_t *state);
 
 /* The state after a character. WEFT_ERR_TOO_LARGE past a limit, WEFT_ERR_MEMORY. */
 WEFT_MUST_USE int weft_automaton_step(struct weft_automaton *automaton, uint32_t state, uint32_t point, uint32_t *next);
@@ -34,7 +36,9 @@ WEFT_MUST_USE int weft_automaton_join(struct weft_automaton *automaton, uint32_t
 
 /* May the text end here? */
 bool weft_automaton_may_end(const struct weft_automaton *automaton, uint32_t state);
-/* May one of the characters from `low` to `high` come? Where all but some may, and those are among them, it says no. */
-bool weft_automaton_may_step(const struct weft_automaton *automaton, uint32_t state, uint32_t low, uint32_t high);
+/* 1 if one of the characters from `low` to `high` may come, else 0; where all but some may, and those are among them, 0
+ * too. WEFT_ERR_TOO_LARGE past the limit of work. */
+WEFT_MUST_USE int weft_automaton_may_step(struct weft_automaton *automaton, uint32_t state, uint32_t low,
+                                          uint32_t high);
 
 #endif

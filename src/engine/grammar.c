@@ -162,12 +162,12 @@ static int decode(struct partial *partial, unsigned char byte, uint32_t *point)
     return missing == 0 ? 1 : 0;
 }
 
-/* Can what has begun become a character that may come? */
-static bool may_complete(const struct weft_grammar *grammar, const struct place *place)
+/* Can what has begun become a character that may come? 1 or 0. */
+static int may_complete(struct weft_grammar *grammar, const struct place *place)
 {
     uint32_t missing = place->partial.missing;
     if (missing == 0) {
-        return true;
+        return 1;
     }
     uint32_t low = place->partial.value << (6 * missing), high = low | ((1u << (6 * missing)) - 1);
     if (low == 0) { /* nothing overlong */
@@ -192,7 +192,7 @@ static int walk(struct weft_grammar *grammar, struct weft_slice bytes, struct pl
             }
         }
     }
-    return may_complete(grammar, place) ? 1 : 0;
+    return may_complete(grammar, place);
 }
 
 /* -- tokens -- */
@@ -234,7 +234,7 @@ static int walk_token(struct weft_grammar *grammar, int32_t token, struct place 
 
 int weft_grammar_test(struct weft_grammar *grammar, const int32_t *tokens, size_t count, bool *ok)
 {
-    int error = grammar->asleep ? 0 : weft_automaton_begin(grammar->automaton, &grammar->place.state);
+    int error = grammar->asleep ? 0 : weft_automaton_make_room(grammar->automaton, &grammar->place.state);
     for (size_t i = 0; i < count && error == 0; i++) {
         struct place place = grammar->place;
         int status = grammar->asleep ? 1 : walk_token(grammar, tokens[i], &place);
@@ -291,7 +291,8 @@ static int accept_asleep(struct weft_grammar *grammar, int32_t token)
 
 int weft_grammar_accept(struct weft_grammar *grammar, int32_t token)
 {
-    int error = weft_automaton_begin(grammar->automaton, &grammar->place.state);
+    weft_automaton_begin(grammar->automaton); /* all that is asked until the next token comes counts together */
+    int error = weft_automaton_make_room(grammar->automaton, &grammar->place.state);
     bool wakes = grammar->asleep && is_trigger(grammar, token);
     if (error < 0 || (grammar->asleep && !wakes)) {
         return error < 0 ? error : accept_asleep(grammar, token);

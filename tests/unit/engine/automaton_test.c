@@ -98,7 +98,8 @@ static void test_forgetting(void **state)
     struct weft_random random;
     weft_random_init(&random, 6);
     for (int i = 0; i < 600000; i++) {
-        assert_int_equal(weft_automaton_begin(followed.automaton, &followed.state), 0);
+        weft_automaton_begin(followed.automaton);
+        assert_int_equal(weft_automaton_make_room(followed.automaton, &followed.state), 0);
         bool opens = weft_random_below(&random, 3) != 0 ? depth < 20000 : depth == 0;
         assert_int_equal(weft_automaton_step(followed.automaton, followed.state, opens ? '(' : ')', &followed.state),
                          0);
@@ -128,12 +129,61 @@ static void test_explosions(void **state)
         struct followed followed;
         int error = follow(&followed, cases[i].grammar);
         for (const char *at = cases[i].text; *at && error == 0; at++) {
-            error = weft_automaton_begin(followed.automaton, &followed.state);
+            weft_automaton_begin(followed.automaton);
+            error = weft_automaton_make_room(followed.automaton, &followed.state);
             error = error < 0 ? error : weft_automaton_step(followed.automaton, followed.state, 'a', &followed.state);
         }
         assert_int_equal(error, cases[i].expected);
         unfollow(&followed);
     }
+}
+
+/* One look at many stacks with many ranges each: the bound holds within it, not only behind it. */
+static void test_one_look_is_bounded(void **state)
+{
+    (void)state;
+    enum { RANGES = 20000, ALTERNATIVES = 20000 };
+    static const char head[] = "root ::= c", other[] = " | c \"a\"", tail[] = "\nc ::= [";
+    static char grammar[RANGES + ALTERNATIVES * sizeof(other) + 64];
+    size_t size = strlen(head);
+    memcpy(grammar, head, size);
+    for (int i = 0; i < ALTERNATIVES; i++, size += strlen(other)) {
+        memcpy(grammar + size, other, strlen(other));
+    }
+    memcpy(grammar + size, tail, strlen(tail));
+    size += strlen(tail);
+    memset(grammar + size, 'b', RANGES);
+    grammar[size + RANGES] = ']';
+    struct followed followed;
+    uint32_t next;
+    assert_int_equal(follow(&followed, grammar), 0);
+    weft_automaton_begin(followed.automaton);
+    assert_int_equal(weft_automaton_step(followed.automaton, followed.state, 'x', &next), WEFT_ERR_TOO_LARGE);
+    weft_automaton_begin(followed.automaton);
+    assert_int_equal(weft_automaton_may_step(followed.automaton, followed.state, 'x', 'z'), WEFT_ERR_TOO_LARGE);
+    weft_automaton_begin(followed.automaton);
+    assert_int_equal(weft_automaton_may_step(followed.automaton, followed.state, 'a', 'b'), 1);
+    unfollow(&followed);
+}
+
+/* What is asked counts until new work begins, room made or not. */
+static void test_work_adds_up(void **state)
+{
+    (void)state;
+    struct followed followed;
+    assert_int_equal(follow(&followed, "root ::= (\"a\" | \"b\" | \"c\" | \"d\"){1,4}"), 0);
+    for (int round = 0; round < 2; round++) {
+        int error = 0;
+        size_t looks = 0;
+        weft_automaton_begin(followed.automaton);
+        while (error == 0 && looks <= WEFT_AUTOMATON_WORK_MAX) {
+            error = weft_automaton_make_room(followed.automaton, &followed.state);
+            error = error < 0 ? error : weft_automaton_may_step(followed.automaton, followed.state, 'x', 'z');
+            looks++;
+        }
+        assert_int_equal(error, WEFT_ERR_TOO_LARGE);
+    }
+    unfollow(&followed);
 }
 
 static void test_torture(void **state)
@@ -165,8 +215,13 @@ static void test_torture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),      cmocka_unit_test(test_ranges),  cmocka_unit_test(test_forgetting),
-        cmocka_unit_test(test_explosions), cmocka_unit_test(test_torture),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_forgetting),
+        cmocka_unit_test(test_explosions),
+        cmocka_unit_test(test_one_look_is_bounded),
+        cmocka_unit_test(test_work_adds_up),
+        cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
