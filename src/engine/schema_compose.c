@@ -191,10 +191,10 @@ void weft_walk_alternatives(struct weft_walk *walk, json_t *schema)
 {
     bool one = weft_schema_has(schema, "oneOf");
     weft_walk_check_others(walk, schema, ALL, one ? " oneOf " : " anyOf ");
-    if (one) {
+    walk_list(walk, schema, one ? "oneOf" : "anyOf");
+    if (one && walk->error == 0) { /* behind the walk: it bounds the values that are compared here, each with each */
         check_one_of(walk, json_object_get(schema, "oneOf"));
     }
-    walk_list(walk, schema, one ? "oneOf" : "anyOf");
 }
 
 /* -- allOf -- */
@@ -271,7 +271,7 @@ void weft_walk_all_of(struct weft_walk *walk, json_t *schema)
     }
     const json_t *parts = json_object_get(schema, "allOf");
     walk_list(walk, schema, "allOf");
-    for (size_t i = 0; i < json_array_size(parts) && walk->error == 0; i++) {
+    for (size_t i = 0; i < json_array_size(parts) && walk->strict && walk->error == 0; i++) {
         check_part(walk, parts, i);
     }
 }

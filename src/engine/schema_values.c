@@ -84,13 +84,19 @@ void weft_walk_integer(struct weft_walk *walk, json_t *schema)
     }
 }
 
+/* Of a keyword that may be absent. */
+static bool is_count(const json_t *value)
+{
+    return !value || (json_is_integer(value) && json_integer_value(value) >= 0);
+}
+
 /* minX and maxX: how often. A large maximum is taken as a smaller one, which allows less. */
 static void check_counts(struct weft_walk *walk, json_t *schema, const char *least_name, const char *most_name)
 {
     const json_t *least = json_object_get(schema, least_name), *most = json_object_get(schema, most_name);
-    if ((least && (!json_is_integer(least) || json_integer_value(least) < 0)) ||
-        (most && (!json_is_integer(most) || json_integer_value(most) < 0))) {
-        weft_walk_fail_keyword(walk, WEFT_ERR_INVALID, least ? least_name : most_name, "must be an integer from 0 on");
+    if (!is_count(least) || !is_count(most)) {
+        weft_walk_fail_keyword(walk, WEFT_ERR_INVALID, is_count(least) ? most_name : least_name,
+                               "must be an integer from 0 on");
         return;
     }
     json_int_t from = json_integer_value(least), to = most ? json_integer_value(most) : from;
@@ -189,7 +195,10 @@ void weft_walk_array(struct weft_walk *walk, json_t *schema)
 static void check_required(struct weft_walk *walk, const json_t *schema)
 {
     const json_t *required = json_object_get(schema, "required"), *properties = json_object_get(schema, "properties");
-    for (size_t i = 0; i < json_array_size(required); i++) {
+    if (json_array_size(required) > json_object_size(properties)) {
+        weft_walk_refuse(walk, "required", "names a property twice, or one that 'properties' does not have");
+    }
+    for (size_t i = 0; i < json_array_size(required) && walk->error == 0; i++) {
         const char *name = json_string_value(json_array_get(required, i));
         if (!name || !weft_schema_has(properties, name)) {
             weft_walk_refuse(walk, "required", "names what 'properties' does not have");

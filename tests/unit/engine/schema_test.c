@@ -93,6 +93,7 @@ static void test_refused(void **state)
         {"{\"properties\":[]}", "'properties'", WEFT_ERR_INVALID},
         {"{\"type\":\"array\",\"items\":false}", "no object", WEFT_ERR_INVALID},
         {"{\"type\":\"array\",\"minItems\":-1}", "'minItems'", WEFT_ERR_INVALID},
+        {"{\"type\":\"array\",\"minItems\":1,\"maxItems\":-1}", "'maxItems'", WEFT_ERR_INVALID},
         {"{\"type\":\"string\",\"pattern\":\"(\"}", "'pattern'", WEFT_ERR_INVALID},
         {"{\"type\":\"string\",\"pattern\":\"(?=canary)\"}", "'pattern'", WEFT_ERR_UNSUPPORTED},
         {"{\"type\":\"string\",\"pattern\":\"a\",\"minLength\":3}", "'minLength'", WEFT_ERR_UNSUPPORTED},
@@ -113,6 +114,7 @@ static void test_refused(void **state)
         {"{\"minimum\":1}", "'minimum'", WEFT_ERR_UNSUPPORTED},
         {"{\"required\":[\"canary\"]}", "'required'", WEFT_ERR_UNSUPPORTED},
         {"{\"type\":\"object\",\"required\":[\"canary\"]}", "'required'", WEFT_ERR_UNSUPPORTED},
+        {"{\"properties\":{\"a\":{}},\"required\":[\"a\",\"a\"]}", "'required'", WEFT_ERR_UNSUPPORTED},
         {"{\"type\":\"object\",\"patternProperties\":{}}", "'patternProperties'", WEFT_ERR_UNSUPPORTED},
         {"{\"type\":\"object\",\"maxProperties\":3}", "'maxProperties'", WEFT_ERR_UNSUPPORTED},
         {"{\"type\":\"string\",\"const\":1}", "'enum'", WEFT_ERR_UNSUPPORTED},
@@ -232,6 +234,14 @@ static void test_explosions(void **state)
     }
     add("]}");
     assert_true(prepare_big() < 0);
+
+    /* values are counted before they are compared, each with each: that two are equal is not found out */
+    add("{\"oneOf\":[{\"enum\":[0");
+    for (int i = 1; i < WEFT_SCHEMA_VALUES_MAX; i++) {
+        add(",%d", i);
+    }
+    add("]},{\"enum\":[0]}]}");
+    assert_int_equal(prepare_big(), WEFT_ERR_TOO_LARGE);
 
     /* too deep for any parser here */
     for (int i = 0; i < 70; i++) {
