@@ -104,7 +104,7 @@ static int add_path(struct weft_model_files *files, const char *folder, const ch
 static int refuse_name(const struct weft_model_files *files, const struct listing *listing, const char *name,
                        struct weft_config_problem *problem)
 {
-    char names[256] = "";
+    char names[200] = ""; /* so that the whole sentence always fits */
     const char *near = NULL;
     size_t least = strlen(name) / 2 + 2;
     for (size_t i = 0; i < listing->count && strlen(name) <= WEFT_NEAR_MAX; i++) {
@@ -116,10 +116,12 @@ static int refuse_name(const struct weft_model_files *files, const struct listin
         }
     }
     print_names(listing, names, sizeof(names));
-    (void)snprintf(problem->text, sizeof(problem->text), "there is no model \"%.80s\" in %.120s%s%.80s%s%s%.256s%s",
-                   name, files->folder, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
-                   listing->count > 0 ? " It holds " : ", which holds none", names,
-                   listing->count > 0 ? "." : ": put a GGUF file there, or name one by its path");
+    (void)snprintf(problem->text, sizeof(problem->text), "there is no model \"%.80s\" in %.120s%s%.80s%s%s%s%s", name,
+                   files->folder, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
+                   listing->count == 0 ? ", which holds none"
+                   : near              ? " It holds "
+                                       : ". It holds ",
+                   names, listing->count > 0 ? "." : ": put a GGUF file there, or name one by its path");
     return WEFT_ERR_NOT_FOUND;
 }
 

@@ -163,6 +163,7 @@ class Refused(unittest.TestCase):
                              "big-00002-of-00002.gguf")
         self.up(*folder, "--model", "smolm2-135m", code=2,
                 says=("did you mean SmolLM2-135M?", "It holds Qwen, SmolLM2-135M, big-00001-of-00002."))
+        self.up(*folder, "--model", "xyzzy", code=2, says=("there is no model \"xyzzy\" in ", ". It holds Qwen, "))
 
     def test_several_models_and_none_named(self):
         self.up(*self.models("a.gguf", "b.gguf"), code=2, says=("holds several models (a, b)", "--model NAME"))
