@@ -19,6 +19,17 @@
 #define ADVICE_MAX   128
 #define TYPE(name)   ((uint64_t)1 << GGML_TYPE_##name)
 
+/* A file may claim anything: what is past counting is UINT64_MAX, and never fits. */
+static uint64_t times(uint64_t a, uint64_t b)
+{
+    return b > 0 && a > UINT64_MAX / b ? UINT64_MAX : a * b;
+}
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+    return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
 /* -- weights -- */
 
 /* What the CPU libraries hold in another layout than the file's. */
@@ -68,19 +79,19 @@ static uint64_t token_bytes(const struct weft_gguf *gguf)
     uint64_t width = gguf->heads > 0 ? gguf->embedding / gguf->heads : 0;
     uint64_t key = gguf->key_length > 0 ? gguf->key_length : width;
     uint64_t value = gguf->value_length > 0 ? gguf->value_length : width;
-    return heads * (key + value) * KV_BYTES;
+    return times(heads, (key + value) * KV_BYTES);
 }
 
 /* What recurrent layers keep of one slot, however long it is. */
 static uint64_t state_bytes(const struct weft_gguf *gguf)
 {
     uint64_t conv = gguf->state_conv > 0 ? gguf->state_conv - 1 : 0;
-    uint64_t numbers =
-        conv * (gguf->state_inner + 2 * gguf->state_groups * gguf->state_size) + gguf->state_size * gguf->state_inner;
+    uint64_t numbers = plus(times(conv, gguf->state_inner + 2 * gguf->state_groups * gguf->state_size),
+                            gguf->state_size * gguf->state_inner);
     if (gguf->state_heads > 0) {
-        numbers += gguf->embedding * (2 + gguf->state_heads);
+        numbers = plus(numbers, gguf->embedding * (2 + gguf->state_heads));
     }
-    return gguf->layers * numbers * STATE_BYTES;
+    return times(numbers, gguf->layers * STATE_BYTES);
 }
 
 /* -- work -- */
@@ -100,14 +111,14 @@ void weft_estimate(struct weft_model_estimate *out, const struct weft_gguf *gguf
     uint64_t padded = ((uint64_t)context + CONTEXT_STEP - 1) / CONTEXT_STEP * CONTEXT_STEP;
     *out = (struct weft_model_estimate){
         .weights = weight_bytes(gguf, backend->variant),
-        .per_slot = padded * token_bytes(gguf) + state_bytes(gguf),
+        .per_slot = plus(times(padded, token_bytes(gguf)), state_bytes(gguf)),
         .compute = work_bytes(gguf, padded),
         .available = backend->memory_available,
         .context_tokens = context,
         .slots = slots,
     };
-    out->context = out->per_slot * (uint64_t)slots;
-    out->total = out->weights + out->context + out->compute;
+    out->context = times(out->per_slot, (uint64_t)slots);
+    out->total = plus(out->weights + out->compute, out->context);
     if (options->memory_max > 0) {
         out->available = (uint64_t)options->memory_max;
         return;

@@ -16,7 +16,9 @@
 #define VERSION_MAX      3
 #define KEY_SHOWN        100
 #define KEY_BYTES_MIN    13 /* its name's length, a name, its type; a value of one byte is left away */
-#define TENSOR_BYTES_MIN 33 /* its name's length, a name, dimensions, one of them, type, offset */
+#define PART_FIRST       "-00001-of-"
+#define PART_NUMBERS     PART_FIRST "00003.gguf" /* how a first part's name ends, of three parts */
+#define TENSOR_BYTES_MIN 33                      /* its name's length, a name, dimensions, one of them, type, offset */
 
 /* GGUF's types of values. */
 enum value_type {
@@ -97,12 +99,14 @@ static bool is_whole_number(uint32_t type)
            type != VALUE_STRING && type != VALUE_ARRAY;
 }
 
-static int take_texts(struct weft_gguf_reader *reader, uint64_t count)
+static int take_texts(struct weft_gguf_reader *reader, const char *key, uint64_t count)
 {
+    bool tokens = strcmp(key, "tokenizer.ggml.tokens") == 0;
+    size_t max = tokens ? WEFT_GGUF_TOKEN_MAX : WEFT_GGUF_LISTED_MAX;
     int status = 0;
     for (uint64_t i = 0; i < count && status == 0; i++) {
         uint64_t size;
-        status = weft_gguf_take_text(reader, "a text in a list", WEFT_GGUF_TOKEN_MAX, NULL, 0, &size);
+        status = weft_gguf_take_text(reader, tokens ? "a token" : "a text in a list", max, NULL, 0, &size);
     }
     return status;
 }
@@ -136,7 +140,7 @@ static int take_list(struct reading *reading, const char *key)
     }
     uint64_t *sum = weft_gguf_layer_field(reading->gguf, key);
     if (!sum || !is_whole_number(type)) {
-        return type == VALUE_STRING ? take_texts(reader, count) : weft_gguf_skip(reader, count * least);
+        return type == VALUE_STRING ? take_texts(reader, key, count) : weft_gguf_skip(reader, count * least);
     }
     for (uint64_t i = 0; i < count && status == 0; i++) {
         uint64_t value = 0;
@@ -191,8 +195,8 @@ static int take_keys(struct reading *reading, uint64_t count)
             return weft_gguf_refuse(reader, WEFT_ERR_INVALID,
                                     "is damaged: one of its values has no name. Download it again.");
         }
-        reading->key_hashes[i] = hash_text(key);
         if (status == 0) {
+            reading->key_hashes[i] = hash_text(key);
             status = take_value(reading, key);
         }
     }
@@ -392,13 +396,37 @@ static int read_file(struct reading *reading, const char *path, char *problem)
     return status;
 }
 
-/* "x-00001-of-00003.gguf": the others are beside it. */
+/* Where the numbers begin; NULL if it is not named as a first part is. */
+static const char *find_numbers(const char *path)
+{
+    size_t size = strlen(path), numbers = strlen(PART_NUMBERS);
+    const char *at = size > numbers ? path + size - numbers : NULL;
+    bool named = at && strncmp(at, PART_FIRST, strlen(PART_FIRST)) == 0 && strcmp(path + size - 5, ".gguf") == 0 &&
+                 strspn(at + strlen(PART_FIRST), "0123456789") == 5;
+    return named ? at : NULL;
+}
+
+uint64_t weft_gguf_parts_named(const char *path)
+{
+    const char *numbers = find_numbers(path);
+    uint64_t parts = numbers ? strtoull(numbers + strlen(PART_FIRST), NULL, 10) : 0;
+    return parts <= WEFT_GGUF_PARTS_MAX ? parts : 0;
+}
+
+bool weft_gguf_part_path(char *out, size_t size, const char *path, uint64_t part)
+{
+    const char *numbers = find_numbers(path);
+    int length = numbers ? snprintf(out, size, "%.*s-%05llu-of-%05llu.gguf", (int)(numbers - path), path,
+                                    (unsigned long long)part, (unsigned long long)weft_gguf_parts_named(path))
+                         : -1;
+    return length > 0 && (size_t)length < size;
+}
+
 static int read_parts(struct reading *reading, const char *path, char *problem)
 {
     struct weft_gguf *gguf = reading->gguf;
-    const char *of = strstr(path, "-00001-of-");
     uint64_t parts = gguf->parts;
-    if (!of || gguf->part != 0 || parts > WEFT_GGUF_PARTS_MAX) {
+    if (weft_gguf_parts_named(path) != parts || gguf->part != 0) {
         return weft_gguf_refuse(
             &reading->reader, WEFT_ERR_INVALID,
             "is part %llu of a model in %llu files. Keep them in one folder, with the names that they "
@@ -408,11 +436,10 @@ static int read_parts(struct reading *reading, const char *path, char *problem)
     int status = 0;
     for (uint64_t i = 1; i < parts && status == 0; i++) {
         char other[PATH_MAX];
-        int size = snprintf(other, sizeof(other), "%.*s-%05llu-of-%05llu.gguf", (int)(of - path), path,
-                            (unsigned long long)i + 1, (unsigned long long)parts);
         weft_gguf_reader_close(&reading->reader);
-        if (size <= 0 || (size_t)size >= sizeof(other)) {
-            return WEFT_ERR_NOT_FOUND;
+        if (!weft_gguf_part_path(other, sizeof(other), path, i + 1)) {
+            return weft_gguf_refuse(&reading->reader, WEFT_ERR_INVALID,
+                                    "has too long a path. Move the model to a folder nearer to the root.");
         }
         struct weft_gguf first = *gguf; /* what describes the model stands in the first part only */
         status = read_file(reading, other, problem);

@@ -11,7 +11,8 @@
 #define WEFT_GGUF_TENSORS_MAX   32768           /* libllama compares each name with each: more would take it for ever */
 #define WEFT_GGUF_KEY_MAX       ((size_t)65535) /* bytes, by its specification */
 #define WEFT_GGUF_TEXT_MAX      ((size_t)4 * 1024 * 1024) /* bytes of a text, a chat template for one */
-#define WEFT_GGUF_TOKEN_MAX     ((size_t)65536)           /* bytes of a text in a list */
+#define WEFT_GGUF_TOKEN_MAX     ((size_t)4096)            /* bytes of a token's */
+#define WEFT_GGUF_LISTED_MAX    ((size_t)65536)           /* bytes of another one in a list */
 #define WEFT_GGUF_LIST_MAX      ((uint64_t)16 * 1024 * 1024)
 #define WEFT_GGUF_LAYERS_MAX    512  /* libllama's own, and it ends itself past it */
 #define WEFT_GGUF_EXPERTS_MAX   1024 /* likewise */
@@ -47,5 +48,11 @@ struct weft_gguf {
  * WEFT_ERR_NOT_FOUND, WEFT_ERR_DENIED, WEFT_ERR_IO, WEFT_ERR_INVALID (damaged, or no GGUF at all), WEFT_ERR_MEMORY or
  * WEFT_ERR_UNSUPPORTED. */
 WEFT_MUST_USE int weft_gguf_read(struct weft_gguf *gguf, const char *path, char problem[WEFT_ENGINE_PROBLEM_MAX]);
+
+/* Of a split model, "x-00001-of-00003.gguf" and those beside it: how many parts the first one's name says; 0 if it is
+ * no such name. */
+uint64_t weft_gguf_parts_named(const char *path);
+/* The path of another part, from 1 on, by such a name; false if it is too long. */
+bool weft_gguf_part_path(char *out, size_t size, const char *path, uint64_t part);
 
 #endif

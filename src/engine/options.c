@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/text.h"
 
 #define THREADS_MAX  512 /* libllama's own bound */
 #define CONTEXT_MAX  (1 << 24)
@@ -103,7 +104,7 @@ static int read_bytes(const struct flag *flag, const char *text, int64_t *out, c
     static const char units[] = "KMGT";
     char *end = NULL;
     double value = text[0] >= '0' && text[0] <= '9' ? strtod(text, &end) : -1;
-    const char *unit = end && *end ? strchr(units, *end & ~0x20) : NULL;
+    const char *unit = end && weft_is_alnum(*end) ? strchr(units, *end & ~0x20) : NULL;
     for (const char *step = units; unit && step <= unit; step++) {
         value *= 1024;
     }

@@ -5,6 +5,9 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "engine/gguf.h"
+
+_Static_assert(WEFT_PIECES_TOKEN_MAX >= WEFT_GGUF_TOKEN_MAX, "a model that loads has no longer token");
 
 static int add(struct weft_pieces *pieces, const struct weft_model *model, int32_t token, size_t *room)
 {

@@ -4,7 +4,7 @@
 
 #include "engine/model.h"
 
-#define WEFT_PIECES_TOKEN_MAX 4096 /* bytes of one token; what is longer is refused at load */
+#define WEFT_PIECES_TOKEN_MAX 4096 /* bytes of one token: WEFT_GGUF_TOKEN_MAX, so that all fit */
 #define WEFT_PIECES_ENDS_MAX  64   /* tokens that end an answer */
 
 struct weft_pieces {

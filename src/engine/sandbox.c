@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "engine/gguf.h"
 #include "engine/guard.h"
 
 /* -- Landlock: constants of our own, for the headers of Debian 12 know only the first of its ABIs -- */
@@ -74,26 +75,22 @@ static int allow_path(int rules, const char *path, uint64_t access)
     return status == 0 ? 0 : WEFT_ERR_IO;
 }
 
-/* The parts of a split model ("x-00001-of-00003.gguf") lie beside each other. */
-static bool is_split(const char *path)
-{
-    const char *of = strstr(path, "-of-");
-    return of && strspn(of + 4, "0123456789") == 5;
-}
-
+/* The file, or all files of a split model, wherever links of these names lead. */
 static int allow_model(int rules, const char *model)
 {
-    char path[PATH_MAX];
-    if (!realpath(model, path)) {
-        return 0; /* not there: reading it will say so */
-    }
     struct stat about;
-    if (is_split(path)) {
-        *(strrchr(path, '/') + 1) = '\0';                            /* realpath's answer begins with one */
-    } else if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) { /* a folder is opened, to say that it is one */
-        return allow_path(rules, path, ACCESS_READ_FILE);
+    if (stat(model, &about) == 0 && S_ISDIR(about.st_mode)) { /* it is opened, to say that it is one */
+        return allow_path(rules, model, ACCESS_READ_FILE | ACCESS_READ_DIR);
     }
-    return allow_path(rules, path, ACCESS_READ_FILE | ACCESS_READ_DIR);
+    int status = allow_path(rules, model, ACCESS_READ_FILE);
+    uint64_t parts = weft_gguf_parts_named(model);
+    for (uint64_t part = 2; part <= parts && status == 0; part++) {
+        char path[PATH_MAX];
+        if (weft_gguf_part_path(path, sizeof(path), model, part)) { /* else reading it will say so */
+            status = allow_path(rules, path, ACCESS_READ_FILE);
+        }
+    }
+    return status;
 }
 
 /* What drivers read of the system, and the devices they talk to. */

@@ -71,7 +71,7 @@ static int make_answer(struct weft_task *task, const struct weft_model *model, c
 static int check(const struct weft_job *job, const struct weft_model *model)
 {
     size_t context = (size_t)model->context_tokens;
-    if (model->embeds != (job->kind == WEFT_JOB_EMBED) && model->embeds) {
+    if (model->embeds && job->kind != WEFT_JOB_EMBED) {
         return WEFT_ERR_UNSUPPORTED;
     }
     if (job->prompt_count == 0 || (job->kind == WEFT_JOB_SCORE && (job->from == 0 || job->from >= job->prompt_count)) ||

@@ -26,7 +26,7 @@ class Refusal(unittest.TestCase):
     def said(self, program, model):
         """What is said of a model, by the only engine that was started for it."""
         node = weft.Weft("--engine", program, "--model", model, "--threads", "1")
-        self.addCleanup(node._give_up)
+        self.addCleanup(node.give_up)
         node.start()
         self.assertEqual(node.process.wait(weft.WAIT_S), 1, node.log())
         lines = node.log().splitlines()

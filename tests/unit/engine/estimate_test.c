@@ -76,6 +76,35 @@ static void layers_may_differ_and_may_have_a_state_instead(void **state)
     assert_int_equal(estimate.per_slot, 2 * state_of_a_layer * 4);
 }
 
+/* These pass the checks of a head, one by one; all of them together are past what 64 bits count. */
+static void what_a_file_claims_never_wraps_around(void **state)
+{
+    (void)state;
+    const uint64_t most = 1 << 20;
+    const struct weft_gguf claims[] = {
+        {.layers = 512,
+         .kv_heads = 512 * most,
+         .kv_heads_listed = true,
+         .heads = most,
+         .key_length = most,
+         .value_length = most},
+        {.layers = 512,
+         .state_conv = most,
+         .state_inner = most,
+         .state_size = most,
+         .state_groups = most,
+         .state_heads = most,
+         .embedding = most},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(claims); i++) {
+        struct weft_model_estimate estimate;
+        char problem[WEFT_ENGINE_PROBLEM_MAX];
+        weft_estimate(&estimate, &claims[i], &machine, &options, 8, 4096);
+        assert_int_equal(weft_estimate_check(&estimate, &claims[i], &machine, &options, problem), WEFT_ERR_TOO_LARGE);
+        assert_true(estimate.total == UINT64_MAX);
+    }
+}
+
 static void what_is_held_otherwise_is_not_mapped_too(void **state)
 {
     (void)state;
@@ -136,6 +165,7 @@ int main(void)
         cmocka_unit_test(an_estimate_is_said_in_gigabytes),
         cmocka_unit_test(a_slot_holds_keys_and_values_of_its_context),
         cmocka_unit_test(layers_may_differ_and_may_have_a_state_instead),
+        cmocka_unit_test(what_a_file_claims_never_wraps_around),
         cmocka_unit_test(what_is_held_otherwise_is_not_mapped_too),
         cmocka_unit_test(a_limit_counts_and_gpus_do),
         cmocka_unit_test(what_does_not_fit_is_refused_with_what_would),

@@ -70,6 +70,7 @@ struct change {
     uint32_t layers, heads, alignment;
     const char *architecture, *type, *again, *last_key;
     uint32_t tokens;
+    uint64_t token_size; /* of each, as it is claimed */
     uint64_t columns, rows, second_offset;
     size_t cut;
 };
@@ -86,6 +87,7 @@ static const struct change right = {.magic = 0x46554747,
                                     .again = "general.name",
                                     .last_key = "general.author",
                                     .tokens = 3,
+                                    .token_size = 1,
                                     .columns = 8,
                                     .rows = 3,
                                     .second_offset = 96};
@@ -112,7 +114,8 @@ static void make(const struct change *change)
     put(8, 4); /* of texts */
     put(change->tokens, 8);
     for (uint32_t i = 0; i < change->tokens && i < 8; i++) {
-        put_text("a");
+        put(change->token_size, 8);
+        put('a', 1);
     }
     put_tensor("token_embd.weight", change->columns, change->rows, 0);
     put_tensor("blk.0.attn_q.weight", 8, 8, change->second_offset);
@@ -176,6 +179,7 @@ static void what_is_wrong_is_said(void **state)
     WRONG("claims to hold 1000000000 tensors", tensors = 1000000000);
     WRONG("claims to hold 2 tensors and 18446744073709551615 values", keys = UINT64_MAX);
     WRONG("is damaged or cut short", tokens = 4000000000);
+    WRONG("a token claims to be 4097 bytes long", token_size = WEFT_GGUF_TOKEN_MAX + 1);
     WRONG("claims to have 0 layers", layers = 0);
     WRONG("claims to have 1000000 layers", layers = 1000000);
     WRONG("claims to have 0 attention heads", heads = 0);
@@ -251,6 +255,37 @@ static void what_is_no_file_is_said(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static void parts_are_told_by_the_end_of_a_name(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path;
+        uint64_t parts;
+        const char *second;
+    } cases[] = {
+        {"m-00001-of-00003.gguf", 3, "m-00002-of-00003.gguf"},
+        {"/best-of-12345/m-00001-of-00512.gguf", 512, "/best-of-12345/m-00002-of-00512.gguf"},
+        {"/a-00001-of-b/m-00001-of-00002.gguf", 2, "/a-00001-of-b/m-00002-of-00002.gguf"},
+        {"m-00001-of-00513.gguf", 0, NULL},
+        {"m-00002-of-00003.gguf", 0, NULL},
+        {"m-00001-of-00003.ggux", 0, NULL},
+        {"m-00001-of-0000x.gguf", 0, NULL},
+        {"-00001-of-00003.gguf", 0, NULL},
+        {"best-of-12345.gguf", 0, NULL},
+        {"m.gguf", 0, NULL},
+        {"", 0, NULL},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        char second[64];
+        assert_int_equal(weft_gguf_parts_named(cases[i].path), cases[i].parts);
+        if (cases[i].parts > 0) {
+            assert_true(weft_gguf_part_path(second, sizeof(second), cases[i].path, 2));
+            assert_string_equal(second, cases[i].second);
+            assert_false(weft_gguf_part_path(second, strlen(cases[i].second), cases[i].path, 2));
+        }
+    }
+}
+
 static void memory_that_runs_out_is_said(void **state)
 {
     (void)state;
@@ -281,9 +316,13 @@ static int remove_folder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_right_file_is_read),         cmocka_unit_test(what_is_wrong_is_said),
-        cmocka_unit_test(every_prefix_is_refused),      cmocka_unit_test(every_flipped_byte_is_survived),
-        cmocka_unit_test(memory_that_runs_out_is_said), cmocka_unit_test(what_is_no_file_is_said),
+        cmocka_unit_test(a_right_file_is_read),
+        cmocka_unit_test(what_is_wrong_is_said),
+        cmocka_unit_test(every_prefix_is_refused),
+        cmocka_unit_test(every_flipped_byte_is_survived),
+        cmocka_unit_test(parts_are_told_by_the_end_of_a_name),
+        cmocka_unit_test(memory_that_runs_out_is_said),
+        cmocka_unit_test(what_is_no_file_is_said),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -125,6 +125,15 @@ static void what_is_wrong_is_named(void **state)
     }
 }
 
+static void a_blank_is_no_unit(void **state)
+{
+    (void)state;
+    char *const words[] = {"weft-engine", "--model", "m", "--memory-max", "1 "};
+    struct weft_engine_options options;
+    assert_int_equal(weft_engine_options_read(&options, WEFT_COUNT(words), words, problem), WEFT_ERR_INVALID);
+    assert_non_null(strstr(problem, "\"1 \" is none"));
+}
+
 static void the_help_names_every_flag(void **state)
 {
     (void)state;
@@ -139,8 +148,11 @@ static void the_help_names_every_flag(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults_are_those_of_the_help), cmocka_unit_test(every_flag_sets_its_field),
-        cmocka_unit_test(sizes_know_their_units),         cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(defaults_are_those_of_the_help),
+        cmocka_unit_test(every_flag_sets_its_field),
+        cmocka_unit_test(sizes_know_their_units),
+        cmocka_unit_test(what_is_wrong_is_named),
+        cmocka_unit_test(a_blank_is_no_unit),
         cmocka_unit_test(the_help_names_every_flag),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
