@@ -1,6 +1,7 @@
 /* cli/chat.c - `weft chat`: a prompt in, the answer streams out.
  *
  * The conversation lives in this process's memory and nowhere else. */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ int weft_chat_print_more(void)
 
 /* -- what comes back -- */
 
+/* A terminal obeys control characters: those of somebody else's text are not for it. */
+static bool is_control(unsigned char byte)
+{
+    return byte < 0x20 || byte == 0x7f;
+}
+
+static void make_plain(char *text)
+{
+    for (; *text; text++) {
+        *text = is_control((unsigned char)*text) ? '?' : *text;
+    }
+}
+
 static void copy_field(char out[SHOWN_MAX], const struct weft_answer_head *head, const char *name)
 {
     struct weft_slice value = weft_fields_value(&head->fields, name);
@@ -76,6 +90,7 @@ static void copy_field(char out[SHOWN_MAX], const struct weft_answer_head *head,
         memcpy(out, value.data, size);
     }
     out[size] = '\0';
+    make_plain(out);
 }
 
 static int on_head(void *self, const struct weft_answer_head *head)
@@ -87,13 +102,15 @@ static int on_head(void *self, const struct weft_answer_head *head)
     return 0;
 }
 
-/* A terminal obeys control characters: those of an answer are not for it. */
 static void show(const struct chat *chat, struct weft_slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
         unsigned char byte = (unsigned char)text.data[i];
-        bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f;
-        (void)fputc(chat->terminal && control ? '?' : byte, stdout); /* the flush below tells */
+        unsigned char next = (unsigned char)(i + 1 < text.size ? text.data[i + 1] : 0xff);
+        bool wide = byte == 0xc2 && next < 0xa0; /* U+0080 to U+009F: some terminals obey these too */
+        bool hidden = chat->terminal && (wide || (is_control(byte) && byte != '\n' && byte != '\t'));
+        (void)fputc(hidden ? '?' : byte, stdout); /* the flush below tells */
+        i += hidden && wide;
     }
 }
 
@@ -116,6 +133,7 @@ static int take_error(struct chat *chat, const json_t *error)
     const char *message = json_string_value(json_object_get(error, "message"));
     (void)snprintf(chat->problem.text, sizeof(chat->problem.text), "%s",
                    message ? message : "the node answered with an error that has no words");
+    make_plain(chat->problem.text);
     return WEFT_ERR_REFUSED;
 }
 
@@ -144,7 +162,12 @@ static int take_event(struct chat *chat, struct weft_slice data)
         }
     }
     json_decref(event);
-    return status == 0 && fflush(stdout) != 0 ? WEFT_ERR_IO : status;
+    if (status == 0 && fflush(stdout) != 0) {
+        (void)snprintf(chat->problem.text, sizeof(chat->problem.text), "the answer cannot be written: %s",
+                       strerror(errno)); /* fits */
+        status = WEFT_ERR_IO;
+    }
+    return status;
 }
 
 static int on_received(void *self, struct weft_slice bytes)
@@ -181,6 +204,13 @@ static char *take_text(struct weft_bytes *bytes, size_t *size)
 static int say_refusal(struct chat *chat)
 {
     size_t size;
+    if (chat->status == 401) {
+        return say_problem(
+            chat->key.size > 0
+                ? "this API key is not the node's: look at WEFT_API_KEY, or at the file of --api-key-file"
+                : "the node asks for an API key: put it into WEFT_API_KEY, or name its file with "
+                  "--api-key-file FILE");
+    }
     char *text = take_text(&chat->text, &size);
     json_t *body = NULL;
     if (text && weft_json_parse(weft_slice(text, size), &body, NULL) == 0) {
@@ -242,6 +272,7 @@ static int ask(struct chat *chat, const char *path, struct weft_slice body)
         .received = on_received,
         .self = chat,
     };
+    weft_bytes_deinit(&chat->text); /* what was left of an answer that failed */
     chat->status = 0;
     chat->streams = body.size > 0;
     chat->reasoning = false;
@@ -266,6 +297,7 @@ static void say_end(const struct chat *chat, int status)
     }
 }
 
+/* Asks with all that was said, and adds the answer; what came of one that was stopped is an answer too. */
 static int answer(struct chat *chat)
 {
     struct weft_bytes body = {0};
@@ -289,12 +321,15 @@ static int answer(struct chat *chat)
     if (status < 0 && status != WEFT_ERR_CANCELLED) {
         return say_problem(chat->problem.text);
     }
+    if (status < 0 && (chat->status != 200 || chat->text.size == 0)) {
+        return WEFT_EXIT_FAILURE; /* stopped before the first word */
+    }
     text = take_text(&chat->text, &size);
     if (!text || add_message(chat, "assistant", text, size) < 0) {
         weft_free(text);
         return say_problem("the conversation is too long to go on");
     }
-    return WEFT_EXIT_OK;
+    return status < 0 ? WEFT_EXIT_FAILURE : WEFT_EXIT_OK;
 }
 
 static int take_models(struct chat *chat)
@@ -358,7 +393,7 @@ static int read_prompt(int end, struct weft_bytes *out)
 {
     char piece[4096];
     size_t size = 0;
-    int byte;
+    int byte = end;
     int status = 0;
     while (status == 0 && (byte = getchar()) != EOF && byte != end) {
         piece[size++] = (char)byte;
@@ -370,7 +405,7 @@ static int read_prompt(int end, struct weft_bytes *out)
     if (status == 0) {
         status = weft_bytes_append(out, piece, size);
     }
-    return status < 0 ? status : out->size > 0 || !feof(stdin);
+    return status < 0 ? status : out->size > 0 || byte != EOF;
 }
 
 /* One prompt from standard input and its answer. 1: go on; 0: the input is at its end. */
@@ -393,9 +428,10 @@ static int take_turn(struct chat *chat, int end, int *exit)
         *exit = say_problem("the conversation is too long to go on: start a new one");
         return 0;
     }
+    size_t asked = chat->count;
     *exit = answer(chat);
-    if (*exit != WEFT_EXIT_OK) {
-        drop_last(chat); /* so that it can be asked again */
+    if (chat->count == asked) {
+        drop_last(chat); /* no answer came of it: it can be asked again */
     }
     return 1;
 }
