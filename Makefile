@@ -57,7 +57,7 @@ release:
 	$(call build,release)
 
 run: build/setup.run release
-	build/release/weft up $(ARGS)
+	build/release/weft up --models-folder "$${WEFT_MODELS_FOLDER:-models}" $(ARGS)
 
 # -- tests --
 

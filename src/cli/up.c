@@ -20,7 +20,9 @@
 #include "sys/program.h"
 #include "sys/sys.h"
 
-#define PEM_MAX ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
+#define PEM_MAX    ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
+#define WHERE_SIZE (WEFT_ADDRESS_PRINT_MAX + 16)
+#define UNIX       "unix:"
 
 struct up {
     struct weft_settings settings;
@@ -73,16 +75,21 @@ static const char *grouped(size_t number, char out[32])
     return out;
 }
 
-static void say_listeners(struct up *up)
+static void print_where(const struct weft_config_listener *listener, char where[WHERE_SIZE])
 {
     static const char *const schemes[] = {
-        [WEFT_CONFIG_TCP] = "http://", [WEFT_CONFIG_TLS] = "https://", [WEFT_CONFIG_UNIX] = "unix:"};
+        [WEFT_CONFIG_TCP] = "http://", [WEFT_CONFIG_TLS] = "https://", [WEFT_CONFIG_UNIX] = UNIX};
+    char address[WEFT_ADDRESS_PRINT_MAX];
+    (void)snprintf(where, WHERE_SIZE, "%s%s", schemes[listener->scheme],
+                   weft_address_print(&listener->address, address)); /* fits */
+}
+
+static void say_listeners(struct up *up)
+{
     for (size_t i = 0; i < weft_node_listeners(up->node); i++) {
         struct weft_config_listener listener = weft_node_listener(up->node, i);
-        char address[WEFT_ADDRESS_PRINT_MAX];
-        char where[WEFT_ADDRESS_PRINT_MAX + 16];
-        (void)snprintf(where, sizeof(where), "%s%s", schemes[listener.scheme],
-                       weft_address_print(&listener.address, address)); /* fits */
+        char where[WHERE_SIZE];
+        print_where(&listener, where);
         printf("listening on %s\n", where);
         weft_lock_add_address(&up->lock, where);
     }
@@ -142,26 +149,41 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
     (void)fflush(stdout); /* as above */
 }
 
-/* A line that works when it is pasted into a shell of this machine. */
+/* The first listener that needs no trust in a certificate, or else the first. */
+static struct weft_config_listener easiest_listener(const struct up *up)
+{
+    for (size_t i = 0; i < weft_node_listeners(up->node); i++) {
+        struct weft_config_listener listener = weft_node_listener(up->node, i);
+        if (listener.scheme != WEFT_CONFIG_TLS) {
+            return listener;
+        }
+    }
+    return weft_node_listener(up->node, 0);
+}
+
+/* Lines that work when pasted into a shell of this machine. What would need quotes within quotes is not said. */
 static void say_try(const struct up *up)
 {
-    if (strpbrk(up->first, "'\"\\")) {
-        return; /* a name that would need quotes within quotes */
+    struct weft_config_listener listener = easiest_listener(up);
+    const char *key = up->settings.config.api_key_file.size > 0 ? up->settings.config.api_key_file.data : "";
+    char where[WHERE_SIZE], chat[WEFT_PROGRAM_PATH_MAX];
+    print_where(&listener, where);
+    if (strpbrk(up->first, "'\"\\") || strchr(where, '\'') || strchr(key, '\'')) {
+        return;
     }
-    struct weft_config_listener listener = weft_node_listener(up->node, 0);
-    char address[WEFT_ADDRESS_PRINT_MAX], chat[WEFT_PROGRAM_PATH_MAX];
-    (void)weft_address_print(&listener.address, address);
-    printf("try it:\n  curl ");
-    if (listener.scheme == WEFT_CONFIG_UNIX) {
-        printf("--unix-socket '%s' http://localhost", address);
-    } else {
-        printf("%s%s", listener.scheme == WEFT_CONFIG_TLS ? "https://" : "http://", address);
+    bool local = listener.scheme == WEFT_CONFIG_UNIX;
+    printf("try it:\n  curl %s%s%s/v1/chat/completions -H 'Content-Type: application/json'",
+           local ? "--unix-socket '" : "", local ? where + strlen(UNIX) : where, local ? "' http://localhost" : "");
+    if (key[0]) {
+        printf(" -H \"Authorization: Bearer $(head -n 1 '%s')\"", key);
+    } else if (up->keyed) {
+        printf(" -H \"Authorization: Bearer $WEFT_API_KEY\"");
     }
-    printf("/v1/chat/completions -H 'Content-Type: application/json'%s -d '{\"model\":\"%s\",\"messages\":"
-           "[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n",
-           up->keyed ? " -H \"Authorization: Bearer $WEFT_API_KEY\"" : "", up->first);
-    if (weft_program_beside("weft", chat) == 0) {
-        printf("or talk to it:\n  %s chat\n", chat);
+    printf(" -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n",
+           up->first);
+    if (weft_program_beside("weft", chat) == 0 && !strchr(chat, '\'')) {
+        printf("or talk to it:\n  '%s' chat --url '%s'%s%s%s\n", chat, where, key[0] ? " --api-key-file '" : "", key,
+               key[0] ? "'" : "");
     }
 }
 
@@ -174,6 +196,8 @@ static void on_ready(void *self)
         say_try(up);
     } else if (up->settings.config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
+    } else if (up->settings.config.no_model) {
+        printf("ready: no model, as was asked (no_model), so /v1 lists none and answers the rest with 503\n");
     } else {
         printf("ready: no model, so /v1 lists none and answers the rest with 503; put a GGUF file into %s, or name one "
                "with --model\n",

@@ -180,6 +180,7 @@ class Started(unittest.TestCase):
 
     def test_ready_says_what_works_now(self):
         for flags, says in (([], "ready: no model, so /v1 lists none"),
+                            (["--no-model"], "ready: no model, as was asked (no_model)"),
                             (["--upstream", "http://127.0.0.1:9"], "ready: /v1 is relayed to http://127.0.0.1:9")):
             node = weft.Weft(*flags)
             try:
