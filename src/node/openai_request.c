@@ -109,6 +109,28 @@ static int read_any(struct weft_openai_request *request, const struct parameter 
     return 0;
 }
 
+static int refuse_second(const struct parameter *parameter, const char *first, struct weft_openai_error *error)
+{
+    return weft_openai_wrong(error, parameter->name, "invalid_value", "%s and %s say the same thing. Give one of them.",
+                             parameter->name, first);
+}
+
+/* Another name of repeat_penalty. */
+static int read_repetition(struct weft_openai_request *request, const struct parameter *parameter, json_t *value,
+                           struct weft_openai_error *error)
+{
+    return isnan(request->repeat_penalty) ? read_number(request, parameter, value, error)
+                                          : refuse_second(parameter, "repeat_penalty", error);
+}
+
+/* Another place of response_format's schema. */
+static int read_schema(struct weft_openai_request *request, const struct parameter *parameter, json_t *value,
+                       struct weft_openai_error *error)
+{
+    return request->schema ? refuse_second(parameter, "response_format.json_schema", error)
+                           : read_object(request, parameter, value, error);
+}
+
 /* -- readers: what is refused -- */
 
 static int refuse(struct weft_openai_request *request, const struct parameter *parameter, json_t *value,
@@ -383,10 +405,10 @@ static const struct parameter parameters[] = {
     {"top_k", BOTH, read_integer, AT(top_k), -1, TOKENS_MOST, NULL},
     {"min_p", BOTH, read_number, AT(min_p), 0, 1, NULL},
     {"repeat_penalty", BOTH, read_number, AT(repeat_penalty), 0.01, 10, NULL},
-    {"repetition_penalty", BOTH, read_number, AT(repeat_penalty), 0.01, 10, NULL},
+    {"repetition_penalty", BOTH, read_repetition, AT(repeat_penalty), 0.01, 10, NULL},
     {"repeat_last_n", BOTH, read_integer, AT(penalty_last_n), -1, 4096, NULL},
     {"grammar", BOTH, read_grammar, AT(grammar), 0, 0, NULL},
-    {"json_schema", BOTH, read_object, AT(schema), 0, 0, NULL},
+    {"json_schema", BOTH, read_schema, AT(schema), 0, 0, NULL},
     {"ignore_eos", BOTH, read_bool, AT(ignore_end), 0, 0, NULL},
     {"chat_template_kwargs", CHAT, read_template_args, AT(template_args), 0, 0, NULL},
     {"continue_final_message", CHAT, read_bool, AT(continue_final_message), 0, 0, NULL},

@@ -12,6 +12,13 @@ CODES = [
     re.compile(r'weft_openai_error_set\(\s*&?\w+,\s*\d+,\s*"(\w+)"'),
     re.compile(r'weft_openai_wrong\(\s*\w+,\s*(?:"[^"]*"|[^",]+),\s*"(\w+)"'),
 ]
+# What an engine says of a request goes to the client as it is.
+ENGINE_CODES = [
+    re.compile(r'write_error\(\s*out,\s*\d+,\s*"(\w+)"'),
+    re.compile(r'refuse\(\s*errand,\s*(?:error,\s*)?"(\w+)"'),
+    re.compile(r'\.code = "(\w+)"'),
+]
+INSIDE = {"context_overflow", "bad_method"}  # the node renames the one, and never causes the other
 
 
 def read(path):
@@ -35,6 +42,14 @@ class ApiDocTest(unittest.TestCase):
                 codes.update(pattern.findall(read(source)))
         self.assertGreater(len(codes), 12)
         self.assertEqual([], sorted(codes - self.named))
+
+    def test_codes_of_the_engine(self):
+        codes = set()
+        for name in ("answer", "errand", "generate", "prompt"):
+            for pattern in ENGINE_CODES:
+                codes.update(pattern.findall(read(f"src/engine/{name}.c")))
+        self.assertGreater(len(codes), 6)
+        self.assertEqual([], sorted(codes - INSIDE - self.named))
 
 
 if __name__ == "__main__":
