@@ -10,8 +10,6 @@
 #include "engine/job.h"
 #include "engine/model.h"
 
-#define WEFT_STEP_TARGET_MS 50 /* what a step with a prompt in it should take while answers are being written */
-
 struct weft_scheduler;
 
 struct weft_scheduler_options {

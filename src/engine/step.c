@@ -4,6 +4,9 @@
 #include "base/error.h"
 #include "engine/compute.h"
 
+_Static_assert(WEFT_PACE_ROWS_MAX <= WEFT_MODEL_BATCH, "a step fits the batch");
+_Static_assert(WEFT_ENGINE_SLOTS_MAX <= WEFT_MODEL_OUTPUTS_MAX, "each slot's next token can be had in every step");
+
 /* -- the batch -- */
 
 static int32_t add_row(struct weft_compute *compute, size_t slot, size_t position)
@@ -200,7 +203,12 @@ static void take_rows(struct weft_compute *compute)
             int32_t index = row == 0 ? slot->first_row : slot->more_rows + (int32_t)row - 1;
             bool given = compute->wanted[index];
             compute->load.prompt_tokens_read += position < slot->task->job->prompt_count ? 1 : 0;
-            take_row(compute, i, position, given ? llama_get_logits_ith(compute->model->context, index) : NULL);
+            const float *logits = given ? llama_get_logits_ith(compute->model->context, index) : NULL;
+            if (given && !logits) {
+                weft_compute_outcome(compute, i, WEFT_ERR_IO); /* it would wait for its next token for ever */
+            } else {
+                take_row(compute, i, position, logits);
+            }
         }
     }
 }

@@ -210,6 +210,7 @@ static int tell_logprobs(struct weft_event *event, const struct weft_task *task,
 {
     int32_t vocabulary = tools->pieces->vocabulary;
     size_t count = (size_t)task->job->logprobs;
+    count = count < (size_t)vocabulary ? count : (size_t)vocabulary;
     double total = weft_logits_total(logits, vocabulary);
     event->token.has_logprob = true;
     event->token.logprob = (float)((double)logits[event->token.id] - total);
