@@ -56,7 +56,7 @@ class Run(unittest.TestCase):
         self.assertEqual(self.process.wait(weft.WAIT_S), 0)
 
     def test_the_default_model_answers_the_lines_that_are_printed(self):
-        lines = self.start("--port 0 --threads 1 --slots 1")
+        lines = self.start("--port 0 --threads 1 --slots 1 --context 2048")
         self.assertTrue(lines[0].startswith("listening on http://127.0.0.1:"), lines)
         self.assertTrue(any(line.startswith("loading SmolLM2-135M-Instruct-Q4_1: ") for line in lines), lines)
         answer = json.loads(self.shell(self.line_after(lines, "try it:")))
@@ -86,7 +86,7 @@ class Run(unittest.TestCase):
         with open(key, "w", encoding="utf-8", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write("a-key-that-nobody-may-see\n")
         place = os.path.join(self.folder, "a socket")
-        lines = self.start(f"--threads 1 --listen 'unix:{place}' --api-key-file '{key}'")
+        lines = self.start(f"--threads 1 --context 512 --listen 'unix:{place}' --api-key-file '{key}'")
         self.assertTrue(json.loads(self.shell(self.line_after(lines, "try it:")))["choices"])
         self.assertGreater(len(self.shell(self.line_after(lines, "or talk to it:") + " Say hello.")), 2)
         self.end()
