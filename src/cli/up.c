@@ -145,7 +145,7 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
     } else if (info->state == WEFT_MODEL_LOADING && tenths > up->said) {
         printf("loading %.*s: %d %%\n", size, name, tenths * 10);
     }
-    up->said = info->state == WEFT_MODEL_LOADING ? tenths : 0;
+    up->said = info->state == WEFT_MODEL_LOADING ? tenths : -1;
     (void)fflush(stdout); /* as above */
 }
 

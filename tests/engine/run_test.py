@@ -94,8 +94,10 @@ class Run(unittest.TestCase):
     def test_flags_go_over_what_make_says(self):
         other = os.path.join(self.folder, "other.gguf")
         shutil.copy(os.path.join(HOUSE, "models", "SmolLM2-135M-Instruct-Q4_1.gguf"), other)
-        lines = self.start(f"--port 0 --threads 1 --model {other}")
+        lines = self.start(f"--port 0 --threads 1 --context 512 --model {other} --model smollm2-135m-instruct-q4_1")
         self.assertIn('"model":"other"', self.line_after(lines, "try it:"))
+        for name in ("other", "SmolLM2-135M-Instruct-Q4_1"):
+            self.assertIn(f"loading {name}: 0 %", lines)
         self.end()
         self.assertIn("ready: no model", self.start(f"--port 0 --models-folder {self.folder}/none")[-1])
         self.end()
