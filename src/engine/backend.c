@@ -240,7 +240,6 @@ int weft_backend_load(struct weft_backend *backend, const struct weft_engine_opt
     list_devices(backend);
     struct weft_memory memory;
     weft_memory_read(&memory);
-    backend->memory_total = memory.total;
     backend->memory_available = memory.available;
     sink.complaint[0] = '\0'; /* what is said from now on is about a model */
     return 0;

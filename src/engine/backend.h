@@ -17,7 +17,7 @@ struct weft_backend {
     char variant[WEFT_BACKEND_NAME_MAX];                         /* of the CPU library: "zen4" */
     struct weft_backend_device devices[WEFT_BACKEND_DEVICE_MAX]; /* beside the CPU */
     size_t device_count;
-    uint64_t memory_total, memory_available; /* the machine's, or what its control group leaves of it */
+    uint64_t memory_available; /* of the machine, or what its control group leaves of it */
 };
 
 /* Silences libllama's own log (it may hold content), then loads the back-ends. Once per process, before the sandbox. */

@@ -379,7 +379,6 @@ static int take_head(struct reading *reading)
                                 weft_gguf_size(size, reader->size));
     }
     reading->gguf->tensors += tensors;
-    reading->gguf->keys = keys;
     reading->gguf->alignment = 0;
     status = take_keys(reading, keys);
     status = status < 0 ? status : weft_gguf_check_alignment(reading->gguf, reader);

@@ -35,7 +35,7 @@ struct weft_gguf {
     uint64_t parts, part; /* of a split file */
 
     uint64_t alignment;
-    uint64_t tensors, keys;
+    uint64_t tensors;
     uint64_t file_size;                         /* of all parts */
     uint64_t tensor_bytes;                      /* likewise */
     uint64_t matrix_bytes[WEFT_GGUF_TYPES_MAX]; /* by tensor type: matrices that libllama may hold in another layout */
