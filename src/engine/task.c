@@ -336,16 +336,20 @@ int weft_task_sample(struct weft_task *task, const struct weft_task_tools *tools
     return status < 0 ? status : take_token(task, tools, choice, *token, logits);
 }
 
-/* What of the prompt's text becomes showable with its token `i`. Special tokens were typed, so they show; but nobody
- * typed the begin of the text. */
+/* The bytes of the prompt's token `i`. Special tokens were typed, so they have some; but nobody typed the begin of the
+ * text. */
+static struct weft_slice echo_bytes(const struct weft_task *task, const struct weft_task_tools *tools, size_t i)
+{
+    int32_t token = task->job->prompt[i];
+    return i == 0 && token == tools->pieces->begin ? (struct weft_slice){0} : weft_pieces_get(tools->pieces, token);
+}
+
+/* What of the prompt's text becomes showable with its token `i`. */
 static int echo_text(struct weft_task *task, const struct weft_task_tools *tools, size_t i, struct weft_slice *out)
 {
     const struct weft_job *job = task->job;
-    struct weft_slice bytes = {0}, shown, rest = {0};
-    if (i > 0 || job->prompt[i] != tools->pieces->begin) {
-        bytes = weft_pieces_get(tools->pieces, job->prompt[i]);
-    }
-    int status = weft_text_add(task->echo, bytes, &shown);
+    struct weft_slice shown, rest = {0};
+    int status = weft_text_add(task->echo, echo_bytes(task, tools, i), &shown);
     *out = status < 0 ? shown : copy(tools->outbox, shown);
     if (status >= 0 && out->data && i + 1 == job->prompt_count) {
         status = weft_text_end(task->echo, &rest);
@@ -366,7 +370,7 @@ int weft_task_echo(struct weft_task *task, const struct weft_task_tools *tools, 
         }
         event->token.id = (uint32_t)job->prompt[i];
         event->token.prompt = true;
-        event->token.bytes = weft_pieces_get(tools->pieces, job->prompt[i]);
+        event->token.bytes = echo_bytes(task, tools, i);
         status = choice == 0 ? echo_text(task, tools, i, &shown) : 0;
         event->token.shown = shown;
         if (status == 0 && logits) {
