@@ -127,6 +127,9 @@ static const char *problem_of(const struct weft_task *task, int status)
                    "grammar, or the model computed what is no number.";
         }
         return "The model computed what is no number: its file may be damaged.";
+    case WEFT_ERR_TOO_LARGE:
+        return "What was answered so far can be read in more ways by this grammar than the engine follows: make the "
+               "grammar, or the schema or tools behind it, simpler.";
     default:
         return "The engine could not go on with this answer: ask again.";
     }

@@ -76,7 +76,6 @@ static int take_chat(struct weft_prompt *prompt, struct weft_errand *errand, str
     out->pattern_count = weft_chat_prompt_patterns(prompt->chat, &out->patterns);
     out->token_count = weft_chat_prompt_tokens(prompt->chat, &out->tokens);
     out->prefix_count = weft_chat_prompt_prefix(prompt->chat, &out->prefix);
-    out->prefix_count = weft_chat_prompt_prefix(prompt->chat, &out->prefix);
     return out->text ? 0 : WEFT_ERR_MEMORY;
 }
 

@@ -180,6 +180,12 @@ class Generate(unittest.TestCase):
             self.assertIn(choice.content, ("yes", "no"))
             self.assertEqual(choice.reason, "stop")
 
+    def test_a_grammar_that_is_too_much_work_is_said(self):
+        many = "root ::= " + " | ".join(['c "a"'] * 20000) + "\nc ::= [" + "b" * 20000 + "]"
+        error = engine.generate(prompt="a", grammar=many, max_tokens=3).error
+        self.assertEqual((error.status, error.code), (400, "invalid_grammar"))
+        self.assertIn("simpler", error.message)
+
     def test_logprobs(self):
         answer = engine.generate(prompt=COUNTING, max_tokens=4, temperature=0, logprobs=3)
         for token in answer.choices[0].tokens:

@@ -186,6 +186,8 @@ static void test_a_failure_has_a_sentence(void **state)
     } cases[] = {
         {WEFT_ERR_MEMORY, NULL, 503, "out_of_memory"},
         {WEFT_ERR_CANCELLED, NULL, 503, "cancelled"},
+        {WEFT_ERR_TOO_LARGE, "The grammar is too much.", 400, "invalid_grammar"},
+        {WEFT_ERR_TOO_LARGE, NULL, 400, "invalid_grammar"},
         {WEFT_ERR_INVALID, "No token may follow.", 500, "engine_failed"},
         {WEFT_ERR_IO, NULL, 500, "engine_failed"},
     };
