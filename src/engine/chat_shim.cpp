@@ -3,6 +3,7 @@
  * Every entry runs inside run(), which turns exceptions into WEFT_ERR_* and a fixed sentence: what libllama-common says
  * of itself quotes prompts and answers. Its log is off for the same reason. JSON texts were parsed by wire/json.h
  * before (depth at most 64, size bounded), so nlohmann's recursion is bounded too. */
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -111,6 +112,23 @@ template <typename F> int run(char *problem, const char *sentence, F &&what) noe
     }
 }
 
+/* The same, for faults whose own words may hold content: they become this refusal. */
+template <typename F> auto refused(int error, const char *sentence, F &&what)
+{
+    try {
+        return what();
+    } catch (const std::bad_alloc &) {
+        throw;
+    } catch (const std::exception &) {
+        throw refusal(error, sentence);
+    }
+}
+
+template <size_t COUNT> bool one_of(const std::string &name, const char *const (&names)[COUNT])
+{
+    return std::find(names, names + COUNT, name) != names + COUNT;
+}
+
 std::string text_of(struct weft_slice slice)
 {
     return slice.size == 0 ? std::string() : std::string(slice.data, slice.size);
@@ -130,14 +148,8 @@ template <typename F> std::string prepared(F prepare, struct weft_slice json)
     if (error != 0) {
         throw refusal(error, problem);
     }
-    try {
-        std::string copy(text);
-        weft_free(text);
-        return copy;
-    } catch (...) {
-        weft_free(text);
-        throw;
-    }
+    const std::unique_ptr<char, void (*)(void *)> owner(text, weft_free);
+    return text;
 }
 
 /* -- messages -- */
@@ -166,12 +178,7 @@ void check_message(const common_json &message)
     if (!message.is_object() || !message.contains("role") || !message.at("role").is_string()) {
         throw refusal(WEFT_ERR_INVALID, "a message has no role");
     }
-    const std::string role = message.at("role");
-    bool known = false;
-    for (const char *name : roles) {
-        known = known || role == name;
-    }
-    if (!known) {
+    if (!one_of(message.at("role"), roles)) {
         throw refusal(WEFT_ERR_INVALID, "a message's role is none of system, developer, user, assistant and tool");
     }
     if (message.contains("content") && message.at("content").is_array()) {
@@ -190,14 +197,10 @@ std::vector<common_chat_msg> read_messages(struct weft_slice json)
     for (const auto &message : messages) {
         check_message(message);
     }
-    try {
-        return common_chat_msgs_parse_oaicompat(messages);
-    } catch (const std::bad_alloc &) {
-        throw;
-    } catch (const std::exception &) {
-        throw refusal(WEFT_ERR_INVALID, "a message is not in the OpenAI API's shape: it needs a text as its content, "
-                                        "or tool calls with a function, its name and its arguments");
-    }
+    return refused(WEFT_ERR_INVALID,
+                   "a message is not in the OpenAI API's shape: it needs a text as its content, or tool calls with a "
+                   "function, its name and its arguments",
+                   [&] { return common_chat_msgs_parse_oaicompat(messages); });
 }
 
 /* The last message is the beginning of the answer. */
@@ -258,10 +261,8 @@ void set_args(common_chat_templates_inputs &inputs, struct weft_slice json)
         throw refusal(WEFT_ERR_INVALID, "template_args must be an object");
     }
     for (const auto &entry : args.items()) {
-        for (const char *name : ours) {
-            if (entry.key() == name) {
-                throw refusal(WEFT_ERR_INVALID, "template_args holds a name that the request itself sets");
-            }
+        if (one_of(entry.key(), ours)) {
+            throw refusal(WEFT_ERR_INVALID, "template_args holds a name that the request itself sets");
         }
         if (entry.key() == "enable_thinking") {
             if (!entry.value().is_boolean()) {
@@ -271,19 +272,6 @@ void set_args(common_chat_templates_inputs &inputs, struct weft_slice json)
         }
         inputs.chat_template_kwargs[entry.key()] = entry.value().dump();
     }
-}
-
-common_chat_tool_choice choice_of(weft_tool_choice choice)
-{
-    switch (choice) {
-    case WEFT_TOOLS_NONE:
-        return COMMON_CHAT_TOOL_CHOICE_NONE;
-    case WEFT_TOOLS_REQUIRED:
-        return COMMON_CHAT_TOOL_CHOICE_REQUIRED;
-    case WEFT_TOOLS_AUTO:
-        break;
-    }
-    return COMMON_CHAT_TOOL_CHOICE_AUTO;
 }
 
 common_chat_templates_inputs read_request(const weft_chat_request &request)
@@ -297,7 +285,9 @@ common_chat_templates_inputs read_request(const weft_chat_request &request)
     if (request.tools.size > 0) {
         inputs.tools =
             common_chat_tools_parse_oaicompat(common_json::parse(prepared(weft_schema_prepare_tools, request.tools)));
-        inputs.tool_choice = choice_of(request.tool_choice);
+        inputs.tool_choice = request.tool_choice == WEFT_TOOLS_NONE       ? COMMON_CHAT_TOOL_CHOICE_NONE
+                             : request.tool_choice == WEFT_TOOLS_REQUIRED ? COMMON_CHAT_TOOL_CHOICE_REQUIRED
+                                                                          : COMMON_CHAT_TOOL_CHOICE_AUTO;
         inputs.parallel_tool_calls = request.parallel_tool_calls;
     }
     set_time(inputs.chat_template_kwargs, request.now_s);
@@ -398,30 +388,25 @@ void set_views(weft_chat_prompt &prompt)
 std::string grammar_of(const std::string &schema)
 {
     const common_json json = common_json::parse(schema);
-    try {
-        return json_schema_to_grammar(json);
-    } catch (const std::bad_alloc &) {
-        throw;
-    } catch (const std::exception &) {
-        throw refusal(WEFT_ERR_UNSUPPORTED,
-                      "the schema cannot be made into a grammar: a $ref leads nowhere, or it uses "
-                      "a keyword in a way that this engine does not know");
-    }
+    return refused(WEFT_ERR_UNSUPPORTED,
+                   "the schema cannot be made into a grammar: a $ref leads nowhere, or it uses a keyword in a way that "
+                   "this engine does not know",
+                   [&] {
+                       guarded time;
+                       return json_schema_to_grammar(json);
+                   });
 }
 
 common_chat_params apply_template(const common_chat_templates_ptr &templates,
                                   const common_chat_templates_inputs &inputs)
 {
-    try {
-        guarded time;
-        return common_chat_templates_apply(templates.get(), inputs);
-    } catch (const std::bad_alloc &) {
-        throw;
-    } catch (const std::exception &) {
-        throw refusal(WEFT_ERR_INVALID,
-                      "the model's chat template refuses these messages or tools: many want user and assistant to take "
-                      "turns, a user first, arguments of tool calls to be JSON");
-    }
+    return refused(WEFT_ERR_INVALID,
+                   "the model's chat template refuses these messages or tools: many want user and assistant to take "
+                   "turns, a user first, arguments of tool calls to be JSON",
+                   [&] {
+                       guarded time;
+                       return common_chat_templates_apply(templates.get(), inputs);
+                   });
 }
 
 bool speaks_of_tools(const common_chat_templates_inputs &inputs)
@@ -445,7 +430,7 @@ void begin_call(common_chat_templates_inputs &inputs)
     inputs.add_generation_prompt = false;
 }
 
-void exchange(std::string &text, const std::string &wrong, const std::string &right)
+void replace_once(std::string &text, const std::string &wrong, const std::string &right)
 {
     const size_t at = text.find(wrong);
     if (at != std::string::npos) {
@@ -457,12 +442,12 @@ void exchange(std::string &text, const std::string &wrong, const std::string &ri
 void mend(std::string &grammar, bool parallel)
 {
     /* line ends and a wrong escape in the strings of any JSON */
-    exchange(grammar, R"x(( [^"\\] | "\\" ( ["\\/ bfnrt] |)x", R"x(( [^"\\\x00-\x1F] | "\\" ( ["\\/bfnrt] |)x");
+    replace_once(grammar, R"x(( [^"\\] | "\\" ( ["\\/ bfnrt] |)x", R"x(( [^"\\\x00-\x1F] | "\\" ( ["\\/bfnrt] |)x");
     /* a call that may be left out, again and again, is left recursion: no grammar. What may be left out is asleep until
      * a call has begun, so there is one. */
-    exchange(grammar, "tool-calls ::= (tool-call? space)+", "tool-calls ::= (tool-call space)+");
+    replace_once(grammar, "tool-calls ::= (tool-call? space)+", "tool-calls ::= (tool-call space)+");
     if (!parallel) { /* several calls, where one was asked for */
-        exchange(grammar, "tool-calls ::= (tool-call space)+", "tool-calls ::= tool-call space");
+        replace_once(grammar, "tool-calls ::= (tool-call space)+", "tool-calls ::= tool-call space");
     }
 }
 
@@ -489,7 +474,6 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
         throw refusal(WEFT_ERR_UNSUPPORTED, "a tool call cannot be forced with the model's chat template");
     }
     if (prompt.grammar.empty() && !schema.empty()) {
-        guarded time;
         prompt.grammar = grammar_of(schema);
     }
     if (prompt.grammar.empty()) {
@@ -499,7 +483,6 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
     if (!chat.has_template) {
         prompt.stop_texts.push_back(plain_stop);
     }
-    set_views(prompt);
 }
 
 /* -- at load -- */
@@ -581,11 +564,6 @@ struct telling {
     weft_chat_parser &parser;
     const weft_chat_parser_user &user;
 
-    int tell(const weft_frame &delta)
-    {
-        return user.told(user.self, &delta);
-    }
-
     int tell_text(weft_part part, std::string &told, const std::string &now)
     {
         if (!grown(told, now)) {
@@ -595,7 +573,7 @@ struct telling {
         delta.kind = WEFT_FRAME_DELTA;
         delta.delta.part = part;
         delta.delta.text = weft_slice(now.data() + told.size(), now.size() - told.size());
-        int error = tell(delta);
+        int error = user.told(user.self, &delta);
         if (error == 0) {
             told = now;
         }
@@ -627,7 +605,7 @@ struct telling {
         if (more) {
             delta.delta.text = weft_slice(now.arguments.data() + told.size(), now.arguments.size() - told.size());
         }
-        int error = first || more ? tell(delta) : 0;
+        int error = first || more ? user.told(user.self, &delta) : 0;
         if (error == 0 && more) {
             told = now.arguments;
         }
@@ -700,6 +678,20 @@ int add(weft_chat_parser &parser, struct weft_slice text, bool final, const weft
     return error == 0 && final && !told_all(parser, now) ? WEFT_ERR_INVALID : error;
 }
 
+/* A prompt, filled by `fill`. */
+template <typename F> int make_prompt(struct weft_chat_prompt **out, char *problem, const char *sentence, F &&fill)
+{
+    *out = nullptr;
+    problem[0] = '\0';
+    return run(problem, sentence, [&] {
+        std::unique_ptr<weft_chat_prompt> prompt(new weft_chat_prompt());
+        fill(*prompt);
+        set_views(*prompt);
+        *out = prompt.release();
+        return 0;
+    });
+}
+
 /* Of std::terminate: an exception in one of libllama's threads, say. */
 [[noreturn]] void end_uncaught()
 {
@@ -765,28 +757,14 @@ bool weft_chat_knows_reasoning(const struct weft_chat *chat)
 int weft_chat_render(struct weft_chat *chat, const struct weft_chat_request *request, struct weft_chat_prompt **out,
                      char problem[WEFT_CHAT_PROBLEM_MAX])
 {
-    *out = nullptr;
-    problem[0] = '\0';
-    return run(problem, "the messages, tools or arguments of the template are not understood", [&] {
-        std::unique_ptr<weft_chat_prompt> prompt(new weft_chat_prompt());
-        render(*chat, *request, *prompt);
-        *out = prompt.release();
-        return 0;
-    });
+    return make_prompt(out, problem, "the messages, tools or arguments of the template are not understood",
+                       [&](weft_chat_prompt &prompt) { render(*chat, *request, prompt); });
 }
 
 int weft_chat_schema(struct weft_slice schema, struct weft_chat_prompt **out, char problem[WEFT_CHAT_PROBLEM_MAX])
 {
-    *out = nullptr;
-    problem[0] = '\0';
-    return run(problem, "the schema is not understood", [&] {
-        std::unique_ptr<weft_chat_prompt> prompt(new weft_chat_prompt());
-        const std::string text = prepared(weft_schema_prepare, schema);
-        guarded time;
-        prompt->grammar = grammar_of(text);
-        set_views(*prompt);
-        *out = prompt.release();
-        return 0;
+    return make_prompt(out, problem, "the schema is not understood", [&](weft_chat_prompt &prompt) {
+        prompt.grammar = grammar_of(prepared(weft_schema_prepare, schema));
     });
 }
 
