@@ -18,8 +18,7 @@ extern "C" {
 
 struct llama_model;
 struct weft_chat;        /* a model's template; shared by all requests, used by one thread */
-struct weft_chat_prompt; /* one request, rendered */
-struct weft_chat_parser; /* one choice of it, being parsed */
+struct weft_chat_parser; /* one choice of an answer, being parsed */
 
 /* Once, in main, beside weft_guard_setup(): what C++ throws and nobody catches ends the process by engine/guard.h, and
  * libllama-common, which would quote prompts and answers, says nothing. */
@@ -51,26 +50,29 @@ struct weft_chat_request {
     int64_t now_s;                   /* for templates that say the date */
 };
 
+/* One request, rendered: to be read only. What it points to lives as long as it does. */
+struct weft_chat_prompt {
+    struct weft_slice text;    /* special tokens are meant; begin-of-text is not in it where the vocabulary adds it */
+    struct weft_slice grammar; /* empty: none */
+    bool lazy;                 /* the grammar sleeps until one of these, as engine/grammar.h wants them: */
+    const char *const *patterns;
+    size_t pattern_count;
+    const int32_t *tokens;
+    size_t token_count;
+    /* Tokens that the grammar must have accepted before the answer's first one: the beginning of the assistant's turn,
+     * which the template has written into the prompt. None for a lazy grammar, and none for the client's own. */
+    const int32_t *prefix;
+    size_t prefix_count;
+    const struct weft_slice *stops; /* of the template, beside the client's */
+    size_t stop_count;
+    const int32_t *preserved; /* tokens whose text the parser needs although they are special */
+    size_t preserved_count;
+    bool parsed; /* false where the answer is shown as it comes: no parser is needed */
+};
+
 WEFT_MUST_USE int weft_chat_render(struct weft_chat *chat, const struct weft_chat_request *request,
                                    struct weft_chat_prompt **out, char problem[WEFT_CHAT_PROBLEM_MAX]);
 void weft_chat_prompt_free(struct weft_chat_prompt *prompt);
-
-/* Special tokens are meant. Begin-of-text is not in it where the vocabulary adds it. */
-struct weft_slice weft_chat_prompt_text(const struct weft_chat_prompt *prompt);
-struct weft_slice weft_chat_prompt_grammar(const struct weft_chat_prompt *prompt); /* empty: none */
-bool weft_chat_prompt_grammar_lazy(const struct weft_chat_prompt *prompt);
-/* Tokens that the grammar must have accepted before the answer's first one: the beginning of the assistant's turn,
- * which the template has written into the prompt. None for a lazy grammar, and none for the client's own. */
-size_t weft_chat_prompt_prefix(const struct weft_chat_prompt *prompt, const int32_t **tokens);
-/* What wakes a lazy grammar: patterns and tokens as engine/grammar.h wants them. */
-size_t weft_chat_prompt_patterns(const struct weft_chat_prompt *prompt, const char *const **patterns);
-size_t weft_chat_prompt_tokens(const struct weft_chat_prompt *prompt, const int32_t **tokens);
-/* Stop strings of the template, beside the client's. */
-size_t weft_chat_prompt_stops(const struct weft_chat_prompt *prompt, const struct weft_slice **stops);
-/* Tokens whose text the parser needs although they are special. */
-size_t weft_chat_prompt_preserved(const struct weft_chat_prompt *prompt, const int32_t **tokens);
-/* False where the answer is shown as it comes: no parser is needed. */
-bool weft_chat_prompt_parsed(const struct weft_chat_prompt *prompt);
 
 /* A JSON schema alone (for raw prompts), as GBNF; *out is a prompt with a grammar and no text. */
 WEFT_MUST_USE int weft_chat_schema(struct weft_slice schema, struct weft_chat_prompt **out,

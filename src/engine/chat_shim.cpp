@@ -46,18 +46,19 @@ struct weft_chat {
     bool marked; /* there is more in an answer than content: thoughts, calls, or marks around it */
 };
 
-struct weft_chat_prompt {
-    std::string text, grammar;
-    bool lazy = false, parsed = false, continues = false;
+/* What the C face shows of a prompt, and what it points to. */
+struct rendered : weft_chat_prompt {
+    std::string prompt_text, grammar_text;
+    bool continues = false;
     std::vector<std::string> pattern_texts, stop_texts;
-    std::vector<const char *> patterns;
-    std::vector<struct weft_slice> stops;
-    std::vector<int32_t> triggers, preserved, prefix;
+    std::vector<const char *> pattern_views;
+    std::vector<struct weft_slice> stop_views;
+    std::vector<int32_t> trigger_ids, preserved_ids, prefix_ids;
     common_chat_parser_params shape;
 };
 
 struct weft_chat_parser {
-    const weft_chat_prompt *prompt;
+    const rendered *prompt;
     std::string text;     /* of the answer so far */
     common_chat_msg told; /* what the user has of it */
     size_t named = 0;     /* tool calls whose name was told */
@@ -159,17 +160,10 @@ void check_part(const common_json &part)
     if (!part.is_object() || !part.contains("type") || !part.at("type").is_string()) {
         throw refusal(WEFT_ERR_INVALID, "a content part has no type");
     }
-    const std::string type = part.at("type");
-    if (type == "text") {
-        return;
+    if (part.at("type") != "text") {
+        throw refusal(WEFT_ERR_UNSUPPORTED,
+                      "a message holds an image, audio or another part that is no text: this engine reads text only");
     }
-    if (type.find("image") != std::string::npos) {
-        throw refusal(WEFT_ERR_UNSUPPORTED, "a message holds an image: this engine reads text only");
-    }
-    if (type.find("audio") != std::string::npos || type.find("video") != std::string::npos) {
-        throw refusal(WEFT_ERR_UNSUPPORTED, "a message holds audio or video: this engine reads text only");
-    }
-    throw refusal(WEFT_ERR_UNSUPPORTED, "a message holds a content part that is no text: this engine reads text only");
 }
 
 void check_message(const common_json &message)
@@ -228,26 +222,22 @@ void set_time(std::map<std::string, std::string> &args, int64_t now_s)
     static const char *const days[] = {"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
     const struct weft_date date = weft_date(now_s);
     const std::string month = months[date.month - 1], day = days[date.weekday];
-    auto number = [](int value, const char *format) {
-        char text[16];
-        snprintf(text, sizeof(text), format, value);
-        return std::string(text);
-    };
     auto set = [&](const char *name, const std::string &value) { args[name] = "\"" + value + "\""; };
-    const std::string year = number(date.year, "%04d"), day_number = number(date.day, "%02d");
+    auto digits = [](int value) { return (value < 10 ? "0" : "") + std::to_string(value); };
+    const std::string year = std::to_string(date.year); /* 1970 to 9999: engine/request.c bounds it */
     set("weft_year", year);
-    set("weft_month", number(date.month, "%02d"));
+    set("weft_month", digits(date.month));
     set("weft_month_name", month);
     set("weft_month_short", month.substr(0, 3));
-    set("weft_day", day_number);
+    set("weft_day", digits(date.day));
     set("weft_weekday", day);
     set("weft_weekday_short", day.substr(0, 3));
-    set("weft_hour", number(date.hour, "%02d"));
-    set("weft_minute", number(date.minute, "%02d"));
-    set("weft_second", number(date.second, "%02d"));
+    set("weft_hour", digits(date.hour));
+    set("weft_minute", digits(date.minute));
+    set("weft_second", digits(date.second));
     /* what libllama-common would take from the clock */
-    set("datetime", month.substr(0, 3) + " " + day_number + " " + year);
-    set("date_string", day_number + " " + month.substr(0, 3) + " " + year);
+    set("datetime", month.substr(0, 3) + " " + digits(date.day) + " " + year);
+    set("date_string", digits(date.day) + " " + month.substr(0, 3) + " " + year);
 }
 
 void set_args(common_chat_templates_inputs &inputs, struct weft_slice json)
@@ -300,18 +290,18 @@ common_chat_templates_inputs read_request(const weft_chat_request &request)
 
 /* -- from what libllama-common answers to a prompt -- */
 
-void set_triggers(weft_chat_prompt &prompt, const llama_vocab *vocab, const common_chat_params &params)
+void set_triggers(rendered &prompt, const llama_vocab *vocab, const common_chat_params &params)
 {
     for (const auto &trigger : params.grammar_triggers) {
         const std::string &value = trigger.value;
         switch (trigger.type) {
         case COMMON_GRAMMAR_TRIGGER_TYPE_TOKEN:
-            prompt.triggers.push_back(trigger.token);
+            prompt.trigger_ids.push_back(trigger.token);
             break;
         case COMMON_GRAMMAR_TRIGGER_TYPE_WORD: {
             const auto ids = common_tokenize(vocab, value, false, true);
             if (ids.size() == 1) {
-                prompt.triggers.push_back(ids[0]);
+                prompt.trigger_ids.push_back(ids[0]);
             } else {
                 prompt.pattern_texts.push_back(regex_escape(value));
             }
@@ -325,19 +315,19 @@ void set_triggers(weft_chat_prompt &prompt, const llama_vocab *vocab, const comm
             break;
         }
     }
-    if (prompt.pattern_texts.size() + prompt.triggers.size() > WEFT_GRAMMAR_TRIGGERS_MAX) {
+    if (prompt.pattern_texts.size() + prompt.trigger_ids.size() > WEFT_GRAMMAR_TRIGGERS_MAX) {
         throw refusal(WEFT_ERR_TOO_LARGE, "the chat template has more marks of a tool call than this engine takes");
     }
-    if (prompt.pattern_texts.empty() && prompt.triggers.empty()) {
+    if (prompt.pattern_texts.empty() && prompt.trigger_ids.empty()) {
         throw refusal(WEFT_ERR_UNSUPPORTED,
                       "the chat template has no mark of a tool call: set tool_choice to required");
     }
 }
 
-void set_grammar(weft_chat_prompt &prompt, const llama_vocab *vocab, const common_chat_params &params)
+void set_grammar(rendered &prompt, const llama_vocab *vocab, const common_chat_params &params)
 {
-    prompt.grammar = params.grammar;
-    if (prompt.grammar.empty()) {
+    prompt.grammar_text = params.grammar;
+    if (prompt.grammar_text.empty()) {
         return;
     }
     prompt.lazy = params.grammar_lazy;
@@ -348,14 +338,14 @@ void set_grammar(weft_chat_prompt &prompt, const llama_vocab *vocab, const commo
     /* The grammar is one of the whole turn, and the template has written its beginning. */
     for (llama_token token : common_tokenize(vocab, params.generation_prompt, false, true)) {
         const std::string piece = common_token_to_piece(vocab, token, true);
-        const bool added = prompt.prefix.empty() && piece == " " && params.generation_prompt[0] != ' ';
+        const bool added = prompt.prefix_ids.empty() && piece == " " && params.generation_prompt[0] != ' ';
         if (!added) { /* some vocabularies put a space before a first special token */
-            prompt.prefix.push_back(token);
+            prompt.prefix_ids.push_back(token);
         }
     }
 }
 
-void set_shape(weft_chat_prompt &prompt, const llama_vocab *vocab, const common_chat_params &params)
+void set_shape(rendered &prompt, const llama_vocab *vocab, const common_chat_params &params)
 {
     prompt.shape = common_chat_parser_params(params);
     prompt.shape.reasoning_format = COMMON_REASONING_FORMAT_DEEPSEEK;
@@ -366,23 +356,36 @@ void set_shape(weft_chat_prompt &prompt, const llama_vocab *vocab, const common_
     for (const auto &text : params.preserved_tokens) {
         const auto ids = common_tokenize(vocab, text, false, true);
         if (ids.size() == 1) {
-            prompt.preserved.push_back(ids[0]);
+            prompt.preserved_ids.push_back(ids[0]);
         }
     }
 }
 
-/* Views of the texts, once these do not move any more. */
-void set_views(weft_chat_prompt &prompt)
+template <typename T, typename SHOWN> void show(const std::vector<T> &kept, SHOWN &shown, size_t &count)
+{
+    shown = kept.data();
+    count = kept.size();
+}
+
+/* Views of all that is kept, once it does not move any more. */
+void set_views(rendered &prompt)
 {
     for (const auto &text : prompt.pattern_texts) {
-        prompt.patterns.push_back(text.c_str());
+        prompt.pattern_views.push_back(text.c_str());
     }
     for (const auto &text : prompt.stop_texts) {
-        prompt.stops.push_back(slice_of(text));
+        prompt.stop_views.push_back(slice_of(text));
     }
-    if (prompt.grammar.size() > WEFT_GRAMMAR_TEXT_MAX) {
+    if (prompt.grammar_text.size() > WEFT_GRAMMAR_TEXT_MAX) {
         throw refusal(WEFT_ERR_TOO_LARGE, "the schema makes a grammar of more than 1 MiB: make it smaller");
     }
+    prompt.text = slice_of(prompt.prompt_text);
+    prompt.grammar = slice_of(prompt.grammar_text);
+    show(prompt.pattern_views, prompt.patterns, prompt.pattern_count);
+    show(prompt.trigger_ids, prompt.tokens, prompt.token_count);
+    show(prompt.prefix_ids, prompt.prefix, prompt.prefix_count);
+    show(prompt.stop_views, prompt.stops, prompt.stop_count);
+    show(prompt.preserved_ids, prompt.preserved, prompt.preserved_count);
 }
 
 std::string grammar_of(const std::string &schema)
@@ -411,11 +414,8 @@ common_chat_params apply_template(const common_chat_templates_ptr &templates,
 
 bool speaks_of_tools(const common_chat_templates_inputs &inputs)
 {
-    bool found = !inputs.tools.empty();
-    for (const auto &message : inputs.messages) {
-        found = found || message.role == "tool" || !message.tool_calls.empty();
-    }
-    return found;
+    auto speaks = [](const auto &message) { return message.role == "tool" || !message.tool_calls.empty(); };
+    return !inputs.tools.empty() || std::any_of(inputs.messages.begin(), inputs.messages.end(), speaks);
 }
 
 /* A call that must come is begun for a model that was not made for tools: it would talk until its tokens are used up.
@@ -452,7 +452,7 @@ void mend(std::string &grammar, bool parallel)
 }
 
 /* Renders. A schema is the template's business only where more than the answer itself may come. */
-void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_prompt &prompt)
+void render(const weft_chat &chat, const weft_chat_request &request, rendered &prompt)
 {
     common_chat_templates_inputs inputs = read_request(request);
     const bool calls = !inputs.tools.empty() && inputs.tool_choice != COMMON_CHAT_TOOL_CHOICE_NONE;
@@ -463,21 +463,16 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
     prompt.continues = inputs.continue_final_message != COMMON_CHAT_CONTINUATION_NONE;
     const std::string schema = request.schema.size == 0 ? "" : prepared(weft_schema_prepare, request.schema);
     prompt.parsed = calls || chat.marked;
-    if (prompt.parsed) {
-        inputs.json_schema = schema;
-    }
+    inputs.json_schema = prompt.parsed ? schema : "";
     const common_chat_params params = apply_template(ours ? chat.tools : chat.plain, inputs);
-    prompt.text = params.prompt;
+    prompt.prompt_text = params.prompt;
     set_grammar(prompt, chat.vocab, params);
-    mend(prompt.grammar, request.parallel_tool_calls);
-    if (prompt.grammar.empty() && request.tool_choice == WEFT_TOOLS_REQUIRED && calls) {
+    mend(prompt.grammar_text, request.parallel_tool_calls);
+    if (prompt.grammar_text.empty() && request.tool_choice == WEFT_TOOLS_REQUIRED && calls) {
         throw refusal(WEFT_ERR_UNSUPPORTED, "a tool call cannot be forced with the model's chat template");
     }
-    if (prompt.grammar.empty() && !schema.empty()) {
-        prompt.grammar = grammar_of(schema);
-    }
-    if (prompt.grammar.empty()) {
-        prompt.grammar = text_of(request.grammar);
+    if (prompt.grammar_text.empty()) {
+        prompt.grammar_text = schema.empty() ? text_of(request.grammar) : grammar_of(schema);
     }
     set_shape(prompt, chat.vocab, params);
     if (!chat.has_template) {
@@ -490,9 +485,7 @@ void render(const weft_chat &chat, const weft_chat_request &request, weft_chat_p
 std::string template_of(const llama_model *model, bool *has_template)
 {
     const char *source = llama_model_chat_template(model, nullptr);
-    if (!source) {
-        source = llama_model_chat_template(model, "tool_use");
-    }
+    source = source ? source : llama_model_chat_template(model, "tool_use");
     *has_template = source;
     const std::string text = source ? source : plain_template;
     return text.find("strftime_now") == std::string::npos ? text : clock_macro + text;
@@ -684,7 +677,7 @@ template <typename F> int make_prompt(struct weft_chat_prompt **out, char *probl
     *out = nullptr;
     problem[0] = '\0';
     return run(problem, sentence, [&] {
-        std::unique_ptr<weft_chat_prompt> prompt(new weft_chat_prompt());
+        std::unique_ptr<rendered> prompt(new rendered());
         fill(*prompt);
         set_views(*prompt);
         *out = prompt.release();
@@ -758,69 +751,19 @@ int weft_chat_render(struct weft_chat *chat, const struct weft_chat_request *req
                      char problem[WEFT_CHAT_PROBLEM_MAX])
 {
     return make_prompt(out, problem, "the messages, tools or arguments of the template are not understood",
-                       [&](weft_chat_prompt &prompt) { render(*chat, *request, prompt); });
+                       [&](rendered &prompt) { render(*chat, *request, prompt); });
 }
 
 int weft_chat_schema(struct weft_slice schema, struct weft_chat_prompt **out, char problem[WEFT_CHAT_PROBLEM_MAX])
 {
-    return make_prompt(out, problem, "the schema is not understood", [&](weft_chat_prompt &prompt) {
-        prompt.grammar = grammar_of(prepared(weft_schema_prepare, schema));
+    return make_prompt(out, problem, "the schema is not understood", [&](rendered &prompt) {
+        prompt.grammar_text = grammar_of(prepared(weft_schema_prepare, schema));
     });
 }
 
 void weft_chat_prompt_free(struct weft_chat_prompt *prompt)
 {
-    delete prompt;
-}
-
-struct weft_slice weft_chat_prompt_text(const struct weft_chat_prompt *prompt)
-{
-    return slice_of(prompt->text);
-}
-
-struct weft_slice weft_chat_prompt_grammar(const struct weft_chat_prompt *prompt)
-{
-    return slice_of(prompt->grammar);
-}
-
-bool weft_chat_prompt_grammar_lazy(const struct weft_chat_prompt *prompt)
-{
-    return prompt->lazy;
-}
-
-size_t weft_chat_prompt_prefix(const struct weft_chat_prompt *prompt, const int32_t **tokens)
-{
-    *tokens = prompt->prefix.data();
-    return prompt->prefix.size();
-}
-
-size_t weft_chat_prompt_patterns(const struct weft_chat_prompt *prompt, const char *const **patterns)
-{
-    *patterns = prompt->patterns.data();
-    return prompt->patterns.size();
-}
-
-size_t weft_chat_prompt_tokens(const struct weft_chat_prompt *prompt, const int32_t **tokens)
-{
-    *tokens = prompt->triggers.data();
-    return prompt->triggers.size();
-}
-
-size_t weft_chat_prompt_stops(const struct weft_chat_prompt *prompt, const struct weft_slice **stops)
-{
-    *stops = prompt->stops.data();
-    return prompt->stops.size();
-}
-
-size_t weft_chat_prompt_preserved(const struct weft_chat_prompt *prompt, const int32_t **tokens)
-{
-    *tokens = prompt->preserved.data();
-    return prompt->preserved.size();
-}
-
-bool weft_chat_prompt_parsed(const struct weft_chat_prompt *prompt)
-{
-    return prompt->parsed;
+    delete static_cast<rendered *>(prompt);
 }
 
 int weft_chat_parser_new(struct weft_chat_parser **out, const struct weft_chat_prompt *prompt)
@@ -828,9 +771,9 @@ int weft_chat_parser_new(struct weft_chat_parser **out, const struct weft_chat_p
     *out = nullptr;
     return run(nullptr, "", [&] {
         std::unique_ptr<weft_chat_parser> parser(new weft_chat_parser());
-        parser->prompt = prompt;
-        if (prompt->continues) { /* what the client sent is in what is parsed, and is not told again */
-            parser->told = common_chat_parse("", true, prompt->shape);
+        parser->prompt = static_cast<const rendered *>(prompt);
+        if (parser->prompt->continues) { /* what the client sent is in what is parsed, and is not told again */
+            parser->told = common_chat_parse("", true, parser->prompt->shape);
         }
         *out = parser.release();
         return 0;

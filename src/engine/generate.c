@@ -28,14 +28,13 @@ void weft_generate_free(struct weft_errand *errand)
 static int set_stops(struct weft_errand *errand, const struct weft_chat_prompt *chat)
 {
     const struct weft_request *request = &errand->request;
-    const struct weft_slice *others = NULL;
-    size_t more = chat ? weft_chat_prompt_stops(chat, &others) : 0, count = request->stop_count + more;
+    size_t count = request->stop_count + (chat ? chat->stop_count : 0);
     struct weft_slice *stops = weft_arena_alloc(&errand->arena, count * sizeof(*stops));
     if (!stops) {
         return WEFT_ERR_MEMORY;
     }
     for (size_t i = 0; i < count; i++) {
-        stops[i] = i < request->stop_count ? request->stops[i] : others[i - request->stop_count];
+        stops[i] = i < request->stop_count ? request->stops[i] : chat->stops[i - request->stop_count];
     }
     errand->job.stops = stops;
     errand->job.stop_count = count;
@@ -63,7 +62,8 @@ static int set_job(struct weft_errand *errand, const struct weft_prompt *prompt)
         job->resume[i].count = request->resume[i].count;
     }
     if (prompt->chat) {
-        job->preserved_count = weft_chat_prompt_preserved(prompt->chat, &job->preserved);
+        job->preserved = prompt->chat->preserved;
+        job->preserved_count = prompt->chat->preserved_count;
     }
     return set_stops(errand, prompt->chat);
 }
@@ -73,7 +73,7 @@ static int make_answer(struct weft_errand *errand, struct generation *generation
     const struct weft_request *request = &errand->request;
     const struct weft_chat_prompt *chat = generation->prompt.chat;
     const struct weft_answer_options options = {
-        .prompt = chat && weft_chat_prompt_parsed(chat) ? chat : NULL,
+        .prompt = chat && chat->parsed ? chat : NULL,
         .choices = request->choices,
         .call_ids = request->call_ids.size > 0 ? request->call_ids : WEFT_SLICE("call"),
         .stops = request->stops,

@@ -60,22 +60,25 @@ int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
     if (error < 0) {
         return refuse(errand, error, "invalid_messages", problem);
     }
-    return tokenize(prompt, errand, weft_chat_prompt_text(prompt->chat), true, true);
+    return tokenize(prompt, errand, prompt->chat->text, true, true);
 }
 
 /* -- grammars -- */
 
 static int take_chat(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_job_grammar *out)
 {
-    struct weft_slice text = weft_chat_prompt_grammar(prompt->chat);
-    if (text.size == 0) {
+    const struct weft_chat_prompt *chat = prompt->chat;
+    if (chat->grammar.size == 0) {
         return 0;
     }
-    out->text = weft_arena_copy(&errand->arena, text).data;
-    out->lazy = weft_chat_prompt_grammar_lazy(prompt->chat);
-    out->pattern_count = weft_chat_prompt_patterns(prompt->chat, &out->patterns);
-    out->token_count = weft_chat_prompt_tokens(prompt->chat, &out->tokens);
-    out->prefix_count = weft_chat_prompt_prefix(prompt->chat, &out->prefix);
+    *out = (struct weft_job_grammar){.text = weft_arena_copy(&errand->arena, chat->grammar).data,
+                                     .lazy = chat->lazy,
+                                     .patterns = chat->patterns,
+                                     .pattern_count = chat->pattern_count,
+                                     .tokens = chat->tokens,
+                                     .token_count = chat->token_count,
+                                     .prefix = chat->prefix,
+                                     .prefix_count = chat->prefix_count};
     return out->text ? 0 : WEFT_ERR_MEMORY;
 }
 

@@ -193,7 +193,7 @@ static bool holds(struct weft_slice slice, const char *text)
 static void assert_rendered(struct weft_chat *chat, const struct weft_chat_request *request, const char *text)
 {
     struct weft_chat_prompt *prompt = render(chat, request);
-    assert_text(weft_chat_prompt_text(prompt), text);
+    assert_text(prompt->text, text);
     weft_chat_prompt_free(prompt);
 }
 
@@ -213,8 +213,8 @@ static void test_smollm2_format(void **state)
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\na\nb<|im_end|>\n"
         "<|im_start|>assistant\nc<|im_end|>\n<|im_start|>user\n\xC3\xA9<|im_end|>\n<|im_start|>assistant\n");
     struct weft_chat_prompt *prompt = render(smol_chat, &request);
-    assert_false(weft_chat_prompt_parsed(prompt)); /* shown as it comes */
-    assert_int_equal(weft_chat_prompt_grammar(prompt).size, 0);
+    assert_false(prompt->parsed); /* shown as it comes */
+    assert_int_equal(prompt->grammar.size, 0);
     weft_chat_prompt_free(prompt);
     assert_false(weft_chat_knows_reasoning(smol_chat));
     assert_false(weft_chat_knows_tools(smol_chat));
@@ -246,11 +246,10 @@ static void test_no_template(void **state)
         ask("[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"U\"},"
             "{\"role\":\"assistant\",\"content\":\"A\"},{\"role\":\"user\",\"content\":\"V\"}]");
     struct weft_chat_prompt *prompt = render(base.chat, &request);
-    assert_text(weft_chat_prompt_text(prompt), "S\n\nUser: U\nAssistant: A\nUser: V\nAssistant:");
-    const struct weft_slice *stops;
-    assert_int_equal(weft_chat_prompt_stops(prompt, &stops), 1);
-    assert_text(stops[0], "\nUser:");
-    assert_false(weft_chat_prompt_parsed(prompt));
+    assert_text(prompt->text, "S\n\nUser: U\nAssistant: A\nUser: V\nAssistant:");
+    assert_int_equal(prompt->stop_count, 1);
+    assert_text(prompt->stops[0], "\nUser:");
+    assert_false(prompt->parsed);
     weft_chat_prompt_free(prompt);
     family_end(&base);
 }
@@ -315,7 +314,7 @@ static void test_clock(void **state)
     struct family family_of = family(llama3);
     struct weft_chat_request request = ask(USER);
     struct weft_chat_prompt *prompt = render(family_of.chat, &request);
-    assert_true(holds(weft_chat_prompt_text(prompt), "Today: 29 Feb 2000\n"));
+    assert_true(holds(prompt->text, "Today: 29 Feb 2000\n"));
     weft_chat_prompt_free(prompt);
     family_end(&family_of);
 }
@@ -455,16 +454,18 @@ static void assert_json(const char *text)
 static bool lets_through(const struct weft_chat_prompt *prompt, const char *answer)
 {
     const struct llama_vocab *vocab = llama_model_get_vocab(smol);
-    char *text = strndup(weft_chat_prompt_grammar(prompt).data, weft_chat_prompt_grammar(prompt).size);
-    struct weft_grammar_options options = {.vocab = vocab, .text = text, .lazy = weft_chat_prompt_grammar_lazy(prompt)};
-    options.trigger_pattern_count = weft_chat_prompt_patterns(prompt, &options.trigger_patterns);
-    options.trigger_token_count = weft_chat_prompt_tokens(prompt, &options.trigger_tokens);
+    char *text = strndup(prompt->grammar.data, prompt->grammar.size);
+    const struct weft_grammar_options options = {.vocab = vocab,
+                                                 .text = text,
+                                                 .lazy = prompt->lazy,
+                                                 .trigger_patterns = prompt->patterns,
+                                                 .trigger_pattern_count = prompt->pattern_count,
+                                                 .trigger_tokens = prompt->tokens,
+                                                 .trigger_token_count = prompt->token_count};
     struct weft_grammar *grammar;
     assert_int_equal(weft_grammar_new(&grammar, &options), 0);
-    const int32_t *prefix;
-    size_t count = weft_chat_prompt_prefix(prompt, &prefix);
-    for (size_t i = 0; i < count; i++) {
-        assert_int_equal(weft_grammar_accept(grammar, prefix[i]), 0);
+    for (size_t i = 0; i < prompt->prefix_count; i++) {
+        assert_int_equal(weft_grammar_accept(grammar, prompt->prefix[i]), 0);
     }
     assert_true(weft_grammar_awake(grammar) != options.lazy);
     int32_t tokens[256];
@@ -510,11 +511,9 @@ static void test_tools_hermes(void **state)
     struct family family_of = family(hermes);
     assert_true(weft_chat_knows_tools(family_of.chat));
     struct weft_chat_prompt *prompt = render_tools(family_of.chat, WEFT_TOOLS_AUTO);
-    assert_true(weft_chat_prompt_grammar_lazy(prompt));
-    const char *const *patterns;
-    const int32_t *tokens;
-    assert_true(weft_chat_prompt_patterns(prompt, &patterns) + weft_chat_prompt_tokens(prompt, &tokens) > 0);
-    assert_int_equal(weft_chat_prompt_prefix(prompt, &tokens), 0);
+    assert_true(prompt->lazy);
+    assert_true(prompt->pattern_count + prompt->token_count > 0);
+    assert_int_equal(prompt->prefix_count, 0);
     assert_true(lets_through(prompt, "Let me see. " CALL));
     assert_false(lets_through(prompt, "Let me see. <tool_call>\n{\"name\": \"storm\""));
     check_call(prompt, CALL, "");
@@ -523,16 +522,16 @@ static void test_tools_hermes(void **state)
     weft_chat_prompt_free(prompt);
 
     prompt = render_tools(family_of.chat, WEFT_TOOLS_REQUIRED);
-    assert_false(weft_chat_prompt_grammar_lazy(prompt));
-    assert_true(holds(weft_chat_prompt_grammar(prompt), "weather"));
-    assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_false(prompt->lazy);
+    assert_true(holds(prompt->grammar, "weather"));
+    assert_true(prompt->prefix_count > 0);
     assert_true(lets_through(prompt, CALL));
     assert_false(lets_through(prompt, "No call."));
     check_call(prompt, CALL, "");
     weft_chat_prompt_free(prompt);
 
     prompt = render_tools(family_of.chat, WEFT_TOOLS_NONE);
-    assert_int_equal(weft_chat_prompt_grammar(prompt).size, 0);
+    assert_int_equal(prompt->grammar.size, 0);
     weft_chat_prompt_free(prompt);
     family_end(&family_of);
 }
@@ -543,7 +542,7 @@ static void test_tools_llama3(void **state)
     struct family family_of = family(llama3);
     assert_true(weft_chat_knows_tools(family_of.chat));
     struct weft_chat_prompt *prompt = render_tools(family_of.chat, WEFT_TOOLS_REQUIRED);
-    assert_false(weft_chat_prompt_grammar_lazy(prompt));
+    assert_false(prompt->lazy);
     assert_true(lets_through(prompt, "{\"name\": \"weather\", \"parameters\": " ARGUMENTS "}"));
     check_call(prompt, "{\"name\": \"weather\", \"parameters\": " ARGUMENTS "}", "");
     weft_chat_prompt_free(prompt);
@@ -555,9 +554,9 @@ static void test_tools_smollm2(void **state)
 {
     (void)state;
     struct weft_chat_prompt *prompt = render_tools(smol_chat, WEFT_TOOLS_AUTO);
-    assert_true(holds(weft_chat_prompt_text(prompt), "\"name\": \"weather\""));
-    assert_true(holds(weft_chat_prompt_text(prompt), "\n\nHello<|im_end|>\n<|im_start|>assistant\n"));
-    assert_true(weft_chat_prompt_grammar_lazy(prompt));
+    assert_true(holds(prompt->text, "\"name\": \"weather\""));
+    assert_true(holds(prompt->text, "\n\nHello<|im_end|>\n<|im_start|>assistant\n"));
+    assert_true(prompt->lazy);
     assert_true(lets_through(prompt, "Well: " CALL));
     assert_false(lets_through(prompt, CALL "\n" CALL));
     check_call(prompt, "Well: " CALL, "Well: ");
@@ -568,18 +567,17 @@ static void test_tools_smollm2(void **state)
     several.tools = weft_slice_text(tools);
     several.parallel_tool_calls = true;
     prompt = render(smol_chat, &several);
-    assert_true(weft_chat_prompt_grammar_lazy(prompt));
+    assert_true(prompt->lazy);
     assert_true(lets_through(prompt, "Well: " CALL));
     assert_true(lets_through(prompt, CALL "\n" CALL));
     assert_false(lets_through(prompt, CALL "\nAnd: " CALL));
     weft_chat_prompt_free(prompt);
 
     prompt = render_tools(smol_chat, WEFT_TOOLS_REQUIRED);
-    assert_true(holds(weft_chat_prompt_text(prompt), "<|im_start|>assistant\n<tool_call>\n"));
-    assert_false(weft_chat_prompt_grammar_lazy(prompt));
-    assert_true(holds(weft_chat_prompt_grammar(prompt), "tool-calls ::= tool-call space\n"));
-    const int32_t *tokens;
-    assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_true(holds(prompt->text, "<|im_start|>assistant\n<tool_call>\n"));
+    assert_false(prompt->lazy);
+    assert_true(holds(prompt->grammar, "tool-calls ::= tool-call space\n"));
+    assert_true(prompt->prefix_count > 0);
     assert_true(lets_through(prompt, "{\"name\": \"weather\", \"arguments\": " ARGUMENTS "}\n</tool_call>"));
     assert_false(lets_through(prompt, "{\"name\": \"weather\", \"arguments\": {\"days\": 3"));
     check_call(prompt, "{\"name\": \"weather\", \"arguments\": " ARGUMENTS "}\n</tool_call>", "");
@@ -623,7 +621,7 @@ static void test_reasoning(void **state)
     assert_true(weft_chat_knows_reasoning(family_of.chat));
     struct weft_chat_request request = ask(USER);
     struct weft_chat_prompt *prompt = render(family_of.chat, &request);
-    assert_true(weft_chat_prompt_parsed(prompt));
+    assert_true(prompt->parsed);
     assert_parsed(prompt, "<think>\nHmm, 1 < 2.\n</think>\n\nYes.", "Yes.", "Hmm, 1 < 2.\n", "");
     assert_parsed(prompt, "Yes.", "Yes.", "", "");
     struct listener cut;
@@ -634,7 +632,7 @@ static void test_reasoning(void **state)
 
     request.reasoning = false;
     prompt = render(family_of.chat, &request);
-    assert_true(holds(weft_chat_prompt_text(prompt), "<think>\n\n</think>\n\n"));
+    assert_true(holds(prompt->text, "<think>\n\n</think>\n\n"));
     assert_parsed(prompt, "Yes.", "Yes.", "", "");
     weft_chat_prompt_free(prompt);
     family_end(&family_of);
@@ -681,29 +679,28 @@ static void test_schema(void **state)
                          "\"age\":{\"type\":\"integer\",\"minimum\":0},\"tags\":{\"type\":\"array\",\"items\":"
                          "{\"enum\":[\"a\",\"b\"]},\"maxItems\":1000000000}},\"required\":[\"name\"]}";
     assert_int_equal(weft_chat_schema(weft_slice_text(schema), &prompt, problem), 0);
-    assert_true(compiles(weft_chat_prompt_grammar(prompt)));
-    assert_int_equal(weft_chat_prompt_text(prompt).size, 0);
+    assert_true(compiles(prompt->grammar));
+    assert_int_equal(prompt->text.size, 0);
     weft_chat_prompt_free(prompt);
 
     assert_int_equal(weft_chat_schema(WEFT_SLICE("{}"), &prompt, problem), 0);
-    assert_true(compiles(weft_chat_prompt_grammar(prompt)));
+    assert_true(compiles(prompt->grammar));
     weft_chat_prompt_free(prompt);
 
     /* with messages it constrains the answer as well, and the answer is shown as it is */
     struct weft_chat_request request = ask(USER);
     request.schema = weft_slice_text(schema);
     prompt = render(smol_chat, &request);
-    assert_true(compiles(weft_chat_prompt_grammar(prompt)));
-    const int32_t *tokens;
-    assert_int_equal(weft_chat_prompt_prefix(prompt, &tokens), 0);
-    assert_false(weft_chat_prompt_parsed(prompt));
+    assert_true(compiles(prompt->grammar));
+    assert_int_equal(prompt->prefix_count, 0);
+    assert_false(prompt->parsed);
     weft_chat_prompt_free(prompt);
 
     /* where the model thinks first, the grammar is one of the whole turn */
     struct family family_of = family(thinker);
     prompt = render(family_of.chat, &request);
-    assert_true(compiles(weft_chat_prompt_grammar(prompt)));
-    assert_true(weft_chat_prompt_prefix(prompt, &tokens) > 0);
+    assert_true(compiles(prompt->grammar));
+    assert_true(prompt->prefix_count > 0);
     assert_true(lets_through(prompt, "<think>\nHm.\n</think>\n\n{\"name\":\"Bo\"}"));
     assert_false(lets_through(prompt, "<think>\nHm.\n</think>\n\nBo"));
     assert_parsed(prompt, "<think>\nHm.\n</think>\n\n{\"name\":\"Bo\"}", "{\"name\":\"Bo\"}", "Hm.\n", "");
@@ -823,7 +820,7 @@ static void test_schemas_compile(void **state)
         if (weft_chat_schema(weft_slice(text, size), &prompt, problem) != 0) {
             fail_msg("schema %d: %s: %.*s", i, problem, (int)size, text);
         }
-        if (!compiles(weft_chat_prompt_grammar(prompt))) {
+        if (!compiles(prompt->grammar)) {
             fail_msg("schema %d is no grammar: %.*s", i, (int)size, text);
         }
         weft_chat_prompt_free(prompt);
