@@ -140,8 +140,10 @@ static int landlock_enter(const struct weft_engine_options *options, bool gpu)
 #error "the sandbox does not know this processor: add its AUDIT_ARCH and check the table of calls"
 #endif
 
+#define NO_ARGUMENT (-1) /* is looked at */
+
 /* Any argument at all. */
-#define ANY .argument = -1
+#define ANY .argument = NO_ARGUMENT
 /* (argument & mask) == value, of the argument's low half: what is asked about are flags, commands and ids. */
 #define IF(index, bits, is) .argument = (index), .mask = (uint32_t)(bits), .value = (uint32_t)(is)
 #define ALL_BITS            0xffffffff
@@ -156,7 +158,7 @@ static int landlock_enter(const struct weft_engine_options *options, bool gpu)
 
 struct rule {
     int call;
-    int argument;         /* which one is looked at; -1: none */
+    int argument;         /* which one is looked at, or NO_ARGUMENT */
     uint32_t mask, value; /* the rule is for calls where (argument & mask) == value */
     int error;            /* 0: allowed; else it fails with this */
     bool gpu;             /* only for the driver of a GPU */
@@ -320,7 +322,7 @@ static void emit_return(struct program *program, uint32_t what)
 static void emit_rule(struct program *program, const struct rule *rule)
 {
     uint32_t what = rule->error ? SECCOMP_RET_ERRNO | (uint32_t)rule->error : SECCOMP_RET_ALLOW;
-    if (rule->argument < 0) {
+    if (rule->argument == NO_ARGUMENT) {
         emit(program, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (uint32_t)rule->call);
         emit_return(program, what);
         return;
