@@ -75,7 +75,7 @@ class Completions(unittest.TestCase):
         self.assertRegex("".join(pieces), "^[𒀀-𒍿]{6}$")
         self.assertGreaterEqual(usage["completion_tokens"], 4 * 6)
         cut, usage = stream("Cuneiform:", max_tokens=10, grammar=CUNEIFORM)
-        self.assertEqual("".join(cut), "".join(pieces)[:2] + "\ufffd")  # half of the third sign
+        self.assertRegex("".join(cut), "^[𒀀-𒍿]{2}\ufffd$")  # half of the third sign
         self.assertEqual(usage["completion_tokens"], 10)
 
     def test_stop(self):
