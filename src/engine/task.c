@@ -341,7 +341,8 @@ int weft_task_sample(struct weft_task *task, const struct weft_task_tools *tools
 static struct weft_slice echo_bytes(const struct weft_task *task, const struct weft_task_tools *tools, size_t i)
 {
     int32_t token = task->job->prompt[i];
-    return i == 0 && token == tools->pieces->begin ? (struct weft_slice){0} : weft_pieces_get(tools->pieces, token);
+    bool typed = i > 0 || token != tools->pieces->begin;
+    return weft_pieces_get(tools->pieces, typed ? token : -1); /* of no token: no bytes */
 }
 
 /* What of the prompt's text becomes showable with its token `i`. */
