@@ -62,6 +62,7 @@ static void describe(struct weft_model *model)
     (void)snprintf(model->quant, sizeof(model->quant), "%s", llama_ftype_name(llama_model_ftype(llama)));
     model->vocab = llama_model_get_vocab(llama);
     model->vocabulary = llama_vocab_n_tokens(model->vocab);
+    model->token_bytes_max = weft_model_token_bytes(model);
     model->embedding = llama_model_n_embd_out(llama);
     model->trained_tokens = llama_model_n_ctx_train(llama);
     model->temperature = recommended(llama, LLAMA_MODEL_META_KEY_SAMPLING_TEMP);

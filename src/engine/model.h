@@ -40,6 +40,7 @@ struct weft_model {
     int32_t context_tokens; /* of one slot */
     int32_t trained_tokens; /* context it was trained for */
     int32_t slots, vocabulary, embedding;
+    size_t token_bytes_max; /* a text has a token at least for so many bytes; 0: this vocabulary promises nothing */
     int32_t thread_count;
     bool embeds; /* its back-end pools embeddings itself */
     /* what the file recommends, or NAN / -1 */
@@ -69,6 +70,8 @@ WEFT_MUST_USE int weft_model_exercise(struct weft_model *model, char problem[WEF
  * WEFT_ERR_TOO_LARGE, an id that is none WEFT_ERR_INVALID. */
 WEFT_MUST_USE int weft_model_piece(const struct weft_model *model, int32_t token, bool special, char *buffer,
                                    size_t room);
+/* What `token_bytes_max` is to be: for vocabularies that spell out what they read. */
+size_t weft_model_token_bytes(const struct weft_model *model);
 bool weft_model_ends(const struct weft_model *model, int32_t token); /* end of generation */
 /* Tokens of a text: *out is from base/mem. `add_begin`: begin-of-text is added where the model wants it. `specials`:
  * special tokens in the text are meant (only in templates and in prompts of /v1/completions; never in user content

@@ -1,6 +1,8 @@
 /* engine/prompt.c - what a model reads before it answers, and what its answer must fit. */
 #include "engine/prompt.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -39,6 +41,32 @@ static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, stru
     return 0;
 }
 
+/* Refuses by its size alone a text that cannot fit: to turn megabytes into tokens takes long, and then no answer goes
+ * on, nor does the node hear that the engine lives. */
+static int check_size(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text)
+{
+    const struct weft_model *model = errand->desk->model;
+    uint64_t context = (uint64_t)model->context_tokens, longest = model->token_bytes_max;
+    if (longest == 0 || text.size <= context * longest) {
+        return 0;
+    }
+    uint64_t least = text.size / longest;
+    char has[WEFT_ERRAND_NUMBER_MAX], holds[WEFT_ERRAND_NUMBER_MAX], message[WEFT_ERRAND_MESSAGE_MAX];
+    weft_prompt_deinit(prompt); /* and with it the text */
+    weft_errand_number(has, least);
+    weft_errand_number(holds, context);
+    (void)snprintf(message, sizeof(message),
+                   "The prompt has at least %s tokens, but this model's context holds %s, and the answer needs room in "
+                   "it too. Shorten the prompt.",
+                   has, holds);
+    weft_errand_refuse(errand, &(const struct weft_errand_problem){.status = 400,
+                                                                   .code = "context_overflow",
+                                                                   .message = message,
+                                                                   .numbers = {{"prompt_tokens", (int64_t)least},
+                                                                               {"context_tokens", (int64_t)context}}});
+    return WEFT_ERR_TOO_LARGE;
+}
+
 int weft_prompt_text(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
                      bool specials)
 {
@@ -49,7 +77,11 @@ int weft_prompt_text(struct weft_prompt *prompt, struct weft_errand *errand, str
 int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, const struct weft_request_text *given)
 {
     *prompt = (struct weft_prompt){.ids = given->ids, .count = given->count};
-    return given->ids ? 0 : tokenize(prompt, errand, given->text, true, true);
+    if (given->ids) {
+        return 0;
+    }
+    int error = check_size(prompt, errand, given->text);
+    return error < 0 ? error : tokenize(prompt, errand, given->text, true, true);
 }
 
 int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
@@ -60,7 +92,8 @@ int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
     if (error < 0) {
         return refuse(errand, error, "invalid_messages", problem);
     }
-    return tokenize(prompt, errand, prompt->chat->text, true, true);
+    error = check_size(prompt, errand, prompt->chat->text);
+    return error < 0 ? error : tokenize(prompt, errand, prompt->chat->text, true, true);
 }
 
 /* -- grammars -- */

@@ -243,6 +243,15 @@ class Generate(unittest.TestCase):
         self.assertIn("5,000", caught.exception.message)
         self.assertEqual(caught.exception.error["answer_tokens"], 5000)
 
+    def test_what_cannot_fit_is_refused_by_its_size(self):
+        """To turn it into tokens would hold everything up, for minutes where it is full of special tokens."""
+        megabytes = "<|im_end|>" * 700_000
+        for asked in ({"prompt": megabytes}, {"messages": user(megabytes)}):
+            with self.assertRaises(Refused) as caught:
+                engine.generate(**asked)
+            self.assertEqual((caught.exception.status, caught.exception.code), (400, "context_overflow"))
+            self.assertIn(f"at least {caught.exception.error['prompt_tokens']:,} tokens", caught.exception.message)
+
 
 class Tools(unittest.TestCase):
     def test_forced(self):
