@@ -240,18 +240,14 @@ static int make_body(const struct chat *chat, struct weft_bytes *out)
     struct weft_json json;
     weft_json_start(&json, out);
     weft_json_object(&json);
-    weft_json_key(&json, "model");
-    weft_json_text(&json, chat->model);
-    weft_json_key(&json, "stream");
-    weft_json_bool(&json, true);
+    weft_json_add_text(&json, "model", chat->model);
+    weft_json_add_bool(&json, "stream", true);
     weft_json_key(&json, "messages");
     weft_json_array(&json);
     for (size_t i = 0; i < chat->count; i++) {
         weft_json_object(&json);
-        weft_json_key(&json, "role");
-        weft_json_text(&json, chat->messages[i].role);
-        weft_json_key(&json, "content");
-        weft_json_string(&json, weft_slice(chat->messages[i].text, chat->messages[i].size));
+        weft_json_add_text(&json, "role", chat->messages[i].role);
+        weft_json_add_string(&json, "content", weft_slice(chat->messages[i].text, chat->messages[i].size));
         weft_json_object_end(&json);
     }
     weft_json_array_end(&json);

@@ -7,14 +7,7 @@
 
 static void add_count(struct weft_json *json, const char *name, uint64_t value)
 {
-    weft_json_key(json, name);
-    weft_json_int(json, (int64_t)value);
-}
-
-static void add_bool(struct weft_json *json, const char *name, bool value)
-{
-    weft_json_key(json, name);
-    weft_json_bool(json, value);
+    weft_json_add_int(json, name, (int64_t)value);
 }
 
 /* A text of the file's or the machine's: as far as it is UTF-8. */
@@ -26,15 +19,13 @@ static void add_text(struct weft_json *json, const char *name, const char *text)
         whole.size += step;
         rest = weft_slice(rest.data + step, rest.size - step);
     }
-    weft_json_key(json, name);
-    weft_json_string(json, whole);
+    weft_json_add_string(json, name, whole);
 }
 
 static void add_recommended(struct weft_json *json, const char *name, float value)
 {
     if (isfinite(value)) {
-        weft_json_key(json, name);
-        weft_json_double(json, (double)value);
+        weft_json_add_double(json, name, (double)value);
     }
 }
 
@@ -69,8 +60,7 @@ void weft_about_load(struct weft_errand *errand)
         add_text(&json, "message", desk->problem);
     } else {
         bool ready = desk->state == WEFT_DESK_READY;
-        weft_json_key(&json, "progress");
-        weft_json_double(&json, ready ? 1 : atomic_load(&desk->progress.permille) / 1000.0);
+        weft_json_add_double(&json, "progress", ready ? 1 : atomic_load(&desk->progress.permille) / 1000.0);
         if (ready) {
             add_scheduler_load(&json, desk->scheduler);
         }
@@ -90,10 +80,10 @@ static void add_model(struct weft_json *json, const struct weft_model *model)
     add_count(json, "vocabulary", (uint64_t)model->vocabulary);
     add_count(json, "embedding", (uint64_t)model->embedding);
     add_count(json, "trained_tokens", (uint64_t)model->trained_tokens);
-    add_bool(json, "embeds", model->embeds);
-    add_bool(json, "has_template", model->has_template);
-    add_bool(json, "knows_tools", weft_chat_knows_tools(model->chat));
-    add_bool(json, "knows_reasoning", weft_chat_knows_reasoning(model->chat));
+    weft_json_add_bool(json, "embeds", model->embeds);
+    weft_json_add_bool(json, "has_template", model->has_template);
+    weft_json_add_bool(json, "knows_tools", weft_chat_knows_tools(model->chat));
+    weft_json_add_bool(json, "knows_reasoning", weft_chat_knows_reasoning(model->chat));
     add_count(json, "context_tokens", (uint64_t)model->context_tokens);
     add_count(json, "slots", (uint64_t)model->slots);
     add_count(json, "threads", (uint64_t)model->thread_count);

@@ -57,11 +57,9 @@ static void add_bytes(struct weft_json *json, struct weft_slice bytes, char *enc
 {
     weft_base64url(encoded, bytes.data, bytes.size);
     weft_json_object(json);
-    weft_json_key(json, "bytes");
-    weft_json_text(json, encoded);
+    weft_json_add_text(json, "bytes", encoded);
     if (weft_utf8_valid(bytes)) {
-        weft_json_key(json, "text");
-        weft_json_string(json, bytes);
+        weft_json_add_string(json, "text", bytes);
     }
     weft_json_object_end(json);
 }

@@ -94,13 +94,10 @@ void weft_errand_refuse(struct weft_errand *errand, const struct weft_errand_pro
     weft_json_object(&json);
     weft_json_key(&json, "error");
     weft_json_object(&json);
-    weft_json_key(&json, "code");
-    weft_json_text(&json, problem->code);
-    weft_json_key(&json, "message");
-    weft_json_text(&json, problem->message);
+    weft_json_add_text(&json, "code", problem->code);
+    weft_json_add_text(&json, "message", problem->message);
     for (size_t i = 0; i < WEFT_COUNT(problem->numbers) && problem->numbers[i].name; i++) {
-        weft_json_key(&json, problem->numbers[i].name);
-        weft_json_int(&json, problem->numbers[i].value);
+        weft_json_add_int(&json, problem->numbers[i].name, problem->numbers[i].value);
     }
     weft_json_object_end(&json);
     weft_json_object_end(&json);

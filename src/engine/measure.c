@@ -103,13 +103,10 @@ static void add_position(struct measure *measure, const struct weft_event *event
     struct weft_json *json = &measure->json;
     weft_json_object(json);
     add_number(json, "margin", event->score.margin.margin);
-    weft_json_key(json, "rank");
-    weft_json_int(json, event->score.rank);
+    weft_json_add_int(json, "rank", event->score.rank);
     add_number(json, "logprob", event->score.logprob);
-    weft_json_key(json, "choice");
-    weft_json_int(json, event->score.margin.choice);
-    weft_json_key(json, "filtered");
-    weft_json_bool(json, event->score.margin.filtered);
+    weft_json_add_int(json, "choice", event->score.margin.choice);
+    weft_json_add_bool(json, "filtered", event->score.margin.filtered);
     weft_json_object_end(json);
     measure->count++;
 }

@@ -26,14 +26,11 @@ static int write_not_ready(const struct weft_models *models, struct weft_bytes *
     }
     weft_json_start(&json, text);
     weft_json_object(&json);
-    weft_json_key(&json, "status");
-    weft_json_text(&json, problem ? "failed" : "loading");
+    weft_json_add_text(&json, "status", problem ? "failed" : "loading");
     if (problem) {
-        weft_json_key(&json, "problem");
-        weft_json_text(&json, problem);
+        weft_json_add_text(&json, "problem", problem);
     } else {
-        weft_json_key(&json, "progress");
-        weft_json_double(&json, progress);
+        weft_json_add_double(&json, "progress", progress);
     }
     weft_json_object_end(&json);
     return weft_json_finish(&json);
@@ -64,32 +61,19 @@ void weft_call_metrics(struct weft_call *call)
 static void write_model(struct weft_json *json, const struct weft_model_info *info)
 {
     weft_json_object(json);
-    weft_json_key(json, "name");
-    weft_json_string(json, info->name);
-    weft_json_key(json, "state");
-    weft_json_text(json, weft_model_state_name(info->state));
-    weft_json_key(json, "progress");
-    weft_json_double(json, info->progress);
-    weft_json_key(json, "process");
-    weft_json_int(json, info->process);
-    weft_json_key(json, "starts");
-    weft_json_int(json, info->starts);
-    weft_json_key(json, "deaths");
-    weft_json_int(json, info->deaths);
-    weft_json_key(json, "slots");
-    weft_json_int(json, info->slots);
-    weft_json_key(json, "context");
-    weft_json_int(json, info->context_tokens);
-    weft_json_key(json, "threads");
-    weft_json_int(json, info->threads);
-    weft_json_key(json, "memory");
-    weft_json_int(json, (int64_t)info->memory);
-    weft_json_key(json, "description");
-    weft_json_text(json, info->description);
-    weft_json_key(json, "variant");
-    weft_json_text(json, info->variant);
-    weft_json_key(json, "sandbox");
-    weft_json_text(json, info->sandbox);
+    weft_json_add_string(json, "name", info->name);
+    weft_json_add_text(json, "state", weft_model_state_name(info->state));
+    weft_json_add_double(json, "progress", info->progress);
+    weft_json_add_int(json, "process", info->process);
+    weft_json_add_int(json, "starts", info->starts);
+    weft_json_add_int(json, "deaths", info->deaths);
+    weft_json_add_int(json, "slots", info->slots);
+    weft_json_add_int(json, "context", info->context_tokens);
+    weft_json_add_int(json, "threads", info->threads);
+    weft_json_add_int(json, "memory", (int64_t)info->memory);
+    weft_json_add_text(json, "description", info->description);
+    weft_json_add_text(json, "variant", info->variant);
+    weft_json_add_text(json, "sandbox", info->sandbox);
     weft_json_key(json, "problem");
     if (info->problem) {
         weft_json_text(json, info->problem);
@@ -120,24 +104,17 @@ void weft_call_status(struct weft_call *call)
     int64_t now_s = front->loop->host->ops->wall(front->loop->host) / 1000000;
     weft_json_start(&json, &text);
     weft_json_object(&json);
-    weft_json_key(&json, "version");
-    weft_json_text(&json, front->version);
-    weft_json_key(&json, "uptime_s");
-    weft_json_int(&json, now_s - metrics->started_s);
-    weft_json_key(&json, "draining");
-    weft_json_bool(&json, front->draining(front->self));
-    weft_json_key(&json, "connections");
-    weft_json_int(&json, (int64_t)metrics->connections);
-    weft_json_key(&json, "running");
-    weft_json_int(&json, (int64_t)metrics->running);
+    weft_json_add_text(&json, "version", front->version);
+    weft_json_add_int(&json, "uptime_s", now_s - metrics->started_s);
+    weft_json_add_bool(&json, "draining", front->draining(front->self));
+    weft_json_add_int(&json, "connections", (int64_t)metrics->connections);
+    weft_json_add_int(&json, "running", (int64_t)metrics->running);
     write_models(&json, front->models);
     weft_json_key(&json, "upstream");
     if (front->upstream) {
         weft_json_object(&json);
-        weft_json_key(&json, "authority");
-        weft_json_string(&json, weft_upstream_authority(front->upstream));
-        weft_json_key(&json, "connections");
-        weft_json_int(&json, (int64_t)metrics->upstream_connections);
+        weft_json_add_string(&json, "authority", weft_upstream_authority(front->upstream));
+        weft_json_add_int(&json, "connections", (int64_t)metrics->upstream_connections);
         weft_json_object_end(&json);
     } else {
         weft_json_null(&json);

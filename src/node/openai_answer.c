@@ -49,16 +49,12 @@ static const char *finish_name(enum weft_finish reason)
 static void write_usage(const struct weft_openai_answer *answer, struct weft_json *json)
 {
     weft_json_object(json);
-    weft_json_key(json, "prompt_tokens");
-    weft_json_int(json, answer->usage.prompt);
-    weft_json_key(json, "completion_tokens");
-    weft_json_int(json, answer->usage.completion);
-    weft_json_key(json, "total_tokens");
-    weft_json_int(json, (int64_t)answer->usage.prompt + answer->usage.completion);
+    weft_json_add_int(json, "prompt_tokens", answer->usage.prompt);
+    weft_json_add_int(json, "completion_tokens", answer->usage.completion);
+    weft_json_add_int(json, "total_tokens", (int64_t)answer->usage.prompt + answer->usage.completion);
     weft_json_key(json, "prompt_tokens_details");
     weft_json_object(json);
-    weft_json_key(json, "cached_tokens");
-    weft_json_int(json, answer->usage.cached);
+    weft_json_add_int(json, "cached_tokens", answer->usage.cached);
     weft_json_object_end(json);
     weft_json_object_end(json);
 }
@@ -66,22 +62,17 @@ static void write_usage(const struct weft_openai_answer *answer, struct weft_jso
 static void write_tool_call(struct weft_json *json, const struct weft_frame *delta, bool first)
 {
     weft_json_object(json);
-    weft_json_key(json, "index");
-    weft_json_int(json, delta->delta.call);
+    weft_json_add_int(json, "index", delta->delta.call);
     if (first) {
-        weft_json_key(json, "id");
-        weft_json_string(json, delta->delta.id);
-        weft_json_key(json, "type");
-        weft_json_text(json, "function");
+        weft_json_add_string(json, "id", delta->delta.id);
+        weft_json_add_text(json, "type", "function");
     }
     weft_json_key(json, "function");
     weft_json_object(json);
     if (first) {
-        weft_json_key(json, "name");
-        weft_json_string(json, delta->delta.name);
+        weft_json_add_string(json, "name", delta->delta.name);
     }
-    weft_json_key(json, "arguments");
-    weft_json_string(json, delta->delta.text);
+    weft_json_add_string(json, "arguments", delta->delta.text);
     weft_json_object_end(json);
     weft_json_object_end(json);
 }
@@ -118,11 +109,9 @@ static int send(struct weft_openai_answer *answer, uint16_t index, const struct 
         return error;
     }
     weft_json_object(&json);
-    weft_json_key(&json, "index");
-    weft_json_int(&json, index);
+    weft_json_add_int(&json, "index", index);
     if (!chat) {
-        weft_json_key(&json, "text");
-        weft_json_string(&json, delta ? delta->delta.text : WEFT_SLICE(""));
+        weft_json_add_string(&json, "text", delta ? delta->delta.text : WEFT_SLICE(""));
     } else {
         weft_json_key(&json, "delta");
         weft_json_object(&json);
@@ -132,13 +121,11 @@ static int send(struct weft_openai_answer *answer, uint16_t index, const struct 
             write_tool_call(&json, delta, delta->delta.call == choice->calls);
             weft_json_array_end(&json);
         } else if (delta) {
-            weft_json_key(&json, delta->delta.part == WEFT_PART_REASONING ? "reasoning_content" : "content");
-            weft_json_string(&json, delta->delta.text);
+            weft_json_add_string(&json, delta->delta.part == WEFT_PART_REASONING ? "reasoning_content" : "content",
+                                 delta->delta.text);
         } else if (!finish) {
-            weft_json_key(&json, "role");
-            weft_json_text(&json, "assistant");
-            weft_json_key(&json, "content");
-            weft_json_text(&json, "");
+            weft_json_add_text(&json, "role", "assistant");
+            weft_json_add_text(&json, "content", "");
             weft_json_key(&json, "refusal");
             weft_json_null(&json);
         }
@@ -224,8 +211,7 @@ static void write_collected(struct weft_json *json, const char *before, struct w
 static void write_message(struct weft_json *json, struct choice *choice)
 {
     weft_json_object(json);
-    weft_json_key(json, "role");
-    weft_json_text(json, "assistant");
+    weft_json_add_text(json, "role", "assistant");
     weft_json_key(json, "content");
     if (choice->text.size == 0 && choice->calls > 0) {
         weft_json_null(json);
@@ -256,8 +242,7 @@ static int write_whole(struct weft_openai_answer *answer, struct weft_bytes *out
         weft_json_start(&json, out);
         json.error = error;
         weft_json_object(&json);
-        weft_json_key(&json, "index");
-        weft_json_int(&json, i);
+        weft_json_add_int(&json, "index", i);
         if (options->shape == WEFT_OPENAI_CHAT) {
             weft_json_key(&json, "message");
             write_message(&json, choice);
@@ -271,8 +256,7 @@ static int write_whole(struct weft_openai_answer *answer, struct weft_bytes *out
         } else {
             weft_json_null(&json);
         }
-        weft_json_key(&json, "finish_reason");
-        weft_json_text(&json, finish_name(choice->reason));
+        weft_json_add_text(&json, "finish_reason", finish_name(choice->reason));
         weft_json_object_end(&json);
         error = weft_json_finish(&json);
     }
@@ -470,16 +454,11 @@ static int make_head(struct weft_openai_answer *answer)
     weft_json_start(&json, &text);
     json.error = error;
     weft_json_object(&json);
-    weft_json_key(&json, "id");
-    weft_json_string(&json, options->id);
-    weft_json_key(&json, "object");
-    weft_json_text(&json, objects[options->shape][options->stream]);
-    weft_json_key(&json, "created");
-    weft_json_int(&json, options->created_s);
-    weft_json_key(&json, "model");
-    weft_json_string(&json, options->model);
-    weft_json_key(&json, "system_fingerprint");
-    weft_json_string(&json, options->fingerprint);
+    weft_json_add_string(&json, "id", options->id);
+    weft_json_add_text(&json, "object", objects[options->shape][options->stream]);
+    weft_json_add_int(&json, "created", options->created_s);
+    weft_json_add_string(&json, "model", options->model);
+    weft_json_add_string(&json, "system_fingerprint", options->fingerprint);
     weft_json_key(&json, "choices");
     weft_json_array(&json);
     weft_json_array_end(&json);

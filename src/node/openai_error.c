@@ -52,18 +52,15 @@ int weft_openai_error_write(const struct weft_openai_error *error, struct weft_b
     weft_json_object(&json);
     weft_json_key(&json, "error");
     weft_json_object(&json);
-    weft_json_key(&json, "message");
-    weft_json_text(&json, error->message);
-    weft_json_key(&json, "type");
-    weft_json_text(&json, error->status < 500 ? "invalid_request_error" : "server_error");
+    weft_json_add_text(&json, "message", error->message);
+    weft_json_add_text(&json, "type", error->status < 500 ? "invalid_request_error" : "server_error");
     weft_json_key(&json, "param");
     if (error->param[0]) {
         weft_json_text(&json, error->param);
     } else {
         weft_json_null(&json);
     }
-    weft_json_key(&json, "code");
-    weft_json_text(&json, error->code);
+    weft_json_add_text(&json, "code", error->code);
     weft_json_object_end(&json);
     weft_json_object_end(&json);
     return weft_json_finish(&json);

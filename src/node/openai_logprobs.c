@@ -52,8 +52,7 @@ static void write_chat_token(struct weft_json *json, struct weft_slice bytes, fl
 {
     struct spelled spelled;
     spell(&spelled, WEFT_OPENAI_CHAT, bytes);
-    weft_json_key(json, "token");
-    weft_json_string(json, spelled.text);
+    weft_json_add_string(json, "token", spelled.text);
     weft_json_key(json, "logprob");
     write_logprob(json, logprob);
     weft_json_key(json, "bytes");

@@ -201,8 +201,7 @@ static void write_content(struct weft_json *json, json_t *content)
         const json_t *part = json_array_get(content, i);
         json_t *text = json_object_get(part, "text");
         weft_json_object(json);
-        weft_json_key(json, "type");
-        weft_json_text(json, "text");
+        weft_json_add_text(json, "type", "text");
         write_member(json, "text", json_is_string(text) ? text : json_object_get(part, "refusal"));
         weft_json_object_end(json);
     }
@@ -221,8 +220,7 @@ static void write_calls(struct weft_json *json, const json_t *calls)
         const json_t *function = json_object_get(call, "function");
         weft_json_object(json);
         write_member(json, "id", json_object_get(call, "id"));
-        weft_json_key(json, "type");
-        weft_json_text(json, "function");
+        weft_json_add_text(json, "type", "function");
         weft_json_key(json, "function");
         weft_json_object(json);
         write_member(json, "name", json_object_get(function, "name"));
@@ -237,8 +235,7 @@ static void write_message(struct weft_json *json, const json_t *message)
 {
     int row = role_of(message);
     weft_json_object(json);
-    weft_json_key(json, "role");
-    weft_json_text(json, roles[row].told);
+    weft_json_add_text(json, "role", roles[row].told);
     json_t *content = member(message, "content");
     weft_json_key(json, "content");
     if (content) {
@@ -399,8 +396,7 @@ int weft_openai_tools_check(struct weft_openai_request *request, struct weft_ope
 static void write_tool(struct weft_json *json, const json_t *function)
 {
     weft_json_object(json);
-    weft_json_key(json, "type");
-    weft_json_text(json, "function");
+    weft_json_add_text(json, "type", "function");
     weft_json_key(json, "function");
     weft_json_object(json);
     write_member(json, "name", json_object_get(function, "name"));
@@ -412,8 +408,7 @@ static void write_tool(struct weft_json *json, const json_t *function)
         weft_json_value(json, parameters);
     } else { /* it takes none; templates want to be told so */
         weft_json_object(json);
-        weft_json_key(json, "type");
-        weft_json_text(json, "object");
+        weft_json_add_text(json, "type", "object");
         weft_json_key(json, "properties");
         weft_json_object(json);
         weft_json_object_end(json);

@@ -21,21 +21,8 @@ static int end_line(struct weft_json *json)
 static void write_text(struct weft_json *json, const char *name, const char *text)
 {
     if (text) {
-        weft_json_key(json, name);
-        weft_json_text(json, text);
+        weft_json_add_text(json, name, text);
     }
-}
-
-static void write_number(struct weft_json *json, const char *name, int64_t value)
-{
-    weft_json_key(json, name);
-    weft_json_int(json, value);
-}
-
-static void write_bool(struct weft_json *json, const char *name, bool value)
-{
-    weft_json_key(json, name);
-    weft_json_bool(json, value);
 }
 
 /* What OpenAI's API has no place for. */
@@ -44,23 +31,22 @@ static void write_more(struct weft_json *json, const struct weft_model_info *inf
     weft_json_object(json);
     write_text(json, "state", weft_model_state_name(info->state));
     if (info->state == WEFT_MODEL_STARTING || info->state == WEFT_MODEL_LOADING) {
-        weft_json_key(json, "progress");
-        weft_json_double(json, info->progress);
+        weft_json_add_double(json, "progress", info->progress);
     }
     write_text(json, "problem", info->problem);
     if (info->loaded_s > 0) {
-        write_number(json, "context_tokens", info->context_tokens);
-        write_number(json, "trained_tokens", info->trained_tokens);
-        write_number(json, "slots", info->slots);
-        write_number(json, "threads", info->threads);
-        write_number(json, "memory_bytes", (int64_t)info->memory);
+        weft_json_add_int(json, "context_tokens", info->context_tokens);
+        weft_json_add_int(json, "trained_tokens", info->trained_tokens);
+        weft_json_add_int(json, "slots", info->slots);
+        weft_json_add_int(json, "threads", info->threads);
+        weft_json_add_int(json, "memory_bytes", (int64_t)info->memory);
         write_text(json, "description", info->description);
         write_text(json, "quant", info->quant);
         write_text(json, "cpu_variant", info->variant);
         write_text(json, "sandbox", info->sandbox);
-        write_bool(json, "chat_template", info->has_template);
-        write_bool(json, "tools", info->knows_tools);
-        write_bool(json, "reasoning", info->knows_reasoning);
+        weft_json_add_bool(json, "chat_template", info->has_template);
+        weft_json_add_bool(json, "tools", info->knows_tools);
+        weft_json_add_bool(json, "reasoning", info->knows_reasoning);
     }
     weft_json_object_end(json);
 }
@@ -70,10 +56,9 @@ static void write_model(struct weft_json *json, const struct weft_models *models
     struct weft_model_info info;
     weft_models_info(models, index, &info);
     weft_json_object(json);
-    weft_json_key(json, "id");
-    weft_json_string(json, info.name);
+    weft_json_add_string(json, "id", info.name);
     write_text(json, "object", "model");
-    write_number(json, "created", info.loaded_s);
+    weft_json_add_int(json, "created", info.loaded_s);
     write_text(json, "owned_by", "weft");
     weft_json_key(json, "weft");
     write_more(json, &info);

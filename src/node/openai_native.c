@@ -9,22 +9,14 @@
 static void write_number(struct weft_json *json, const char *name, double value)
 {
     if (!isnan(value)) {
-        weft_json_key(json, name);
-        weft_json_double(json, value);
+        weft_json_add_double(json, name, value);
     }
-}
-
-static void write_integer(struct weft_json *json, const char *name, int64_t value)
-{
-    weft_json_key(json, name);
-    weft_json_int(json, value);
 }
 
 static void write_true(struct weft_json *json, const char *name, bool value)
 {
     if (value) {
-        weft_json_key(json, name);
-        weft_json_bool(json, true);
+        weft_json_add_bool(json, name, true);
     }
 }
 
@@ -43,7 +35,7 @@ static void write_sampling(const struct weft_openai_request *request, const stru
     int64_t file_top_k = terms->top_k >= 0 ? terms->top_k : WEFT_OPENAI_TOP_K;
     int64_t top_k = request->top_k >= -1 ? request->top_k : file_top_k;
     write_number(json, "temperature", first_said(request->temperature, terms->temperature, WEFT_OPENAI_TEMPERATURE));
-    write_integer(json, "top_k", top_k > 0 ? top_k : 0); /* -1 is how vLLM turns it off */
+    weft_json_add_int(json, "top_k", top_k > 0 ? top_k : 0); /* -1 is how vLLM turns it off */
     write_number(json, "top_p", first_said(request->top_p, terms->top_p, WEFT_OPENAI_TOP_P));
     write_number(json, "min_p", first_said(request->min_p, terms->min_p, WEFT_OPENAI_MIN_P));
     write_number(json, "repeat_penalty", request->repeat_penalty);
@@ -52,8 +44,8 @@ static void write_sampling(const struct weft_openai_request *request, const stru
     bool penalties =
         !isnan(request->repeat_penalty) || !isnan(request->frequency_penalty) || !isnan(request->presence_penalty);
     if (penalties) {
-        write_integer(json, "penalty_last_n",
-                      request->penalty_last_n >= -1 ? request->penalty_last_n : WEFT_OPENAI_PENALTY_LAST_N);
+        weft_json_add_int(json, "penalty_last_n",
+                          request->penalty_last_n >= -1 ? request->penalty_last_n : WEFT_OPENAI_PENALTY_LAST_N);
     }
     if (request->logit_bias) {
         weft_json_key(json, "logit_bias");
@@ -84,8 +76,7 @@ static void write_template_args(const struct weft_openai_request *request, struc
         weft_json_value(json, json_object_iter_value(at));
     }
     if (effort) {
-        weft_json_key(json, "reasoning_effort");
-        weft_json_string(json, request->effort);
+        weft_json_add_string(json, "reasoning_effort", request->effort);
     }
     weft_json_object_end(json);
 }
@@ -100,16 +91,13 @@ static void write_chat(const struct weft_openai_request *request, struct weft_js
     if (request->tools) {
         weft_json_key(json, "tools");
         weft_openai_tools_write(request, json);
-        weft_json_key(json, "tool_choice");
-        weft_json_text(json, choices[request->tool_choice]);
-        weft_json_key(json, "parallel_tool_calls");
-        weft_json_bool(json, request->parallel_tool_calls);
+        weft_json_add_text(json, "tool_choice", choices[request->tool_choice]);
+        weft_json_add_bool(json, "parallel_tool_calls", request->parallel_tool_calls);
     }
     write_template_args(request, json);
     write_true(json, "continue_final_message", request->continue_final_message);
     if (request->no_reasoning) {
-        weft_json_key(json, "reasoning");
-        weft_json_bool(json, false);
+        weft_json_add_bool(json, "reasoning", false);
     }
 }
 
@@ -121,12 +109,10 @@ static void write_format(const struct weft_openai_request *request, struct weft_
     } else if (request->any_object) {
         weft_json_key(json, "schema");
         weft_json_object(json);
-        weft_json_key(json, "type");
-        weft_json_text(json, "object");
+        weft_json_add_text(json, "type", "object");
         weft_json_object_end(json);
     } else if (request->grammar.size > 0) {
-        weft_json_key(json, "grammar");
-        weft_json_string(json, request->grammar);
+        weft_json_add_string(json, "grammar", request->grammar);
     }
 }
 
@@ -165,19 +151,18 @@ int weft_openai_native_write(const struct weft_openai_request *request, const st
     write_format(request, &json);
     write_stop(request, &json);
     if (request->max_tokens >= 0) {
-        write_integer(&json, "max_tokens", request->max_tokens);
+        weft_json_add_int(&json, "max_tokens", request->max_tokens);
     }
-    write_integer(&json, "n", request->choices);
-    write_integer(&json, "seed", (int64_t)weft_openai_seed(request, terms));
+    weft_json_add_int(&json, "n", request->choices);
+    weft_json_add_int(&json, "seed", (int64_t)weft_openai_seed(request, terms));
     write_sampling(request, terms, &json);
     if (request->logprobs >= 0) {
-        write_integer(&json, "logprobs", request->logprobs);
+        weft_json_add_int(&json, "logprobs", request->logprobs);
     }
     write_true(&json, "echo", request->echo);
     write_true(&json, "ignore_end", request->ignore_end);
-    weft_json_key(&json, "call_ids");
-    weft_json_string(&json, terms->call_ids);
-    write_integer(&json, "now", terms->now_s);
+    weft_json_add_string(&json, "call_ids", terms->call_ids);
+    weft_json_add_int(&json, "now", terms->now_s);
     weft_json_object_end(&json);
     return weft_json_finish(&json);
 }

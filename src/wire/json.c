@@ -254,6 +254,36 @@ static void put_members(struct weft_json *json, json_t *object)
     weft_json_object_end(json);
 }
 
+void weft_json_add_string(struct weft_json *json, const char *key, struct weft_slice text)
+{
+    weft_json_key(json, key);
+    weft_json_string(json, text);
+}
+
+void weft_json_add_text(struct weft_json *json, const char *key, const char *text)
+{
+    weft_json_key(json, key);
+    weft_json_text(json, text);
+}
+
+void weft_json_add_int(struct weft_json *json, const char *key, int64_t value)
+{
+    weft_json_key(json, key);
+    weft_json_int(json, value);
+}
+
+void weft_json_add_double(struct weft_json *json, const char *key, double value)
+{
+    weft_json_key(json, key);
+    weft_json_double(json, value);
+}
+
+void weft_json_add_bool(struct weft_json *json, const char *key, bool value)
+{
+    weft_json_key(json, key);
+    weft_json_bool(json, value);
+}
+
 /* As deep as the reader lets a value be, or the writer: WEFT_JSON_DEPTH_MAX. */
 void weft_json_value(struct weft_json *json, json_t *value)
 {

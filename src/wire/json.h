@@ -39,6 +39,12 @@ void weft_json_double(struct weft_json *json, double value); /* fewest digits th
                                                                 WEFT_ERR_INVALID for NaN and infinities */
 void weft_json_bool(struct weft_json *json, bool value);
 void weft_json_null(struct weft_json *json);
+/* A key and its value. */
+void weft_json_add_string(struct weft_json *json, const char *key, struct weft_slice text);
+void weft_json_add_text(struct weft_json *json, const char *key, const char *text);
+void weft_json_add_int(struct weft_json *json, const char *key, int64_t value);
+void weft_json_add_double(struct weft_json *json, const char *key, double value);
+void weft_json_add_bool(struct weft_json *json, const char *key, bool value);
 /* A value that was read, as it is: the order of members stays. */
 void weft_json_value(struct weft_json *json, json_t *value);
 /* Moves in JSON that was written elsewhere: one value, or in an array several with commas between them. The caller

@@ -37,12 +37,13 @@ static void write_sample(struct weft_json *json)
     weft_json_object(json);
     weft_json_object_end(json);
     weft_json_array_end(json);
-    weft_json_key(json, "text");
-    weft_json_string(json, WEFT_SLICE("\0\x01\x1f\"\\/\b\f\n\r\t\x7f\xC3\xA9"));
+    weft_json_add_int(json, "i", -7);
+    weft_json_add_double(json, "d", 0.5);
+    weft_json_add_bool(json, "b", true);
+    weft_json_add_string(json, "text", WEFT_SLICE("\0\x01\x1f\"\\/\b\f\n\r\t\x7f\xC3\xA9"));
     weft_json_key(json, "o");
     weft_json_object(json);
-    weft_json_key(json, "x");
-    weft_json_text(json, "");
+    weft_json_add_text(json, "x", "");
     weft_json_object_end(json);
     weft_json_object_end(json);
 }
@@ -56,9 +57,11 @@ static void test_write(void **state)
     weft_json_start(&json, &out);
     write_sample(&json);
     assert_int_equal(weft_json_finish(&json), 0);
-    assert_string_equal(drain(&out), "{\"a\\\"b\":[-9223372036854775808,9223372036854775807,true,false,null,[],{}],"
-                                     "\"text\":\"\\u0000\\u0001\\u001f\\\"\\\\/\\b\\f\\n\\r\\t\x7f\xC3\xA9\","
-                                     "\"o\":{\"x\":\"\"}}");
+    assert_string_equal(
+        drain(&out),
+        "{\"a\\\"b\":[-9223372036854775808,9223372036854775807,true,false,null,[],{}],\"i\":-7,\"d\":0.5,\"b\":true,"
+        "\"text\":\"\\u0000\\u0001\\u001f\\\"\\\\/\\b\\f\\n\\r\\t\x7f\xC3\xA9\","
+        "\"o\":{\"x\":\"\"}}");
     weft_bytes_deinit(&out);
 }
 
