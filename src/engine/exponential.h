@@ -6,7 +6,7 @@
 #define WEFT_ENGINE_EXPONENTIAL_H
 
 #define WEFT_EXPONENTIAL_BLOCK 64
-#define WEFT_EXPONENTIAL_LEAST -87.0f /* below this the result would leave a float's range */
+#define WEFT_EXPONENTIAL_LEAST (-87.0f) /* below this the result would leave a float's range */
 
 /* In place. What is above 0 counts as 0, and what is below WEFT_EXPONENTIAL_LEAST as that. */
 void weft_exponential_block(float numbers[WEFT_EXPONENTIAL_BLOCK]);

@@ -28,16 +28,19 @@ void weft_generate_free(struct weft_errand *errand)
 static int set_stops(struct weft_errand *errand, const struct weft_chat_prompt *chat)
 {
     const struct weft_request *request = &errand->request;
-    size_t count = request->stop_count + (chat ? chat->stop_count : 0);
-    struct weft_slice *stops = weft_arena_alloc(&errand->arena, count * sizeof(*stops));
+    size_t own = request->stop_count, more = chat ? chat->stop_count : 0;
+    struct weft_slice *stops = weft_arena_alloc(&errand->arena, (own + more) * sizeof(*stops));
     if (!stops) {
         return WEFT_ERR_MEMORY;
     }
-    for (size_t i = 0; i < count; i++) {
-        stops[i] = i < request->stop_count ? request->stops[i] : chat->stops[i - request->stop_count];
+    for (size_t i = 0; i < own; i++) {
+        stops[i] = request->stops[i];
+    }
+    for (size_t i = 0; i < more; i++) {
+        stops[own + i] = chat->stops[i];
     }
     errand->job.stops = stops;
-    errand->job.stop_count = count;
+    errand->job.stop_count = own + more;
     return 0;
 }
 
