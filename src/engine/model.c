@@ -286,6 +286,9 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
         describe(model);
         status = make_context(model, problem);
     }
+    if (status == 0 && weft_tokenizer_init(&model->tokenizer, model->llama) < 0) {
+        status = refuse(problem, WEFT_ERR_MEMORY, "There is not enough memory for the model's vocabulary.");
+    }
     status = status < 0 ? status : read_template(model, problem);
     /* One token through the whole model: its pages are read, and weights that are no numbers show. */
     status = status < 0 ? status : compute(model, 1, 1, problem);
@@ -304,6 +307,7 @@ void weft_model_free(struct weft_model *model)
         return;
     }
     weft_chat_free(model->chat);
+    weft_tokenizer_deinit(&model->tokenizer);
     if (model->context) {
         llama_detach_threadpool(model->context);
         llama_free(model->context);

@@ -7,6 +7,7 @@
 #include "engine/backend.h"
 #include "engine/chat.h"
 #include "engine/options.h"
+#include "engine/tokenizer.h"
 
 struct llama_context;
 struct llama_model;
@@ -31,6 +32,7 @@ struct weft_model {
     struct llama_context *context;
     const struct llama_vocab *vocab;
     struct ggml_threadpool *threads;
+    struct weft_tokenizer tokenizer;
     struct weft_chat *chat;
     bool has_template;
     struct weft_model_estimate estimate;
@@ -64,8 +66,6 @@ WEFT_MUST_USE int weft_model_exercise(struct weft_model *model, char problem[WEF
 
 /* -- the vocabulary -- */
 
-#define WEFT_MODEL_TEXT_MAX ((size_t)64 * 1024 * 1024) /* bytes of one text; then WEFT_ERR_TOO_LARGE */
-
 /* Bytes of a token's text. `special`: also those of control tokens. Returns the size; more than `room` is
  * WEFT_ERR_TOO_LARGE, an id that is none WEFT_ERR_INVALID. */
 WEFT_MUST_USE int weft_model_piece(const struct weft_model *model, int32_t token, bool special, char *buffer,
@@ -73,10 +73,5 @@ WEFT_MUST_USE int weft_model_piece(const struct weft_model *model, int32_t token
 /* What `token_bytes_max` is to be: for vocabularies that spell out what they read. */
 size_t weft_model_token_bytes(const struct weft_model *model);
 bool weft_model_ends(const struct weft_model *model, int32_t token); /* end of generation */
-/* Tokens of a text: *out is from base/mem. `add_begin`: begin-of-text is added where the model wants it. `specials`:
- * special tokens in the text are meant (only in templates and in prompts of /v1/completions; never in user content
- * inside a rendered template that does not escape: the template decides). */
-WEFT_MUST_USE int weft_model_tokenize(const struct weft_model *model, struct weft_slice text, bool add_begin,
-                                      bool specials, int32_t **out, size_t *count);
 
 #endif

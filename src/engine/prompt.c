@@ -29,30 +29,11 @@ void weft_prompt_deinit(struct weft_prompt *prompt)
     *prompt = (struct weft_prompt){0};
 }
 
-static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
-                    bool specials)
+/* A prompt of `least` tokens or more. */
+static int refuse_size(struct weft_errand *errand, uint64_t least)
 {
-    int error = weft_model_tokenize(errand->desk->model, text, begin, specials, &prompt->tokens, &prompt->count);
-    if (error < 0) {
-        weft_prompt_deinit(prompt);
-        return refuse(errand, error, "invalid_request", "The text is too long to be turned into tokens.");
-    }
-    prompt->ids = prompt->tokens;
-    return 0;
-}
-
-/* Refuses by its size alone a text that cannot fit: to turn megabytes into tokens takes long, and then no answer goes
- * on, nor does the node hear that the engine lives. */
-static int check_size(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text)
-{
-    const struct weft_model *model = errand->desk->model;
-    uint64_t context = (uint64_t)model->context_tokens, longest = model->token_bytes_max;
-    if (longest == 0 || text.size <= context * longest) {
-        return 0;
-    }
-    uint64_t least = text.size / longest;
+    uint64_t context = (uint64_t)errand->desk->model->context_tokens;
     char has[WEFT_ERRAND_NUMBER_MAX], holds[WEFT_ERRAND_NUMBER_MAX], message[WEFT_ERRAND_MESSAGE_MAX];
-    weft_prompt_deinit(prompt); /* and with it the text */
     weft_errand_number(has, least);
     weft_errand_number(holds, context);
     (void)snprintf(message, sizeof(message),
@@ -67,11 +48,42 @@ static int check_size(struct weft_prompt *prompt, struct weft_errand *errand, st
     return WEFT_ERR_TOO_LARGE;
 }
 
+static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
+                    bool specials, size_t most)
+{
+    int error = weft_tokenizer_read(&errand->desk->model->tokenizer, text, begin, specials, most, &prompt->tokens,
+                                    &prompt->count);
+    if (error < 0) {
+        size_t least = prompt->count;
+        weft_prompt_deinit(prompt); /* and with it the text */
+        return error == WEFT_ERR_FULL ? refuse_size(errand, least)
+                                      : refuse(errand, error, "invalid_request",
+                                               "The text is too long, or has too many special tokens, to be turned "
+                                               "into tokens.");
+    }
+    prompt->ids = prompt->tokens;
+    return 0;
+}
+
+/* A text that is to be read by the model. One that cannot fit is refused by its size alone: to turn megabytes into
+ * tokens takes long, and then no answer goes on, nor does the node hear that the engine lives. */
+static int tokenize_prompt(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text)
+{
+    const struct weft_model *model = errand->desk->model;
+    size_t context = (size_t)model->context_tokens, longest = model->token_bytes_max;
+    if (longest > 0 && text.size / longest > context) {
+        size_t least = text.size / longest;
+        weft_prompt_deinit(prompt);
+        return refuse_size(errand, least);
+    }
+    return tokenize(prompt, errand, text, true, true, context);
+}
+
 int weft_prompt_text(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
                      bool specials)
 {
     *prompt = (struct weft_prompt){0};
-    return tokenize(prompt, errand, text, begin, specials);
+    return tokenize(prompt, errand, text, begin, specials, SIZE_MAX);
 }
 
 int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, const struct weft_request_text *given)
@@ -80,8 +92,7 @@ int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, cons
     if (given->ids) {
         return 0;
     }
-    int error = check_size(prompt, errand, given->text);
-    return error < 0 ? error : tokenize(prompt, errand, given->text, true, true);
+    return tokenize_prompt(prompt, errand, given->text);
 }
 
 int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
@@ -92,8 +103,7 @@ int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
     if (error < 0) {
         return refuse(errand, error, "invalid_messages", problem);
     }
-    error = check_size(prompt, errand, prompt->chat->text);
-    return error < 0 ? error : tokenize(prompt, errand, prompt->chat->text, true, true);
+    return tokenize_prompt(prompt, errand, prompt->chat->text);
 }
 
 /* -- grammars -- */

@@ -3,7 +3,6 @@
 #include <llama.h>
 
 #include "base/error.h"
-#include "base/mem.h"
 #include "engine/model.h"
 
 int weft_model_piece(const struct weft_model *model, int32_t token, bool special, char *buffer, size_t room)
@@ -33,34 +32,4 @@ size_t weft_model_token_bytes(const struct weft_model *model)
 bool weft_model_ends(const struct weft_model *model, int32_t token)
 {
     return llama_vocab_is_eog(model->vocab, token);
-}
-
-int weft_model_tokenize(const struct weft_model *model, struct weft_slice text, bool add_begin, bool specials,
-                        int32_t **out, size_t *count)
-{
-    *out = NULL;
-    *count = 0;
-    if (text.size > WEFT_MODEL_TEXT_MAX) {
-        return WEFT_ERR_TOO_LARGE;
-    }
-    /* A token is a byte or more in nearly every vocabulary; where it is not, the second round has the true number. */
-    int32_t room = (int32_t)text.size + 8;
-    for (int round = 0; round < 2; round++) {
-        int32_t *tokens = weft_calloc((size_t)room, sizeof(*tokens));
-        if (!tokens) {
-            return WEFT_ERR_MEMORY;
-        }
-        int32_t got = llama_tokenize(model->vocab, text.data, (int32_t)text.size, tokens, room, add_begin, specials);
-        if (got >= 0) {
-            *out = tokens;
-            *count = (size_t)got;
-            return 0;
-        }
-        weft_free(tokens);
-        if (got == INT32_MIN) {
-            break;
-        }
-        room = -got;
-    }
-    return WEFT_ERR_TOO_LARGE;
 }

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -251,6 +252,16 @@ class Generate(unittest.TestCase):
                 engine.generate(**asked)
             self.assertEqual((caught.exception.status, caught.exception.code), (400, "context_overflow"))
             self.assertIn(f"at least {caught.exception.error['prompt_tokens']:,} tokens", caught.exception.message)
+
+    def test_many_special_tokens_hold_nothing_up(self):
+        """libllama alone takes over a minute for each of these."""
+        for text in ("<|im_end|> " * 30_000, "".join(f"<|im_end|> {i}" for i in range(20_000))):
+            for asked in ({"prompt": text}, {"messages": user(text)}):
+                began = time.monotonic()
+                with self.assertRaises(Refused) as caught:
+                    engine.generate(**asked)
+                self.assertEqual((caught.exception.status, caught.exception.code), (400, "context_overflow"))
+                self.assertLess(time.monotonic() - began, 10)
 
 
 class Tools(unittest.TestCase):
