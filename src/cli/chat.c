@@ -231,7 +231,10 @@ static int add_message(struct chat *chat, const char *role, char *text, size_t s
     if (chat->count == MESSAGES_MAX) {
         return WEFT_ERR_FULL;
     }
-    chat->messages[chat->count++] = (struct message){.role = role, .text = text, .size = size};
+    struct message *message = &chat->messages[chat->count++];
+    message->role = role;
+    message->text = text;
+    message->size = size;
     return 0;
 }
 
@@ -466,7 +469,8 @@ static const char *flag_value(const char *name, int argc, char **argv, int *at)
     if (argv[*at][size] == '=') {
         return argv[*at] + size + 1;
     }
-    return argv[*at][size] == '\0' && *at + 1 < argc ? argv[++*at] : NULL;
+    bool apart = argv[*at][size] == '\0' && *at + 1 < argc && argv[*at + 1];
+    return apart ? argv[++*at] : NULL;
 }
 
 static int take_setting(struct words *words, int argc, char **argv, int *at)

@@ -34,14 +34,14 @@ static int refuse_held(int descriptor, const struct weft_places *places, struct 
 {
     char text[WEFT_LOCK_TEXT_MAX];
     read_text(descriptor, text);
-    int64_t process = 0;
-    bool known = sscanf(text, "process %" SCNd64, &process) == 1;
+    const char *begins = "process ", *process = text + strlen(begins);
+    bool known = strncmp(text, begins, strlen(begins)) == 0;
     const char *line = strchr(text, '\n');
     line = line && line[1] != '\0' ? line + 1 : NULL;
     char who[160] = "another weft";
     if (known) {
-        (void)snprintf(who, sizeof(who), "another weft (process %" PRId64 "%s%.*s)", process,
-                       line ? ", answering at " : "", line ? (int)strcspn(line, "\n") : 0, line ? line : "");
+        (void)snprintf(who, sizeof(who), "another weft (process %.*s%s%.*s)", (int)strspn(process, "0123456789"),
+                       process, line ? ", answering at " : "", line ? (int)strcspn(line, "\n") : 0, line ? line : "");
     }
     (void)snprintf(
         problem->text, sizeof(problem->text),

@@ -34,9 +34,10 @@ static bool has_suffix(const char *name)
 static bool is_later_part(const char *name)
 {
     size_t size = strlen(name);
-    const char *end = size > 15 ? name + size - 15 : NULL;
-    int part, parts;
-    return end && sscanf(end, "-%5d-of-%5d", &part, &parts) == 2 && part > 1;
+    const char *end = size > 15 ? name + size - 15 : "";
+    bool part = end[0] == '-' && strspn(end + 1, "0123456789") == 5 && strncmp(end + 6, "-of-", 4) == 0 &&
+                strspn(end + 10, "0123456789") == 5;
+    return part && strncmp(end + 1, "00001", 5) > 0;
 }
 
 static int compare_names(const void *left, const void *right)
