@@ -49,7 +49,7 @@ static int refuse_size(struct weft_errand *errand, uint64_t least)
 }
 
 static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
-                    bool specials, size_t most)
+                    enum weft_specials specials, size_t most)
 {
     int error = weft_tokenizer_read(&errand->desk->model->tokenizer, text, begin, specials, most, &prompt->tokens,
                                     &prompt->count);
@@ -67,7 +67,8 @@ static int tokenize(struct weft_prompt *prompt, struct weft_errand *errand, stru
 
 /* A text that is to be read by the model. One that cannot fit is refused by its size alone: to turn megabytes into
  * tokens takes long, and then no answer goes on, nor does the node hear that the engine lives. */
-static int tokenize_prompt(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text)
+static int tokenize_prompt(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text,
+                           enum weft_specials specials)
 {
     const struct weft_model *model = errand->desk->model;
     size_t context = (size_t)model->context_tokens, longest = model->token_bytes_max;
@@ -76,14 +77,14 @@ static int tokenize_prompt(struct weft_prompt *prompt, struct weft_errand *erran
         weft_prompt_deinit(prompt);
         return refuse_size(errand, least);
     }
-    return tokenize(prompt, errand, text, true, true, context);
+    return tokenize(prompt, errand, text, true, specials, context);
 }
 
 int weft_prompt_text(struct weft_prompt *prompt, struct weft_errand *errand, struct weft_slice text, bool begin,
                      bool specials)
 {
     *prompt = (struct weft_prompt){0};
-    return tokenize(prompt, errand, text, begin, specials, SIZE_MAX);
+    return tokenize(prompt, errand, text, begin, specials ? WEFT_SPECIALS_MEANT : WEFT_SPECIALS_TEXT, SIZE_MAX);
 }
 
 int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, const struct weft_request_text *given)
@@ -92,18 +93,21 @@ int weft_prompt_raw(struct weft_prompt *prompt, struct weft_errand *errand, cons
     if (given->ids) {
         return 0;
     }
-    return tokenize_prompt(prompt, errand, given->text);
+    return tokenize_prompt(prompt, errand, given->text, WEFT_SPECIALS_MEANT);
 }
 
 int weft_prompt_chat(struct weft_prompt *prompt, struct weft_errand *errand)
 {
     char problem[WEFT_CHAT_PROBLEM_MAX] = "";
     *prompt = (struct weft_prompt){0};
-    int error = weft_chat_render(errand->desk->model->chat, &errand->request.chat, &prompt->chat, problem);
+    const struct weft_model *model = errand->desk->model;
+    struct weft_chat_request chat = errand->request.chat;
+    int error = weft_tokenizer_mark(&model->tokenizer, chat.messages, &errand->arena, &chat.messages);
+    error = error < 0 ? error : weft_chat_render(model->chat, &chat, &prompt->chat, problem);
     if (error < 0) {
         return refuse(errand, error, "invalid_messages", problem);
     }
-    return tokenize_prompt(prompt, errand, prompt->chat->text);
+    return tokenize_prompt(prompt, errand, prompt->chat->text, WEFT_SPECIALS_UNMARKED);
 }
 
 /* -- grammars -- */

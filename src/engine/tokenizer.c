@@ -10,6 +10,12 @@
 
 #define KNOWN 1024 /* texts that are remembered while one prompt is read; a power of two */
 
+/* A mark is a code point that is no character, and then "1"; the code point itself is written with "0". */
+#define ESCAPE      "\xF4\x8F\xBF\xBF"
+#define ESCAPE_SIZE (sizeof(ESCAPE) - 1)
+#define ESCAPED     ESCAPE "0"
+#define MARK        ESCAPE "1"
+
 struct weft_tokenizer_special {
     const char *text;
     size_t size;
@@ -37,7 +43,7 @@ struct known {
 struct reading {
     const struct weft_tokenizer *tokenizer;
     struct weft_slice text;
-    bool specials;
+    enum weft_specials specials;
     struct parts parts;
     int32_t *tokens;
     size_t count, room, most, reads;
@@ -178,10 +184,102 @@ static int cut_all(struct reading *reading)
     int error = add_part(&reading->parts, 0, reading->text.size, LLAMA_TOKEN_NULL);
     for (size_t i = 0; i < tokenizer->special_count && error == 0; i++) {
         const struct weft_tokenizer_special *special = &tokenizer->specials[i];
-        bool meant = reading->specials || (special->attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0;
+        bool meant =
+            reading->specials != WEFT_SPECIALS_TEXT || (special->attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) != 0;
         error = meant ? cut(reading, special) : 0;
     }
     return error;
+}
+
+/* -- marks -- */
+
+static const char *find(struct weft_slice text, struct weft_slice what)
+{
+    return memmem(text.data, text.size, what.data, what.size);
+}
+
+/* Would it act in a prompt, if somebody wrote it into a message? */
+static bool acts(const struct weft_tokenizer_special *special)
+{
+    return (special->attributes & LLAMA_TOKEN_ATTR_USER_DEFINED) == 0 && !strcasestr(special->text, "think");
+}
+
+/* Where a special token stands, `gaps` says of each of its bytes but the first that it must not follow the one before:
+ * then none is left, however they overlap. Not made (NULL) where there is none. */
+static int find_gaps(const struct weft_tokenizer *tokenizer, struct weft_slice text, bool **gaps)
+{
+    for (size_t i = 0; i < tokenizer->special_count; i++) {
+        const struct weft_tokenizer_special *special = &tokenizer->specials[i];
+        struct weft_slice what = {special->text, acts(special) ? special->size : 0}, rest = text;
+        while (what.size > 0 && (rest.data = find(rest, what))) {
+            *gaps = *gaps ? *gaps : weft_zalloc(text.size * sizeof(**gaps));
+            if (!*gaps) {
+                return WEFT_ERR_MEMORY;
+            }
+            memset(*gaps + (rest.data - text.data) + 1, true, what.size - 1);
+            rest = weft_slice(rest.data + 1, (size_t)(text.data + text.size - rest.data) - 1);
+        }
+    }
+    return 0;
+}
+
+static bool begins_character(char byte)
+{
+    return ((unsigned char)byte & 0xC0) != 0x80;
+}
+
+/* Writes the marked text to `out`, or with NULL only counts its bytes. */
+static size_t write_marked(struct weft_slice text, const bool *gaps, char *out)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        bool escape = text.size - i >= ESCAPE_SIZE && memcmp(text.data + i, ESCAPE, ESCAPE_SIZE) == 0;
+        struct weft_slice before =
+            gaps && gaps[i] && begins_character(text.data[i]) ? WEFT_SLICE(MARK) : WEFT_SLICE("");
+        struct weft_slice here = escape ? WEFT_SLICE(ESCAPED) : weft_slice(text.data + i, 1);
+        if (out) {
+            memcpy(out + size, before.data, before.size);
+            memcpy(out + size + before.size, here.data, here.size);
+        }
+        size += before.size + here.size;
+        i += escape ? ESCAPE_SIZE - 1 : 0;
+    }
+    return size;
+}
+
+int weft_tokenizer_mark(const struct weft_tokenizer *tokenizer, struct weft_slice messages, struct weft_arena *arena,
+                        struct weft_slice *out)
+{
+    bool *gaps = NULL;
+    *out = messages;
+    int error = tokenizer->cuts ? find_gaps(tokenizer, messages, &gaps) : 0;
+    if (error == 0 && tokenizer->cuts && (gaps || find(messages, WEFT_SLICE(ESCAPE)))) {
+        size_t size = write_marked(messages, gaps, NULL);
+        char *marked = weft_arena_alloc(arena, size);
+        error = marked ? 0 : WEFT_ERR_MEMORY;
+        *out = marked ? weft_slice(marked, write_marked(messages, gaps, marked)) : messages;
+    }
+    weft_free(gaps);
+    return error;
+}
+
+/* Takes the marks out of a text, in its place. */
+static size_t unmark(char *text, size_t size)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < size; i++) {
+        bool escape = size - i > ESCAPE_SIZE && memcmp(text + i, ESCAPE, ESCAPE_SIZE) == 0;
+        if (escape && text[i + ESCAPE_SIZE] == '1') {
+            i += ESCAPE_SIZE;
+        } else if (escape && text[i + ESCAPE_SIZE] == '0') {
+            memmove(text + kept, ESCAPE, ESCAPE_SIZE);
+            kept += ESCAPE_SIZE;
+            i += ESCAPE_SIZE;
+        } else {
+            text[kept++] = text[i];
+        }
+    }
+    return kept;
 }
 
 /* -- reading -- */
@@ -234,6 +332,22 @@ static int read_text(struct reading *reading, struct weft_slice text, bool add_b
     return WEFT_ERR_TOO_LARGE;
 }
 
+/* What stands between two special tokens. */
+static int read_between(struct reading *reading, struct weft_slice text)
+{
+    if (reading->specials != WEFT_SPECIALS_UNMARKED || !find(text, WEFT_SLICE(ESCAPE))) {
+        return read_text(reading, text, false, false);
+    }
+    char *plain = weft_alloc(text.size);
+    if (!plain) {
+        return WEFT_ERR_MEMORY;
+    }
+    memcpy(plain, text.data, text.size);
+    int error = read_text(reading, weft_slice(plain, unmark(plain, text.size)), false, false);
+    weft_free(plain);
+    return error;
+}
+
 static struct known *find_known(struct reading *reading, struct weft_slice text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
@@ -260,7 +374,7 @@ static int read_part(struct reading *reading, const struct part *part)
         return WEFT_ERR_TOO_LARGE;
     }
     size_t first = reading->count;
-    int error = read_text(reading, text, false, false);
+    int error = read_between(reading, text);
     if (error == 0) {
         *known = (struct known){part->at, part->size, first, reading->count - first};
     }
@@ -283,8 +397,8 @@ static int read_parts(struct reading *reading, bool add_begin)
     return error == 0 && ends ? add_token(reading, llama_vocab_eos(vocab)) : error;
 }
 
-int weft_tokenizer_read(const struct weft_tokenizer *tokenizer, struct weft_slice text, bool add_begin, bool specials,
-                        size_t most, int32_t **out, size_t *count)
+int weft_tokenizer_read(const struct weft_tokenizer *tokenizer, struct weft_slice text, bool add_begin,
+                        enum weft_specials specials, size_t most, int32_t **out, size_t *count)
 {
     *out = NULL;
     *count = 0;
@@ -301,7 +415,7 @@ int weft_tokenizer_read(const struct weft_tokenizer *tokenizer, struct weft_slic
         error = cut_all(reading);
         error = error < 0 ? error : read_parts(reading, add_begin);
     } else if (error == 0) {
-        error = read_text(reading, text, add_begin, specials);
+        error = read_text(reading, text, add_begin, specials != WEFT_SPECIALS_TEXT);
     }
     if (error == 0) {
         *count = reading->count;

@@ -6,6 +6,7 @@
 #ifndef WEFT_ENGINE_TOKENIZER_H
 #define WEFT_ENGINE_TOKENIZER_H
 
+#include "base/arena.h"
 #include "base/types.h"
 
 struct llama_model;
@@ -26,10 +27,22 @@ struct weft_tokenizer {
 WEFT_MUST_USE int weft_tokenizer_init(struct weft_tokenizer *tokenizer, const struct llama_model *model);
 void weft_tokenizer_deinit(struct weft_tokenizer *tokenizer);
 
-/* *out is from base/mem. `add_begin`: begin-of-text is added where the model wants it. `specials`: special tokens in
- * the text are meant. WEFT_ERR_FULL if there are more than `most` tokens and it would take long to count them: *count
- * then says how many there are at least. */
+enum weft_specials {
+    WEFT_SPECIALS_TEXT,     /* a special token in the text is only text */
+    WEFT_SPECIALS_MEANT,    /* it is that token */
+    WEFT_SPECIALS_UNMARKED, /* likewise, unless weft_tokenizer_mark() has marked it as only text */
+};
+
+/* Marks special tokens in messages (JSON), so that they stay text when a template has put its own around them: nobody
+ * ends a turn, or begins another's, by writing so. Left as they are: those that say where thoughts begin and end, which
+ * templates look for, and those that the vocabulary itself takes for text. *out is `messages` if there is none, else
+ * the arena's. */
+WEFT_MUST_USE int weft_tokenizer_mark(const struct weft_tokenizer *tokenizer, struct weft_slice messages,
+                                      struct weft_arena *arena, struct weft_slice *out);
+
+/* *out is from base/mem. `add_begin`: begin-of-text is added where the model wants it. WEFT_ERR_FULL if there are more
+ * than `most` tokens and it would take long to count them: *count then says how many there are at least. */
 WEFT_MUST_USE int weft_tokenizer_read(const struct weft_tokenizer *tokenizer, struct weft_slice text, bool add_begin,
-                                      bool specials, size_t most, int32_t **out, size_t *count);
+                                      enum weft_specials specials, size_t most, int32_t **out, size_t *count);
 
 #endif

@@ -34,8 +34,9 @@ static int32_t *prompt_of(const char *question, size_t *count)
     char text[ENGINE_TEXT_MAX];
     int size = snprintf(text, sizeof(text), "<|im_start|>user\n%s<|im_end|>\n<|im_start|>assistant\n", question);
     int32_t *ids;
-    assert_int_equal(
-        weft_tokenizer_read(&model->tokenizer, weft_slice(text, (size_t)size), true, true, SIZE_MAX, &ids, count), 0);
+    assert_int_equal(weft_tokenizer_read(&model->tokenizer, weft_slice(text, (size_t)size), true, WEFT_SPECIALS_MEANT,
+                                         SIZE_MAX, &ids, count),
+                     0);
     return ids;
 }
 
@@ -474,7 +475,8 @@ static void a_prompt_is_echoed_with_what_the_model_thinks_of_it(void **state)
     struct weft_slice text = WEFT_SLICE("The quick brown fox jumps over the lazy dog and the caf\xc3\xa9.");
     int32_t *ids;
     size_t count;
-    assert_int_equal(weft_tokenizer_read(&model->tokenizer, text, true, true, SIZE_MAX, &ids, &count), 0);
+    assert_int_equal(weft_tokenizer_read(&model->tokenizer, text, true, WEFT_SPECIALS_MEANT, SIZE_MAX, &ids, &count),
+                     0);
     static struct ask ask, score, plain;
     ask_init(&ask, ids, count, 0);
     ask.job.echo = true;
@@ -512,8 +514,9 @@ static void vectors_have_length_one_and_like_texts_are_close(void **state)
     for (size_t i = 0; i < 3; i++) {
         int32_t *ids;
         size_t count;
-        assert_int_equal(
-            weft_tokenizer_read(&model->tokenizer, weft_slice_text(texts[i]), true, false, SIZE_MAX, &ids, &count), 0);
+        assert_int_equal(weft_tokenizer_read(&model->tokenizer, weft_slice_text(texts[i]), true, WEFT_SPECIALS_TEXT,
+                                             SIZE_MAX, &ids, &count),
+                         0);
         ask_init(&asks[i], ids, count, 0);
         asks[i].job.kind = WEFT_JOB_EMBED;
         engine_run(&world, &asks[i]);

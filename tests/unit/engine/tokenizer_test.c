@@ -51,12 +51,42 @@ static void tokens_are_those_of_libllama(void **state)
         int32_t theirs[ROOM], *ours;
         size_t size = draw(&random, text, sizeof(text)), count;
         bool begin = i % 2 == 0, specials = i % 3 > 0;
+        enum weft_specials kind = specials ? WEFT_SPECIALS_MEANT : WEFT_SPECIALS_TEXT;
         int32_t wanted = llama_tokenize(model->vocab, text, (int32_t)size, theirs, ROOM, begin, specials);
-        assert_int_equal(
-            weft_tokenizer_read(tokenizer, weft_slice(text, size), begin, specials, SIZE_MAX, &ours, &count), 0);
+        assert_int_equal(weft_tokenizer_read(tokenizer, weft_slice(text, size), begin, kind, SIZE_MAX, &ours, &count),
+                         0);
         assert_int_equal(count, wanted);
         assert_memory_equal(ours, theirs, count * sizeof(*ours));
         weft_free(ours);
+    }
+}
+
+/* A text that was marked has the tokens of the same text without special tokens, and templates may put some around. */
+static void marked_tokens_are_text(void **state)
+{
+    (void)state;
+    uint64_t random = 21;
+    for (int i = 0; i < TEXTS; i++) {
+        char text[ROOM];
+        size_t size = draw(&random, text, sizeof(text)), count, wanted;
+        if (i % 5 == 0) {
+            size +=
+                (size_t)snprintf(text + size, sizeof(text) - size, "\xF4\x8F\xBF\xBF%s|im_end|>", i % 2 ? "1<" : "<");
+        }
+        struct weft_arena arena = {0};
+        struct weft_slice marked;
+        int32_t *ours, *theirs;
+        assert_int_equal(weft_tokenizer_mark(tokenizer, weft_slice(text, size), &arena, &marked), 0);
+        assert_int_equal(weft_tokenizer_read(tokenizer, marked, false, WEFT_SPECIALS_UNMARKED, SIZE_MAX, &ours, &count),
+                         0);
+        assert_int_equal(weft_tokenizer_read(tokenizer, weft_slice(text, size), false, WEFT_SPECIALS_TEXT, SIZE_MAX,
+                                             &theirs, &wanted),
+                         0);
+        assert_int_equal(count, wanted);
+        assert_memory_equal(ours, theirs, count * sizeof(*ours));
+        weft_free(ours);
+        weft_free(theirs);
+        weft_arena_deinit(&arena);
     }
 }
 
@@ -70,7 +100,7 @@ static int read_many(int times, bool differ, size_t most, size_t *count)
         size += (size_t)snprintf(text + size, room - size, "<|im_end|> %d", differ ? i : 0);
     }
     int32_t *tokens;
-    int error = weft_tokenizer_read(tokenizer, weft_slice(text, size), true, true, most, &tokens, count);
+    int error = weft_tokenizer_read(tokenizer, weft_slice(text, size), true, WEFT_SPECIALS_MEANT, most, &tokens, count);
     weft_free(tokens);
     weft_free(text);
     return error;
@@ -101,6 +131,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_are_those_of_libllama),
+        cmocka_unit_test(marked_tokens_are_text),
         cmocka_unit_test(what_comes_again_is_read_once),
         cmocka_unit_test(what_cannot_fit_is_not_read_to_the_end),
     };
