@@ -209,6 +209,7 @@ static int add_failure(const struct weft_event *event, struct weft_bytes *out)
     case WEFT_ERR_MEMORY:
         return write_error(out, 503, "out_of_memory",
                            problem ? problem : "The engine ran out of memory while it answered. Try again later.");
+    case WEFT_ERR_NOT_FOUND:
     case WEFT_ERR_TOO_LARGE:
         return write_error(out, 400, "invalid_grammar",
                            problem ? problem : "The grammar asks for too much: make it simpler.");

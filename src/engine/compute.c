@@ -123,10 +123,12 @@ static const char *problem_of(const struct weft_task *task, int status)
         return "The engine ran out of memory while it answered: ask again, or for less at once.";
     case WEFT_ERR_INVALID:
         if (task->job->kind == WEFT_JOB_GENERATE) {
-            return "No token may follow: the grammar allows none that the model has, what was resumed does not fit the "
-                   "grammar, or the model computed what is no number.";
+            return "No token may follow: what was resumed does not fit the grammar, or the model computed what is no "
+                   "number.";
         }
         return "The model computed what is no number: its file may be damaged.";
+    case WEFT_ERR_NOT_FOUND:
+        return "The grammar, or the schema or tools behind it, wants here what no token of this model can write.";
     case WEFT_ERR_TOO_LARGE:
         return "What was answered so far can be read in more ways by this grammar than the engine follows: make the "
                "grammar, or the schema or tools behind it, simpler.";

@@ -66,7 +66,8 @@ static void fail(struct weft_errand *errand, const struct weft_event *event)
 {
     int error = event->done.status;
     const char *problem = event->done.problem;
-    if (problem && (error == WEFT_ERR_INVALID || error == WEFT_ERR_UNSUPPORTED || error == WEFT_ERR_TOO_LARGE)) {
+    if (problem && (error == WEFT_ERR_INVALID || error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_UNSUPPORTED ||
+                    error == WEFT_ERR_TOO_LARGE)) {
         weft_errand_refuse(
             errand, &(const struct weft_errand_problem){.status = 400, .code = "invalid_request", .message = problem});
     } else {

@@ -351,7 +351,7 @@ static int step_find_top(struct step *step)
     for (size_t i = 0; !allowed; i++) {
         int error = step_walk(step, i, &token, &allowed);
         if (error < 0 || token < 0) {
-            return error < 0 ? error : WEFT_ERR_INVALID;
+            return error < 0 ? error : WEFT_ERR_NOT_FOUND;
         }
     }
     step->top = (struct weft_place){.logit = weft_candidates_logit(sampler->candidates, token), .token = token};

@@ -46,8 +46,9 @@ void weft_sampler_free(struct weft_sampler *sampler);
 /* A token of the prompt or of the answer has become history. */
 void weft_sampler_accept(struct weft_sampler *sampler, int32_t token);
 
-/* The next token at `position` (0 is the answer's first). `logits` is not changed. WEFT_ERR_INVALID if nothing may
- * come (a grammar that is at its end and a model that cannot end, or logits that are not numbers). */
+/* The next token at `position` (0 is the answer's first). `logits` is not changed. WEFT_ERR_NOT_FOUND if the
+ * grammar lets nothing come (it is at its end and the model cannot end, or it wants what no token has),
+ * WEFT_ERR_INVALID if the logits are no numbers. */
 WEFT_MUST_USE int weft_sampler_choose(struct weft_sampler *sampler, const float *logits, uint64_t position,
                                       struct weft_grammar *grammar, int32_t *token);
 

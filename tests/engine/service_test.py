@@ -202,6 +202,12 @@ class Generate(unittest.TestCase):
             self.assertIn(choice.content, ("yes", "no"))
             self.assertEqual(choice.reason, "stop")
 
+    def test_a_grammar_that_no_token_fits_is_said(self):
+        for grammar in ('root ::= [^\\x00-\\U0010ffff]', 'root ::= <|im_end|>'):
+            error = engine.generate(prompt="a", grammar=grammar, max_tokens=3).error
+            self.assertEqual((error.status, error.code), (400, "invalid_grammar"))
+            self.assertIn("no token", error.message)
+
     def test_a_grammar_that_is_too_much_work_is_said(self):
         many = "root ::= " + " | ".join(['c "a"'] * 20000) + "\nc ::= [" + "b" * 20000 + "]"
         error = engine.generate(prompt="a", grammar=many, max_tokens=3).error

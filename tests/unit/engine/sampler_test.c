@@ -131,15 +131,16 @@ static size_t reference_filters(const struct weft_sampling *sampling, size_t cou
 
 static void reference(const struct scenario *s, struct outcome *out)
 {
-    size_t count = 0;
+    size_t count = 0, finite = 0;
     reference_logits(s, out->logit);
     for (int32_t token = 0; token < s->vocabulary; token++) {
         out->kept[token] = false;
+        finite += out->logit[token] >= -FLT_MAX ? 1 : 0;
         if (out->logit[token] >= -FLT_MAX && (!s->constrained || s->allowed[token])) {
             entries[count++] = (struct entry){.logit = (double)out->logit[token], .token = token};
         }
     }
-    out->status = count == 0 ? WEFT_ERR_INVALID : 0;
+    out->status = count > 0 ? 0 : finite > 0 ? WEFT_ERR_NOT_FOUND : WEFT_ERR_INVALID;
     if (count == 0) {
         return;
     }
@@ -392,7 +393,7 @@ static void test_bad_input(void **state)
     grammar = (struct weft_grammar){.allowed = none, .asleep = true};
     assert_int_equal(weft_sampler_choose(sampler, wide, 0, &grammar, &token), 0);
     grammar.asleep = false;
-    assert_int_equal(weft_sampler_choose(sampler, wide, 0, &grammar, &token), WEFT_ERR_INVALID);
+    assert_int_equal(weft_sampler_choose(sampler, wide, 0, &grammar, &token), WEFT_ERR_NOT_FOUND);
     weft_sampler_free(sampler);
 }
 
