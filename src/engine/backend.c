@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,25 +81,15 @@ const char *weft_backend_llama_version(void)
 
 /* -- the libraries -- */
 
-WEFT_PRINTF(2, 3)
-static int refuse(char problem[WEFT_ENGINE_PROBLEM_MAX], const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(problem, WEFT_ENGINE_PROBLEM_MAX, format, arguments); /* cut if too long: it is for a person */
-    va_end(arguments);
-    return WEFT_ERR_NOT_FOUND;
-}
-
 /* The folder of the back-ends: as said, or that of libllama itself. */
 static int find_folder(char folder[PATH_MAX], const struct weft_engine_options *options, char *problem)
 {
     if (options->backends) {
         if (!realpath(options->backends, folder)) {
-            return refuse(problem,
-                          "The folder %.200s of --backends is not there. Leave the flag away to use the "
-                          "libraries beside libllama.",
-                          options->backends);
+            return weft_engine_refuse(problem, WEFT_ERR_NOT_FOUND,
+                                      "The folder %.200s of --backends is not there. Leave the flag away to use the "
+                                      "libraries beside libllama.",
+                                      options->backends);
         }
         return 0;
     }
@@ -109,8 +98,10 @@ static int find_folder(char folder[PATH_MAX], const struct weft_engine_options *
     void *address;
     memcpy(&address, &known, sizeof(address)); /* ISO C knows no cast from a function to an object */
     if (!dladdr(address, &info) || !info.dli_fname || !realpath(info.dli_fname, folder)) {
-        return refuse(problem, "libllama does not say where it lies, so its back-ends are not found. Say their folder "
-                               "with --backends.");
+        return weft_engine_refuse(
+            problem, WEFT_ERR_NOT_FOUND,
+            "libllama does not say where it lies, so its back-ends are not found. Say their folder "
+            "with --backends.");
     }
     *strrchr(folder, '/') = '\0'; /* realpath's answer begins with one */
     return 0;
@@ -170,10 +161,11 @@ static int load_cpu(struct weft_backend *backend, const struct weft_engine_optio
     if (options->variant) {
         if (strlen(options->variant) >= sizeof(backend->variant) || strchr(options->variant, '/') ||
             !path_of(path, folder, CPU_PREFIX, options->variant) || score_of(path) == 0) {
-            return refuse(problem,
-                          "The CPU variant \"%.60s\" is not there, or this CPU cannot run it. Leave --variant "
-                          "away, and the best one is found.",
-                          options->variant);
+            return weft_engine_refuse(
+                problem, WEFT_ERR_NOT_FOUND,
+                "The CPU variant \"%.60s\" is not there, or this CPU cannot run it. Leave --variant "
+                "away, and the best one is found.",
+                options->variant);
         }
         (void)snprintf(backend->variant, sizeof(backend->variant), "%s", options->variant);
     } else {
@@ -181,18 +173,20 @@ static int load_cpu(struct weft_backend *backend, const struct weft_engine_optio
     }
     if (backend->variant[0]) {
         if (!path_of(path, folder, CPU_PREFIX, backend->variant) || !ggml_backend_load(path)) {
-            return refuse(problem,
-                          "libggml's CPU library \"%s\" does not load: it and libllama are of different "
-                          "releases, or the file is damaged. Run `make setup` again.",
-                          backend->variant);
+            return weft_engine_refuse(problem, WEFT_ERR_NOT_FOUND,
+                                      "libggml's CPU library \"%s\" does not load: it and libllama are of different "
+                                      "releases, or the file is damaged. Run `make setup` again.",
+                                      backend->variant);
         }
         return 0;
     }
     /* A libllama of your own may have one CPU library, or have it built in. */
     if (!ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) &&
         (!path_of(path, folder, "libggml-", "cpu") || !ggml_backend_load(path))) {
-        return refuse(problem, "No CPU library of ggml that runs here was found beside libllama. Run `make setup`, or "
-                               "say its folder with --backends.");
+        return weft_engine_refuse(
+            problem, WEFT_ERR_NOT_FOUND,
+            "No CPU library of ggml that runs here was found beside libllama. Run `make setup`, or "
+            "say its folder with --backends.");
     }
     (void)snprintf(backend->variant, sizeof(backend->variant), "native");
     return 0;

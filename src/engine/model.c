@@ -5,7 +5,6 @@
 #include <ggml-cpu.h>
 #include <llama.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,22 +16,21 @@
 #define VALUE_MAX       128
 #define POLL_LEVEL      1 /* ggml's workers look for work this long before they sleep: 1 is about 2 ms */
 
-WEFT_PRINTF(3, 4)
-static int refuse(char problem[WEFT_ENGINE_PROBLEM_MAX], int error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(problem, WEFT_ENGINE_PROBLEM_MAX, format, arguments); /* cut if too long: it is for a person */
-    va_end(arguments);
-    return error;
-}
-
 /* What libllama said, as the end of a sentence. */
 static int refuse_libllama(char problem[WEFT_ENGINE_PROBLEM_MAX], const char *what)
 {
-    const char *complaint = weft_backend_complaint();
-    return refuse(problem, WEFT_ERR_INVALID, "%s%s%s. The file is damaged, or needs a newer libllama than %s.", what,
-                  complaint[0] ? ": " : "", complaint, weft_backend_llama_version());
+    const char *complaint = weft_backend_complaint(), *colon = complaint[0] ? ": " : "";
+    if (strstr(complaint, "insufficient memory") || strstr(complaint, "failed to allocate") ||
+        strstr(complaint, "bad_alloc")) {
+        return weft_engine_refuse(
+            problem, WEFT_ERR_MEMORY,
+            "%s%s%s. This machine, or a limit set on it, gives too little memory: free some, raise "
+            "the limit (ulimit -v), or take a smaller model or context.",
+            what, colon, complaint);
+    }
+    return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                              "%s%s%s. The file is damaged, or needs a newer libllama than %s.", what, colon, complaint,
+                              weft_backend_llama_version());
 }
 
 /* -- what the file says -- */
@@ -130,7 +128,7 @@ static int load_weights(struct weft_model *model, const struct weft_engine_optio
     if (model->llama) {
         return 0;
     }
-    return atomic_load(&progress->cancel) ? refuse(problem, WEFT_ERR_CANCELLED, "Loading was cancelled.")
+    return atomic_load(&progress->cancel) ? weft_engine_refuse(problem, WEFT_ERR_CANCELLED, "Loading was cancelled.")
                                           : refuse_libllama(problem, "libllama cannot load the model");
 }
 
@@ -159,8 +157,9 @@ static int make_context(struct weft_model *model, char *problem)
     model->embeds = llama_pooling_type(model->context) > LLAMA_POOLING_TYPE_NONE;
     model->threads = threads_new(model->thread_count);
     if (!model->threads) {
-        return refuse(problem, WEFT_ERR_MEMORY, "%d computing threads could not be started: try fewer, with --threads.",
-                      model->thread_count);
+        return weft_engine_refuse(problem, WEFT_ERR_MEMORY,
+                                  "%d computing threads could not be started: try fewer, with --threads.",
+                                  model->thread_count);
     }
     llama_attach_threadpool(model->context, model->threads, model->threads);
     return 0;
@@ -202,9 +201,10 @@ static int compute(struct weft_model *model, int32_t rows, int32_t outputs, char
         return refuse_libllama(problem, "The model loads, but gives no answer to its first token");
     }
     if (!are_numbers(out, model->embeds ? model->embedding : model->vocabulary)) {
-        return refuse(problem, WEFT_ERR_INVALID,
-                      "The model loads, but what it computes is not a number: its weights are damaged. Download it "
-                      "again.");
+        return weft_engine_refuse(
+            problem, WEFT_ERR_INVALID,
+            "The model loads, but what it computes is not a number: its weights are damaged. Download it "
+            "again.");
     }
     if (llama_get_memory(model->context)) { /* models that only embed have none */
         llama_memory_clear(llama_get_memory(model->context), true);
@@ -224,10 +224,11 @@ static int choose_context(struct weft_model *model, const struct weft_gguf *gguf
 {
     int32_t trained = (int32_t)gguf->context;
     if (options->context > trained) {
-        return refuse(problem, WEFT_ERR_TOO_LARGE,
-                      "A context of %d tokens is more than the %d that this model was trained for, and past them its "
-                      "answers fall apart: say --context %d or less.",
-                      options->context, trained, trained);
+        return weft_engine_refuse(
+            problem, WEFT_ERR_TOO_LARGE,
+            "A context of %d tokens is more than the %d that this model was trained for, and past them its "
+            "answers fall apart: say --context %d or less.",
+            options->context, trained, trained);
     }
     model->slots = options->slots;
     model->thread_count = options->threads > 0 ? options->threads : 1; /* main has asked the host for the cores */
@@ -249,7 +250,7 @@ static int read_template(struct weft_model *model, char *problem)
     for (char *at = why; *at; at++) { /* it may quote the template */
         *at = *at >= ' ' && *at <= '~' ? *at : ' ';
     }
-    return refuse(problem, status, "The model cannot chat: %s. Look for another file of this model.", why);
+    return weft_engine_refuse(problem, status, "The model cannot chat: %s. Look for another file of this model.", why);
 }
 
 /* All that can be said before libllama sees the file. */
@@ -277,7 +278,7 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
     problem[0] = '\0';
     struct weft_model *model = weft_zalloc(sizeof(*model));
     if (!model) {
-        return refuse(problem, WEFT_ERR_MEMORY, "Out of memory.");
+        return weft_engine_refuse(problem, WEFT_ERR_MEMORY, "Out of memory.");
     }
     bool map = true;
     int status = plan(model, options, backend, &map, problem);
@@ -287,7 +288,7 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
         status = make_context(model, problem);
     }
     if (status == 0 && weft_tokenizer_init(&model->tokenizer, model->llama) < 0) {
-        status = refuse(problem, WEFT_ERR_MEMORY, "There is not enough memory for the model's vocabulary.");
+        status = weft_engine_refuse(problem, WEFT_ERR_MEMORY, "There is not enough memory for the model's vocabulary.");
     }
     status = status < 0 ? status : read_template(model, problem);
     /* One token through the whole model: its pages are read, and weights that are no numbers show. */

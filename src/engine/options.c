@@ -75,14 +75,13 @@ const char *weft_engine_options_help(void)
            "A flag's value follows it as the next word, or after \"=\".\n";
 }
 
-WEFT_PRINTF(2, 3)
-static int refuse(char problem[WEFT_ENGINE_PROBLEM_MAX], const char *format, ...)
+int weft_engine_refuse(char problem[WEFT_ENGINE_PROBLEM_MAX], int error, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(problem, WEFT_ENGINE_PROBLEM_MAX, format, arguments); /* cut if too long: it is for a person */
+    (void)vsnprintf(problem, WEFT_ENGINE_PROBLEM_MAX, format, arguments); /* it is for a person */
     va_end(arguments);
-    return WEFT_ERR_INVALID;
+    return error;
 }
 
 static int read_number(const struct flag *flag, const char *text, int32_t *out, char *problem)
@@ -91,8 +90,9 @@ static int read_number(const struct flag *flag, const char *text, int32_t *out, 
     errno = 0;
     long long value = strtoll(text, &end, 10);
     if (end == text || *end || errno || value < flag->min || value > flag->max) {
-        return refuse(problem, "%s takes a number from %lld to %lld, and \"%.*s\" is none.", flag->name,
-                      (long long)flag->min, (long long)flag->max, WORD_SHOWN, text);
+        return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                                  "%s takes a number from %lld to %lld, and \"%.*s\" is none.", flag->name,
+                                  (long long)flag->min, (long long)flag->max, WORD_SHOWN, text);
     }
     *out = (int32_t)value;
     return 0;
@@ -110,8 +110,9 @@ static int read_bytes(const struct flag *flag, const char *text, int64_t *out, c
     }
     bool ended = end && (!*end || (unit && !end[1]));
     if (!ended || !(value >= 1) || value > (double)SIZE_MAX_GIB * 1024 * 1024 * 1024) {
-        return refuse(problem, "%s takes a size such as 800M, 1.5G or a number of bytes, and \"%.*s\" is none.",
-                      flag->name, WORD_SHOWN, text);
+        return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                                  "%s takes a size such as 800M, 1.5G or a number of bytes, and \"%.*s\" is none.",
+                                  flag->name, WORD_SHOWN, text);
     }
     *out = (int64_t)value;
     return 0;
@@ -120,7 +121,8 @@ static int read_bytes(const struct flag *flag, const char *text, int64_t *out, c
 static int read_sandbox(const struct flag *flag, const char *text, enum weft_engine_sandbox *out, char *problem)
 {
     if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0) {
-        return refuse(problem, "%s is on or off, not \"%.*s\".", flag->name, WORD_SHOWN, text);
+        return weft_engine_refuse(problem, WEFT_ERR_INVALID, "%s is on or off, not \"%.*s\".", flag->name, WORD_SHOWN,
+                                  text);
     }
     *out = strcmp(text, "on") == 0 ? WEFT_SANDBOX_ON : WEFT_SANDBOX_OFF;
     return 0;
@@ -138,7 +140,8 @@ static int read_value(struct weft_engine_options *options, const struct flag *fl
         return read_sandbox(flag, text, field, problem);
     case KIND_TEXT:
         if (!text[0]) {
-            return refuse(problem, "%s is empty. Say a name after it, or leave it away.", flag->name);
+            return weft_engine_refuse(problem, WEFT_ERR_INVALID, "%s is empty. Say a name after it, or leave it away.",
+                                      flag->name);
         }
         *(const char **)field = text;
         return 0;
@@ -169,16 +172,18 @@ int weft_engine_options_read(struct weft_engine_options *options, int argc, char
         size_t size = equals ? (size_t)(equals - argv[i]) : strlen(argv[i]);
         const struct flag *flag = find(argv[i], size);
         if (!flag) {
-            return refuse(problem, "There is no flag \"%.*s\"; weft-engine --help lists them all.",
-                          (int)(size < WORD_SHOWN ? size : WORD_SHOWN), argv[i]);
+            return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                                      "There is no flag \"%.*s\"; weft-engine --help lists them all.",
+                                      (int)(size < WORD_SHOWN ? size : WORD_SHOWN), argv[i]);
         }
         const char *value = equals ? equals + 1 : NULL;
         if (flag->kind == KIND_SWITCH && value) {
-            return refuse(problem, "%s takes no value.", flag->name);
+            return weft_engine_refuse(problem, WEFT_ERR_INVALID, "%s takes no value.", flag->name);
         }
         if (flag->kind != KIND_SWITCH && !value) {
             if (++i == argc) {
-                return refuse(problem, "%s needs a value after it; weft-engine --help says which.", flag->name);
+                return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                                          "%s needs a value after it; weft-engine --help says which.", flag->name);
             }
             value = argv[i];
         }
@@ -188,7 +193,8 @@ int weft_engine_options_read(struct weft_engine_options *options, int argc, char
         }
     }
     if (!options->model && !options->version && !options->help) {
-        return refuse(problem, "weft-engine needs a model to run: --model FILE.gguf; weft-engine --help says more.");
+        return weft_engine_refuse(problem, WEFT_ERR_INVALID,
+                                  "weft-engine needs a model to run: --model FILE.gguf; weft-engine --help says more.");
     }
     return 0;
 }

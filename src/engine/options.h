@@ -8,6 +8,10 @@
 #define WEFT_ENGINE_SOCKET      3   /* the descriptor of our end of the socket pair */
 #define WEFT_ENGINE_PROBLEM_MAX 512 /* bytes of a sentence that says why something failed */
 
+/* Says in `problem` why something failed, cut if it is too long for it. Returns `error`. */
+WEFT_PRINTF(3, 4)
+int weft_engine_refuse(char problem[WEFT_ENGINE_PROBLEM_MAX], int error, const char *format, ...);
+
 enum weft_engine_sandbox { WEFT_SANDBOX_ON, WEFT_SANDBOX_OFF };
 
 struct weft_engine_options {

@@ -391,7 +391,7 @@ int weft_native_read(struct weft_native_reader *reader, struct weft_bytes *from,
     size_t before = from->size;
     int status = reader->error;
     while (status == 0 && from->size >= LENGTH_SIZE) {
-        unsigned char head[LENGTH_SIZE + 1];
+        unsigned char head[LENGTH_SIZE + 1] = {0};
         look(from, head, LENGTH_SIZE);
         size_t length = (size_t)number(weft_slice(head, LENGTH_SIZE));
         if (length == 0 || length > WEFT_NATIVE_FRAME_MAX) {
