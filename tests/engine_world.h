@@ -150,7 +150,9 @@ static inline void take_token_event(struct told *told, const struct weft_event *
 {
     assert_false(told->finished);
     assert_true(told->size + event->token.shown.size < sizeof(told->text));
-    memcpy(told->text + told->size, event->token.shown.data, event->token.shown.size);
+    if (event->token.shown.size > 0) {
+        memcpy(told->text + told->size, event->token.shown.data, event->token.shown.size);
+    }
     told->size += event->token.shown.size;
     told->tops += event->token.top_count;
     if (event->token.prompt) {

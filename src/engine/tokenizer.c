@@ -163,7 +163,7 @@ static int cut_part(const struct weft_tokenizer_special *special, struct weft_sl
 
 static int cut(struct reading *reading, const struct weft_tokenizer_special *special)
 {
-    if (!memmem(reading->text.data, reading->text.size, special->text, special->size)) {
+    if (reading->text.size == 0 || !memmem(reading->text.data, reading->text.size, special->text, special->size)) {
         return 0;
     }
     struct parts parts = {0};
