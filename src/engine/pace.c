@@ -108,10 +108,10 @@ int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, w
 
 size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, size_t jobs)
 {
-    double time = (double)WEFT_PACE_CANCEL;
+    double time = (double)WEFT_PACE_STEP;
     if (writing > 0) {
         /* Where writing alone takes that long, prompts make it half as long again: they must get on, too. */
-        double spare = (double)WEFT_PACE_TARGET - write_us(pace, writing);
+        double spare = (double)WEFT_PACE_STEP - write_us(pace, writing);
         double least = write_us(pace, writing) / 2;
         time = spare > least ? spare : least;
     }

@@ -8,8 +8,7 @@
 #include "engine/options.h"
 
 #define WEFT_PACE_ROWS_MAX  512                       /* of a step: WEFT_MODEL_BATCH */
-#define WEFT_PACE_TARGET    ((weft_time)50 * WEFT_MS) /* of a step with prompts while answers are written */
-#define WEFT_PACE_CANCEL    ((weft_time)80 * WEFT_MS) /* of a step that only reads: a cancel waits for its end */
+#define WEFT_PACE_STEP      ((weft_time)80 * WEFT_MS) /* of a step with prompts: answers, and cancels, wait for its end */
 #define WEFT_PACE_LONE      (WEFT_SECOND)             /* of one that only reads for one job: it can be broken off, */
 #define WEFT_PACE_LONE_ROWS 128                       /* and pieces of this size are read fastest */
 #define WEFT_PACE_HOLD      (2 * WEFT_SECOND)         /* how long fewer threads are used at first, */
