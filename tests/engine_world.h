@@ -204,6 +204,18 @@ static inline void take_event(const struct weft_event *event)
     }
 }
 
+static inline void take_events(struct weft_event_batch *batch)
+{
+    while (batch) {
+        struct weft_event_batch *next = batch->next;
+        for (const struct weft_event *event = batch->first; event; event = event->next) {
+            take_event(event);
+        }
+        weft_event_batch_free(batch);
+        batch = next;
+    }
+}
+
 /* Takes what comes until something came. */
 static inline void engine_turn(struct engine *engine)
 {
@@ -213,15 +225,7 @@ static inline void engine_turn(struct engine *engine)
     }
     engine->news = false;
     pthread_mutex_unlock(&engine->lock);
-    struct weft_event_batch *batch = weft_scheduler_events(engine->scheduler);
-    while (batch) {
-        struct weft_event_batch *next = batch->next;
-        for (const struct weft_event *event = batch->first; event; event = event->next) {
-            take_event(event);
-        }
-        weft_event_batch_free(batch);
-        batch = next;
-    }
+    take_events(weft_scheduler_events(engine->scheduler));
 }
 
 static inline void engine_ask(struct engine *engine, struct ask *ask)

@@ -52,7 +52,9 @@ struct weft_chat_request {
 
 /* One request, rendered: to be read only. What it points to lives as long as it does. */
 struct weft_chat_prompt {
-    struct weft_slice text;    /* special tokens are meant; begin-of-text is not in it where the vocabulary adds it */
+    /* Special tokens are meant, but for those that engine/tokenizer.h marked in the messages; begin-of-text is not in
+     * it where the vocabulary adds it. */
+    struct weft_slice text;
     struct weft_slice grammar; /* empty: none */
     bool lazy;                 /* the grammar sleeps until one of these, as engine/grammar.h wants them: */
     const char *const *patterns;

@@ -6,6 +6,8 @@ import json
 import random
 import re
 
+import fastjsonschema
+
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 NUMBER_BEGUN = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]*)?)?\Z")
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -211,3 +213,18 @@ def begins(schema, text):
     at = skip(text, 0)
     ends, cut = Reader(schema, text).read(schema, at)
     return cut or any(skip(text, end) == len(text) for end in ends)
+
+
+def judge(test, answers):
+    """(seed, schema, text, finish) of each: what ended by itself fits, what was cut is a beginning. Returns how many ended
+    by themselves."""
+    whole = 0
+    for seed, schema, text, finish in answers:
+        if finish == "stop":
+            whole += 1
+            fastjsonschema.compile(schema)(json.loads(text))
+        else:
+            test.assertEqual(finish, "length", seed)
+            test.assertTrue(begins(schema, text), f"schema {seed} was cut wrongly")
+    print(f"{whole} ended by themselves", flush=True)
+    return whole

@@ -45,15 +45,8 @@ static int submit(struct weft_compute *compute, struct ask *ask)
 
 static void take_all(struct weft_compute *compute)
 {
-    struct weft_event_batch *last, *batch = weft_outbox_take(&compute->outbox, &last);
-    while (batch) {
-        struct weft_event_batch *next = batch->next;
-        for (const struct weft_event *event = batch->first; event; event = event->next) {
-            take_event(event);
-        }
-        weft_event_batch_free(batch);
-        batch = next;
-    }
+    struct weft_event_batch *last;
+    take_events(weft_outbox_take(&compute->outbox, &last));
 }
 
 static void run(struct weft_compute *compute)
