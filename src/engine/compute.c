@@ -167,6 +167,17 @@ void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status)
     }
 }
 
+void weft_compute_break_step(struct weft_compute *compute)
+{
+    for (size_t i = 0; i < compute->slot_count; i++) {
+        struct weft_slot *slot = &compute->slots[i];
+        if (slot->rows > 0) {
+            slot->rows = 0;
+            weft_prefix_cut(compute->model, compute->slots, i, slot->base);
+        }
+    }
+}
+
 void weft_compute_fail_step(struct weft_compute *compute, int status, const char *problem)
 {
     for (size_t i = 0; i < compute->slot_count; i++) {

@@ -11,6 +11,7 @@
 #include "engine/task.h"
 
 #define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
+#define WEFT_COMPUTE_BRIEF    16          /* steps after one that was broken off: those who cancel hold nobody up */
 
 struct weft_compute {
     struct weft_model *model;
@@ -27,8 +28,10 @@ struct weft_compute {
     struct weft_slot *slots;
     int32_t *ids; /* of all slots */
     size_t slot_count;
-    size_t copies;   /* of slots since the last step */
-    bool alone_next; /* an embedding has its step next, else it is the others' turn */
+    size_t copies;        /* of slots since the last step */
+    bool alone_next;      /* an embedding has its step next, else it is the others' turn */
+    bool breakable;       /* the step is broken off when any of its jobs is cancelled, else when all are */
+    unsigned brief_steps; /* so many more are kept brief, as those that write are */
 
     /* the batch of a step */
     size_t rows;
@@ -56,7 +59,7 @@ void weft_compute_step(struct weft_compute *compute);
 
 /* -- between compute.c, which knows who is in which slot, and step.c, which computes -- */
 
-/* libllama asks between the parts of a step: is there nobody left who wants it? `self` is the compute. */
+/* libllama asks between the parts of a step: is it to be broken off? `self` is the compute. */
 bool weft_step_unwanted(void *self);
 /* The first choice of a task has read its prompt and these are its last logits: other choices begin from there. */
 void weft_compute_spread(struct weft_compute *compute, size_t slot, const float *logits);
@@ -64,6 +67,8 @@ void weft_compute_spread(struct weft_compute *compute, size_t slot, const float 
 void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status);
 /* How many slots are free and who waits, for `load`. */
 void weft_compute_count(struct weft_compute *compute);
+/* Nothing of this step counts: its rows can be computed again. */
+void weft_compute_break_step(struct weft_compute *compute);
 /* Ends all tasks that have rows in this step. */
 void weft_compute_fail_step(struct weft_compute *compute, int status, const char *problem);
 

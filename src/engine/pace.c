@@ -106,7 +106,7 @@ int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, w
     return 1;
 }
 
-size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, size_t jobs)
+size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, bool brief)
 {
     double time = (double)WEFT_PACE_STEP;
     if (writing > 0) {
@@ -116,9 +116,9 @@ size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t rea
         time = spare > least ? spare : least;
     }
     size_t rows = (size_t)(time / row_us(pace));
-    if (writing == 0 && jobs == 1 && rows < WEFT_PACE_LONE_ROWS) {
-        size_t lone = (size_t)((double)WEFT_PACE_LONE / row_us(pace));
-        rows = lone < WEFT_PACE_LONE_ROWS ? lone : WEFT_PACE_LONE_ROWS;
+    if (writing == 0 && !brief && rows < WEFT_PACE_LONG_ROWS) {
+        size_t more = (size_t)((double)WEFT_PACE_LONG / row_us(pace));
+        rows = more < WEFT_PACE_LONG_ROWS ? more : WEFT_PACE_LONG_ROWS;
     }
     if (rows < readers) {
         rows = readers;

@@ -9,8 +9,8 @@
 
 #define WEFT_PACE_ROWS_MAX  512                       /* of a step: WEFT_MODEL_BATCH */
 #define WEFT_PACE_STEP      ((weft_time)80 * WEFT_MS) /* of a step with prompts: answers, and cancels, wait for its end */
-#define WEFT_PACE_LONE      (WEFT_SECOND)             /* of one that only reads for one job: it can be broken off, */
-#define WEFT_PACE_LONE_ROWS 128                       /* and pieces of this size are read fastest */
+#define WEFT_PACE_LONG      (WEFT_SECOND)             /* of one that only reads: it can be broken off, */
+#define WEFT_PACE_LONG_ROWS 128                       /* and pieces of this size are read fastest */
 #define WEFT_PACE_HOLD      (2 * WEFT_SECOND)         /* how long fewer threads are used at first, */
 #define WEFT_PACE_HOLD_MAX  (64 * WEFT_SECOND)        /* and at most, when it happens again and again */
 #define WEFT_PACE_SLOW      3                         /* so much longer than usual, so often in a row: cores are gone */
@@ -35,9 +35,9 @@ void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes
 /* Learns from a step. 1 if `threads` changed. */
 int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, weft_time now);
 
-/* How many rows of prompts the next step may have, for `readers` prompts of `jobs` jobs beside `writing` answers: at
- * least one for each, with the answers at most WEFT_PACE_ROWS_MAX. */
-size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, size_t jobs);
+/* How many rows of prompts the next step may have, for `readers` prompts beside `writing` answers: at least one for
+ * each, with the answers at most WEFT_PACE_ROWS_MAX. One that only reads is longer, unless it is to be `brief`. */
+size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, bool brief);
 
 /* Shares `budget` rows among prompts that want `wants[i]` more: each the same, and what a short one leaves goes to the
  * others. */

@@ -37,7 +37,7 @@ static size_t wanted(const struct weft_slot *slot, size_t rows)
 static size_t share(struct weft_compute *compute, size_t *writing)
 {
     size_t wants[WEFT_ENGINE_SLOTS_MAX], shares[WEFT_ENGINE_SLOTS_MAX], who[WEFT_ENGINE_SLOTS_MAX];
-    size_t readers = 0, jobs = 0, busy = 0, reading = 0;
+    size_t readers = 0, busy = 0, reading = 0;
     *writing = 0;
     for (size_t i = 0; i < compute->slot_count; i++) {
         struct weft_slot *slot = &compute->slots[i];
@@ -51,14 +51,14 @@ static size_t share(struct weft_compute *compute, size_t *writing)
             ++*writing;
             continue;
         }
-        jobs += readers == 0 || compute->slots[who[readers - 1]].task != slot->task ? 1 : 0;
         who[readers] = i;
         wants[readers++] = slot->want - slot->count;
     }
     if (readers == 0) {
         return 0;
     }
-    weft_pace_share(wants, readers, weft_pace_budget(&compute->pace, *writing, readers, jobs), shares);
+    weft_pace_share(wants, readers, weft_pace_budget(&compute->pace, *writing, readers, compute->brief_steps > 0),
+                    shares);
     size_t spare = WEFT_MODEL_OUTPUTS_MAX - busy; /* rows with logits beyond one for each */
     for (size_t i = 0; i < readers; i++) {
         struct weft_slot *slot = &compute->slots[who[i]];
@@ -99,16 +99,16 @@ static void fill(struct weft_compute *compute)
 bool weft_step_unwanted(void *self)
 {
     const struct weft_compute *compute = self;
-    if (atomic_load(compute->stop)) {
-        return true;
-    }
+    size_t wanted = 0, cancelled = 0;
     for (size_t i = 0; i < compute->slot_count; i++) {
         const struct weft_slot *slot = &compute->slots[i];
-        if (slot->rows > 0 && !atomic_load(&slot->task->job->cancelled)) {
-            return false;
+        if (slot->rows > 0) {
+            bool gone = atomic_load(&slot->task->job->cancelled);
+            cancelled += gone ? 1 : 0;
+            wanted += gone ? 0 : 1;
         }
     }
-    return true;
+    return atomic_load(compute->stop) || wanted == 0 || (cancelled > 0 && compute->breakable);
 }
 
 static bool decode(struct weft_compute *compute)
@@ -130,8 +130,8 @@ static bool decode(struct weft_compute *compute)
     }
     compute->load.steps++;
     if (status == 2) {
-        /* Broken off: all of it was cancelled, or everything ends. */
-        weft_compute_fail_step(compute, WEFT_ERR_CANCELLED, NULL);
+        weft_compute_break_step(compute);
+        compute->brief_steps = WEFT_COMPUTE_BRIEF;
     } else if (status == 1) {
         weft_compute_fail_step(compute, WEFT_ERR_FULL,
                                "The model's memory has no room for this step: ask again, or with a shorter prompt.");
@@ -242,6 +242,7 @@ static void embed(struct weft_compute *compute, size_t i)
     for (size_t j = 0; j < compute->slot_count; j++) {
         compute->slots[j].rows = 0;
     }
+    compute->breakable = false;
     slot->logits = 0;
     slot->rows = pooled || left < WEFT_MODEL_OUTPUTS_MAX ? left : WEFT_MODEL_OUTPUTS_MAX;
     fill(compute);
@@ -278,6 +279,8 @@ void weft_compute_step(struct weft_compute *compute)
         compute->alone_next = true;
         weft_time began = compute->now(compute->self);
         size_t writing = 0, reading = share(compute, &writing);
+        compute->breakable = writing == 0 && compute->brief_steps == 0;
+        compute->brief_steps -= compute->brief_steps > 0 ? 1 : 0;
         fill(compute);
         if (decode(compute)) {
             take_rows(compute);

@@ -45,7 +45,7 @@ static void steps_with_prompts_take_their_time_and_no_more(void **state)
         size_t budget = 0;
         for (int j = 0; j < 40; j++) {
             assert_int_equal(step(&machine, 2, 0, 0), 0);
-            budget = weft_pace_budget(&pace, 2, 1, 1);
+            budget = weft_pace_budget(&pace, 2, 1, false);
             assert_int_equal(step(&machine, 2, budget, 0), 0);
         }
         double took = (double)(machine.step_us + machine.row_us * (weft_time)(2 + budget));
@@ -66,8 +66,8 @@ static void where_writing_takes_that_long_alone_prompts_still_get_on(void **stat
         assert_int_equal(step(&machine, 8, 0, 0), 0);
         assert_int_equal(step(&machine, 8, 4, 0), 0);
     }
-    assert_int_equal(weft_pace_budget(&pace, 8, 1, 1), 4); /* half as long again */
-    assert_int_equal(weft_pace_budget(&pace, 8, 6, 6), 6); /* and one row for each at least */
+    assert_int_equal(weft_pace_budget(&pace, 8, 1, false), 4); /* half as long again */
+    assert_int_equal(weft_pace_budget(&pace, 8, 6, false), 6); /* and one row for each at least */
 }
 
 static void a_cancel_waits_for_less_than_a_tenth_of_a_second(void **state)
@@ -76,18 +76,18 @@ static void a_cancel_waits_for_less_than_a_tenth_of_a_second(void **state)
     const struct machine machine = {.row_us = 1000, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&machine, 0, 64, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 2, 2), 80);
-    /* One that reads alone can be broken off: its pieces are those that are read fastest. */
+    assert_int_equal(weft_pace_budget(&pace, 0, 2, true), 80);
+    /* One that only reads can be broken off: its pieces are those that are read fastest. */
     const struct machine slow = {.row_us = 4000, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&slow, 0, 64, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 2, 2), 20);
-    assert_int_equal(weft_pace_budget(&pace, 0, 1, 1), WEFT_PACE_LONE_ROWS);
+    assert_int_equal(weft_pace_budget(&pace, 0, 2, true), 20);
+    assert_int_equal(weft_pace_budget(&pace, 0, 2, false), WEFT_PACE_LONG_ROWS);
     /* But it still shows signs of life. */
     const struct machine slower = {.row_us = 100000, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&slower, 0, 64, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 1, 1), 10);
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, false), 10);
 }
 
 static void a_batch_is_never_exceeded(void **state)
@@ -96,8 +96,8 @@ static void a_batch_is_never_exceeded(void **state)
     const struct machine machine = {.row_us = 1, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&machine, 0, 500, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 1, 1), WEFT_PACE_ROWS_MAX);
-    assert_int_equal(weft_pace_budget(&pace, 60, 4, 4), WEFT_PACE_ROWS_MAX - 60);
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, false), WEFT_PACE_ROWS_MAX);
+    assert_int_equal(weft_pace_budget(&pace, 60, 4, false), WEFT_PACE_ROWS_MAX - 60);
 }
 
 static void copies_are_measured_too(void **state)
