@@ -9,7 +9,8 @@
 
 /* -- made and freed -- */
 
-int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_options *options, const atomic_bool *stop)
+int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_options *options, const atomic_bool *stop,
+                     const atomic_bool *more)
 {
     *out = NULL;
     struct weft_compute *compute = weft_zalloc(sizeof(*compute));
@@ -22,6 +23,7 @@ int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_opti
     compute->now = options->now;
     compute->self = options->self;
     compute->stop = stop;
+    compute->more = more;
     compute->slot_count = (size_t)model->slots;
     compute->slots = weft_calloc(compute->slot_count, sizeof(*compute->slots));
     compute->ids = weft_calloc((compute->slot_count + 1) * room, sizeof(*compute->ids)); /* the last: of a new choice */
@@ -401,6 +403,9 @@ bool weft_compute_admit(struct weft_compute *compute)
     tell_progress(compute);
     weft_compute_count(compute);
     bool busy = compute->load.slots_free < compute->load.slots;
+    if (!busy || compute->busy_since == 0) {
+        compute->busy_since = busy ? compute->now(compute->self) : 0;
+    }
     WEFT_ASSERT(busy || !compute->waiting); /* who waits when nobody computes would wait for ever */
     return busy;
 }

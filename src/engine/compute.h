@@ -10,14 +10,17 @@
 #include "engine/slot.h"
 #include "engine/task.h"
 
-#define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
-#define WEFT_COMPUTE_BRIEF    16          /* steps after one that was broken off: those who cancel hold nobody up */
+#define WEFT_COMPUTE_PROGRESS WEFT_SECOND               /* between signs of life */
+#define WEFT_COMPUTE_TOGETHER ((weft_time)50 * WEFT_MS) /* who comes so soon after the first is read together with it  \
+                                                         */
+#define WEFT_COMPUTE_BRIEF 16 /* steps after one that was broken off: those who cancel hold nobody up */
 
 struct weft_compute {
     struct weft_model *model;
     weft_time (*now)(void *self);
     void *self;
     const atomic_bool *stop; /* breaks off a step */
+    const atomic_bool *more; /* there is a task that was not added yet */
 
     struct weft_pieces pieces;
     struct weft_outbox outbox;
@@ -29,6 +32,7 @@ struct weft_compute {
     int32_t *ids; /* of all slots */
     size_t slot_count;
     size_t copies;        /* of slots since the last step */
+    weft_time busy_since; /* there was nothing to do before; 0: there is nothing now */
     bool alone_next;      /* an embedding has its step next, else it is the others' turn */
     bool breakable;       /* the step is broken off when any of its jobs is cancelled, else when all are */
     unsigned brief_steps; /* so many more are kept brief, as those that write are */
@@ -43,9 +47,9 @@ struct weft_compute {
     struct weft_scheduler_load load; /* as it was after the last half of a turn */
 };
 
-/* `stop` breaks off a step when it becomes true. On error *out is NULL. */
+/* `stop` breaks off a step when it becomes true; `more` says that a task waits to be added. On error *out is NULL. */
 WEFT_MUST_USE int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_options *options,
-                                   const atomic_bool *stop);
+                                   const atomic_bool *stop, const atomic_bool *more);
 /* Jobs that are not done go back through `freed`, where that is not NULL. */
 void weft_compute_free(struct weft_compute *compute, void (*freed)(struct weft_job *job));
 

@@ -5,13 +5,15 @@
 
 #define NEWEST        0.2    /* the weight of the newest measurement */
 #define ROW_GUESS_US  1000.0 /* before any prompt was read */
-#define COPY_BYTES_US 4000.0 /* bytes copied in a microsecond, before any copy was measured */
-#define ROWS_TELLING  4      /* fewer rows say little about what one costs */
+#define COPY_BYTES_US 4000.0 /* bytes copied in a microsecond */
+#define ROWS_TELLING  16     /* fewer rows say little about what one costs */
+#define BESIDE_MAX    8.0    /* and its inverse: more than that is something else */
 
 void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes)
 {
     *pace = (struct weft_pace){
         .copy_us = (double)slot_bytes / COPY_BYTES_US,
+        .beside = 1,
         .threads_max = threads,
         .threads = threads,
         .hold = WEFT_PACE_HOLD,
@@ -40,15 +42,14 @@ static double write_us(const struct weft_pace *pace, size_t writing)
     if (writing == 0 || nearest == 0) {
         return 0;
     }
-    double known = pace->write_us[nearest];
-    return nearest < writing ? known * (double)writing / (double)nearest : known;
+    double more = nearest < writing ? (double)(writing - nearest) * row_us(pace) : 0;
+    return pace->write_us[nearest] + more;
 }
 
 /* Did the step take so much longer than such steps do that cores must have been taken away? */
 static bool slow(const struct weft_pace *pace, const struct weft_pace_step *step)
 {
-    bool known = (step->writing == 0 || pace->write_us[step->writing] > 0) &&
-                 (step->reading == 0 || (step->reading >= ROWS_TELLING && pace->row_us > 0));
+    bool known = (step->writing == 0 || pace->write_us[step->writing] > 0) && (step->reading == 0 || pace->row_us > 0);
     double usual = write_us(pace, step->writing) + (double)step->reading * pace->row_us;
     return known && step->copies == 0 && (double)step->took > WEFT_PACE_SLOW * usual;
 }
@@ -56,23 +57,33 @@ static bool slow(const struct weft_pace *pace, const struct weft_pace_step *step
 static void forget(struct weft_pace *pace)
 {
     pace->row_us = 0;
+    pace->beside = 1;
     memset(pace->write_us, 0, sizeof(pace->write_us));
     pace->slow_steps = 0;
 }
 
+static double clamp(double value, double least, double most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+/* What a row costs is learnt where nothing else is in the step: from others it would get ever dearer, and the steps
+ * smaller, which makes it dearer. What they take beyond that is counted for itself. */
 static void measure(struct weft_pace *pace, const struct weft_pace_step *step)
 {
-    double took = (double)step->took;
-    if (step->copies > 0) {
-        double rest = took - write_us(pace, step->writing) - (double)step->reading * row_us(pace);
-        pace->copy_us = smooth(pace->copy_us, rest > 1 ? rest / (double)step->copies : 1);
-    } else if (step->reading == 0) {
-        pace->write_us[step->writing] = smooth(pace->write_us[step->writing], took);
-    } else if (step->reading >= ROWS_TELLING) {
-        double rows = took - write_us(pace, step->writing);
-        double least = pace->row_us > 4 ? pace->row_us / 4 : 1; /* less only says that writing was slower before */
-        double each = rows / (double)step->reading;
-        pace->row_us = smooth(pace->row_us, each > least ? each : least);
+    double took = (double)step->took - (double)step->copies * pace->copy_us;
+    if (step->reading == 0) {
+        pace->write_us[step->writing] =
+            step->copies > 0 ? pace->write_us[step->writing] : smooth(pace->write_us[step->writing], took);
+        return;
+    }
+    double rest = took - write_us(pace, step->writing);
+    bool telling = step->writing == 0 && step->reading >= ROWS_TELLING;
+    if ((telling || pace->row_us <= 0) && rest > 0) {
+        pace->row_us = smooth(pace->row_us, rest / (double)step->reading);
+    } else if (step->writing > 0) {
+        double expected = write_us(pace, step->writing) + (double)step->reading * row_us(pace);
+        pace->beside = smooth(pace->beside, clamp(took / expected, 1 / BESIDE_MAX, BESIDE_MAX));
     }
 }
 
@@ -111,7 +122,7 @@ size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t rea
     double time = (double)WEFT_PACE_STEP;
     if (writing > 0) {
         /* Where writing alone takes that long, prompts make it half as long again: they must get on, too. */
-        double spare = (double)WEFT_PACE_STEP - write_us(pace, writing);
+        double spare = (double)WEFT_PACE_STEP / pace->beside - write_us(pace, writing);
         double least = write_us(pace, writing) / 2;
         time = spare > least ? spare : least;
     }

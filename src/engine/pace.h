@@ -18,7 +18,8 @@
 struct weft_pace {
     double row_us;                              /* one more row of a prompt; 0: not known yet */
     double write_us[WEFT_ENGINE_SLOTS_MAX + 1]; /* a step that writes so many answers and reads nothing; 0: not known */
-    double copy_us;                             /* copying what a slot holds */
+    double copy_us; /* copying what a slot holds: a guess, it cannot be told from the rest */
+    double beside; /* how much longer a step takes that writes and reads than both would: it is computed in two parts */
     int32_t threads_max, threads;
     int slow_steps;
     weft_time hold, until; /* fewer threads until then */
@@ -29,7 +30,7 @@ struct weft_pace_step {
     weft_time took;
 };
 
-/* `slot_bytes`: what a slot can hold, for a first guess at what a copy costs. */
+/* `slot_bytes`: what a slot can hold, for a guess at what a copy costs. */
 void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes);
 
 /* Learns from a step. 1 if `threads` changed. */

@@ -13,6 +13,7 @@ struct weft_scheduler {
     struct weft_compute *compute; /* the computing thread's, while it runs */
     pthread_t thread;
     atomic_bool stop;
+    atomic_bool more; /* `in` is not empty */
 
     pthread_mutex_t lock; /* holds for what follows */
     pthread_cond_t work;
@@ -34,6 +35,7 @@ static bool take_in(struct weft_scheduler *scheduler, bool busy)
     struct weft_task *task = scheduler->in;
     scheduler->in = NULL;
     scheduler->in_tail = &scheduler->in;
+    atomic_store(&scheduler->more, false);
     (void)pthread_mutex_unlock(&scheduler->lock);
     while (task) {
         struct weft_task *next = task->next;
@@ -100,7 +102,8 @@ int weft_scheduler_new(struct weft_scheduler **out, const struct weft_scheduler_
     scheduler->options = *options;
     scheduler->in_tail = &scheduler->in;
     atomic_init(&scheduler->stop, false);
-    int status = weft_compute_new(&scheduler->compute, options, &scheduler->stop);
+    atomic_init(&scheduler->more, false);
+    int status = weft_compute_new(&scheduler->compute, options, &scheduler->stop, &scheduler->more);
     if (status < 0) {
         goto free_scheduler;
     }
@@ -187,6 +190,7 @@ int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job
     scheduler->jobs++;
     *scheduler->in_tail = task;
     scheduler->in_tail = &task->next;
+    atomic_store(&scheduler->more, true);
     (void)pthread_cond_signal(&scheduler->work);
     (void)pthread_mutex_unlock(&scheduler->lock);
     return 0;

@@ -96,19 +96,40 @@ static void fill(struct weft_compute *compute)
 
 /* -- computing -- */
 
+static bool any_cancelled(const struct weft_compute *compute)
+{
+    for (size_t i = 0; i < compute->slot_count; i++) {
+        if (compute->slots[i].rows > 0 && atomic_load(&compute->slots[i].task->job->cancelled)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool all_cancelled(const struct weft_compute *compute)
+{
+    for (size_t i = 0; i < compute->slot_count; i++) {
+        if (compute->slots[i].rows > 0 && !atomic_load(&compute->slots[i].task->job->cancelled)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Prompts that are read together are answered together. One that is answered alone meanwhile would have the others read
+ * in the small pieces that go beside it. */
+static bool comes_together(const struct weft_compute *compute)
+{
+    return atomic_load(compute->more) && compute->now(compute->self) - compute->busy_since < WEFT_COMPUTE_TOGETHER;
+}
+
 bool weft_step_unwanted(void *self)
 {
     const struct weft_compute *compute = self;
-    size_t wanted = 0, cancelled = 0;
-    for (size_t i = 0; i < compute->slot_count; i++) {
-        const struct weft_slot *slot = &compute->slots[i];
-        if (slot->rows > 0) {
-            bool gone = atomic_load(&slot->task->job->cancelled);
-            cancelled += gone ? 1 : 0;
-            wanted += gone ? 0 : 1;
-        }
+    if (atomic_load(compute->stop) || all_cancelled(compute)) {
+        return true;
     }
-    return atomic_load(compute->stop) || wanted == 0 || (cancelled > 0 && compute->breakable);
+    return compute->breakable && (any_cancelled(compute) || comes_together(compute));
 }
 
 static bool decode(struct weft_compute *compute)
@@ -130,8 +151,8 @@ static bool decode(struct weft_compute *compute)
     }
     compute->load.steps++;
     if (status == 2) {
+        compute->brief_steps = any_cancelled(compute) ? WEFT_COMPUTE_BRIEF : 0;
         weft_compute_break_step(compute);
-        compute->brief_steps = WEFT_COMPUTE_BRIEF;
     } else if (status == 1) {
         weft_compute_fail_step(compute, WEFT_ERR_FULL,
                                "The model's memory has no room for this step: ask again, or with a shorter prompt.");

@@ -8,7 +8,7 @@
 #define TURNS   400 /* more than the jobs below ever need */
 
 static struct weft_model *model;
-static atomic_bool stop;
+static atomic_bool stop, more;
 
 static int set_up(void **state)
 {
@@ -29,7 +29,7 @@ static struct weft_compute *make(void)
     const struct weft_scheduler_options options = {.model = model, .now = engine_now};
     struct weft_compute *compute;
     llama_memory_clear(llama_get_memory(model->context), false);
-    assert_int_equal(weft_compute_new(&compute, &options, &stop), 0);
+    assert_int_equal(weft_compute_new(&compute, &options, &stop, &more), 0);
     return compute;
 }
 
@@ -128,7 +128,7 @@ static void a_scheduler_that_cannot_be_made_leaves_nothing(void **state)
     for (uint64_t i = 1; status == WEFT_ERR_MEMORY; i++) {
         struct weft_compute *compute;
         weft_mem_fail_at(i);
-        status = weft_compute_new(&compute, &options, &stop);
+        status = weft_compute_new(&compute, &options, &stop, &more);
         weft_mem_fail_at(0);
         assert_true(status == 0 || !compute);
         weft_compute_free(compute, NULL);
@@ -185,6 +185,37 @@ static void a_step_that_is_broken_off_can_be_taken_again(void **state)
     weft_compute_free(compute, NULL);
 }
 
+static void who_comes_right_after_another_is_read_with_it(void **state)
+{
+    (void)state;
+    static struct ask first, second;
+    struct weft_compute *compute = make();
+    int32_t prompt[100];
+    for (int32_t i = 0; i < 100; i++) {
+        prompt[i] = 4000 + 3 * i;
+    }
+    for (int late = 0; late < 2; late++) {
+        ask_init(&first, prompt + late, 50, 3);
+        ask_init(&second, prompt + 50 + late, 40, 3);
+        assert_int_equal(submit(compute, &first), 0);
+        assert_true(weft_compute_admit(compute));
+        compute->busy_since -= late ? WEFT_COMPUTE_TOGETHER : 0;
+        const struct weft_slot *slot = &compute->slots[compute->slots[0].task ? 0 : 1];
+        size_t before = slot->count;
+        more = true;
+        weft_compute_step(compute);
+        more = false;
+        assert_int_equal(slot->count > before, late);
+        assert_int_equal(compute->brief_steps, 0); /* nobody was cancelled */
+        assert_int_equal(submit(compute, &second), 0);
+        run(compute);
+        assert_int_equal(first.end.done.status, 0);
+        assert_int_equal(second.end.done.status, 0);
+        assert_int_equal(compute->busy_since, 0);
+    }
+    weft_compute_free(compute, NULL);
+}
+
 static void a_vocabulary_has_bytes_for_each_token(void **state)
 {
     (void)state;
@@ -211,6 +242,7 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(a_scheduler_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(a_step_that_is_broken_off_can_be_taken_again),
+        cmocka_unit_test(who_comes_right_after_another_is_read_with_it),
         cmocka_unit_test(a_vocabulary_has_bytes_for_each_token),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

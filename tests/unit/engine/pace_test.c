@@ -76,13 +76,13 @@ static void a_cancel_waits_for_less_than_a_tenth_of_a_second(void **state)
     const struct machine machine = {.row_us = 1000, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&machine, 0, 64, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 2, true), 80);
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, true), 80);
     /* One that only reads can be broken off: its pieces are those that are read fastest. */
     const struct machine slow = {.row_us = 4000, .step_us = 0, .times = 1};
     begin(1);
     assert_int_equal(step(&slow, 0, 64, 0), 0);
-    assert_int_equal(weft_pace_budget(&pace, 0, 2, true), 20);
-    assert_int_equal(weft_pace_budget(&pace, 0, 2, false), WEFT_PACE_LONG_ROWS);
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, true), 20);
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, false), WEFT_PACE_LONG_ROWS);
     /* But it still shows signs of life. */
     const struct machine slower = {.row_us = 100000, .step_us = 0, .times = 1};
     begin(1);
@@ -97,21 +97,40 @@ static void a_batch_is_never_exceeded(void **state)
     begin(1);
     assert_int_equal(step(&machine, 0, 500, 0), 0);
     assert_int_equal(weft_pace_budget(&pace, 0, 1, false), WEFT_PACE_ROWS_MAX);
-    assert_int_equal(weft_pace_budget(&pace, 60, 4, false), WEFT_PACE_ROWS_MAX - 60);
+    assert_int_equal(weft_pace_budget(&pace, 60, 1, false), WEFT_PACE_ROWS_MAX - 60);
 }
 
-static void copies_are_measured_too(void **state)
+static void what_a_row_costs_is_not_learnt_where_others_write(void **state)
 {
     (void)state;
-    const struct machine machine = {.row_us = 1000, .step_us = 0, .copy_us = 7000, .times = 1};
+    /* Each of two parts of a step has a price of its own: small pieces beside answers look dear. */
+    const struct machine alone = {.row_us = 4000, .step_us = 8000, .times = 1};
+    const struct machine beside = {.row_us = 4000, .step_us = 30000, .times = 1};
     begin(1);
-    assert_int_equal(weft_pace_copy_rows(&pace), 25); /* a guess: 100 MB */
-    assert_int_equal(step(&machine, 0, 64, 0), 0);
-    assert_int_equal(step(&machine, 1, 0, 0), 0);
-    for (int i = 0; i < 30; i++) {
-        assert_int_equal(step(&machine, 1, 8, 2), 0);
+    assert_int_equal(step(&alone, 0, 128, 0), 0);
+    assert_int_equal(step(&alone, 1, 0, 0), 0);
+    size_t budget = 0;
+    for (int i = 0; i < 200; i++) {
+        budget = weft_pace_budget(&pace, 1, 1, false);
+        assert_int_equal(step(&beside, 1, budget, 0), 0);
     }
-    assert_int_equal(weft_pace_copy_rows(&pace), 7);
+    assert_near((double)(beside.step_us + beside.row_us * (weft_time)(1 + budget)), (double)WEFT_PACE_STEP, 0.1);
+    assert_near(pace.row_us, 4000, 0.1);
+    /* The next one that only reads is as long as the first was, and seven answers are no reason for ever less. */
+    assert_int_equal(weft_pace_budget(&pace, 0, 1, false), WEFT_PACE_LONG_ROWS);
+    assert_true(weft_pace_budget(&pace, 7, 1, false) >= 4);
+}
+
+static void a_copy_is_guessed_and_taken_off(void **state)
+{
+    (void)state;
+    const struct machine machine = {.row_us = 1000, .step_us = 0, .copy_us = 25000, .times = 1};
+    begin(1);
+    for (int i = 0; i < 30; i++) {
+        assert_int_equal(step(&machine, 0, 64, 2), 0);
+    }
+    assert_near(pace.row_us, 1000, 0.01);
+    assert_int_equal(weft_pace_copy_rows(&pace), 25);
 }
 
 static void threads_are_dropped_when_cores_are_gone_and_come_back(void **state)
@@ -210,7 +229,8 @@ int main(void)
         cmocka_unit_test(where_writing_takes_that_long_alone_prompts_still_get_on),
         cmocka_unit_test(a_cancel_waits_for_less_than_a_tenth_of_a_second),
         cmocka_unit_test(a_batch_is_never_exceeded),
-        cmocka_unit_test(copies_are_measured_too),
+        cmocka_unit_test(what_a_row_costs_is_not_learnt_where_others_write),
+        cmocka_unit_test(a_copy_is_guessed_and_taken_off),
         cmocka_unit_test(threads_are_dropped_when_cores_are_gone_and_come_back),
         cmocka_unit_test(more_answers_are_no_reason_to_drop_threads),
         cmocka_unit_test(one_thread_cannot_be_dropped),
