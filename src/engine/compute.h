@@ -10,10 +10,11 @@
 #include "engine/slot.h"
 #include "engine/task.h"
 
-#define WEFT_COMPUTE_PROGRESS WEFT_SECOND               /* between signs of life */
-#define WEFT_COMPUTE_TOGETHER ((weft_time)50 * WEFT_MS) /* who comes so soon after the first is read together with it  \
-                                                         */
-#define WEFT_COMPUTE_BRIEF 16 /* steps after one that was broken off: those who cancel hold nobody up */
+#define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
+#define WEFT_COMPUTE_TOGETHER                                                                                          \
+    ((weft_time)100 * WEFT_MS) /* who comes so soon after the first is read together with it                           \
+                                */
+#define WEFT_COMPUTE_BRIEF 16  /* steps after one that was broken off: those who cancel hold nobody up */
 
 struct weft_compute {
     struct weft_model *model;
