@@ -5,6 +5,7 @@
 
 #define NEWEST        0.2    /* the weight of the newest measurement */
 #define ROW_GUESS_US  1000.0 /* before any prompt was read */
+#define ROWS_FIRST    64     /* of the first step of all: nobody knows how long it takes */
 #define COPY_BYTES_US 4000.0 /* bytes copied in a microsecond */
 #define ROWS_TELLING  16     /* fewer rows say little about what one costs */
 #define BESIDE_MAX    8.0    /* and its inverse: more than that is something else */
@@ -119,7 +120,7 @@ int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, w
 
 size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, bool brief)
 {
-    double time = (double)WEFT_PACE_STEP;
+    double time = brief || writing > 0 ? (double)WEFT_PACE_STEP : (double)WEFT_PACE_LONG;
     if (writing > 0) {
         /* Where writing alone takes that long, prompts make it half as long again: they must get on, too. */
         double spare = (double)WEFT_PACE_STEP / pace->beside - write_us(pace, writing);
@@ -127,9 +128,8 @@ size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t rea
         time = spare > least ? spare : least;
     }
     size_t rows = (size_t)(time / row_us(pace));
-    if (writing == 0 && !brief && rows < WEFT_PACE_LONG_ROWS) {
-        size_t more = (size_t)((double)WEFT_PACE_LONG / row_us(pace));
-        rows = more < WEFT_PACE_LONG_ROWS ? more : WEFT_PACE_LONG_ROWS;
+    if (pace->row_us <= 0 && rows > ROWS_FIRST) {
+        rows = ROWS_FIRST;
     }
     if (rows < readers) {
         rows = readers;

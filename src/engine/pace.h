@@ -7,13 +7,12 @@
 #include "base/types.h"
 #include "engine/options.h"
 
-#define WEFT_PACE_ROWS_MAX  512                       /* of a step: WEFT_MODEL_BATCH */
-#define WEFT_PACE_STEP      ((weft_time)80 * WEFT_MS) /* of a step with prompts: answers, and cancels, wait for its end */
-#define WEFT_PACE_LONG      (WEFT_SECOND)             /* of one that only reads: it can be broken off, */
-#define WEFT_PACE_LONG_ROWS 128                       /* and pieces of this size are read fastest */
-#define WEFT_PACE_HOLD      (2 * WEFT_SECOND)         /* how long fewer threads are used at first, */
-#define WEFT_PACE_HOLD_MAX  (64 * WEFT_SECOND)        /* and at most, when it happens again and again */
-#define WEFT_PACE_SLOW      3                         /* so much longer than usual, so often in a row: cores are gone */
+#define WEFT_PACE_ROWS_MAX 512                       /* of a step: WEFT_MODEL_BATCH */
+#define WEFT_PACE_STEP     ((weft_time)80 * WEFT_MS) /* of a step with prompts: answers, and cancels, wait for its end */
+#define WEFT_PACE_LONG     (WEFT_SECOND)             /* of one that only reads: large pieces are read faster */
+#define WEFT_PACE_HOLD     (2 * WEFT_SECOND)         /* how long fewer threads are used at first, */
+#define WEFT_PACE_HOLD_MAX (64 * WEFT_SECOND)        /* and at most, when it happens again and again */
+#define WEFT_PACE_SLOW     3                         /* so much longer than usual, so often in a row: cores are gone */
 
 struct weft_pace {
     double row_us;                              /* one more row of a prompt; 0: not known yet */
