@@ -122,11 +122,19 @@ weft_time weft_timers_next(const struct weft_timers *timers)
     return timers->count > 0 ? timers->heap[1]->at : WEFT_NEVER;
 }
 
+struct weft_timer *weft_timers_take(struct weft_timers *timers, weft_time now)
+{
+    if (timers->count == 0 || timers->heap[1]->at > now) {
+        return NULL;
+    }
+    struct weft_timer *timer = timers->heap[1];
+    weft_timer_clear(timers, timer);
+    return timer;
+}
+
 void weft_timers_run(struct weft_timers *timers, weft_time now)
 {
-    while (timers->count > 0 && timers->heap[1]->at <= now) {
-        struct weft_timer *timer = timers->heap[1];
-        weft_timer_clear(timers, timer);
+    for (struct weft_timer *timer = weft_timers_take(timers, now); timer; timer = weft_timers_take(timers, now)) {
         timer->fire(timer);
     }
 }

@@ -30,5 +30,7 @@ void weft_timer_clear(struct weft_timers *timers, struct weft_timer *timer);
 
 weft_time weft_timers_next(const struct weft_timers *timers);    /* WEFT_NEVER if none */
 void weft_timers_run(struct weft_timers *timers, weft_time now); /* fires all that are due, each cleared first */
+/* The first that is due, cleared but not fired; NULL if there is none. */
+struct weft_timer *weft_timers_take(struct weft_timers *timers, weft_time now);
 
 #endif

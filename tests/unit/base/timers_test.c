@@ -174,6 +174,26 @@ static void test_a_timer_changes_others(void **state)
     tear_down(3);
 }
 
+static void test_one_is_taken_at_a_time(void **state)
+{
+    (void)state;
+    set_up(3);
+    assert_null(weft_timers_take(&timers, 1000));
+    set_alarm(0, 200);
+    set_alarm(1, 100);
+    set_alarm(2, 200);
+    assert_null(weft_timers_take(&timers, 99));
+    const size_t expected[3] = {1, 0, 2};
+    for (size_t i = 0; i < 3; i++) {
+        struct weft_timer *timer = weft_timers_take(&timers, 200);
+        assert_ptr_equal(timer, &alarms[expected[i]].timer);
+        assert_int_equal(timer->place, 0);
+    }
+    assert_null(weft_timers_take(&timers, WEFT_NEVER));
+    assert_int_equal(fired_count, 0);
+    tear_down(3);
+}
+
 static void test_reserve(void **state)
 {
     (void)state;
@@ -214,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_random_operations),
         cmocka_unit_test(test_equal_deadlines_keep_their_order),
         cmocka_unit_test(test_a_timer_changes_others),
+        cmocka_unit_test(test_one_is_taken_at_a_time),
         cmocka_unit_test(test_reserve),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
