@@ -11,7 +11,7 @@
 #include "cli/command.h"
 #include "cli/key.h"
 #include "cli/lock.h"
-#include "cli/models.h"
+#include "cli/model_files.h"
 #include "cli/settings.h"
 #include "cli/version.h"
 #include "crypto/secret.h"

@@ -9,13 +9,11 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/near.h"
 #include "node/model_facts.h"
 #include "node/runner.h"
 
 #define NUMBER_SIZE 24    /* an int64_t as text */
 #define ARGS_MAX    16    /* of an engine's command line, its NULL included */
-#define NEAR_LEAST  3     /* so many letters further apart are another name */
 #define THREADS_MAX 512   /* of an engine: what libllama takes */
 #define REASON_MAX  64    /* bytes of why an engine is not started again */
 #define LAYERS_ALL  10000 /* the setting's default */
@@ -448,46 +446,14 @@ const char *weft_model_state_name(enum weft_model_state state)
     return names[state];
 }
 
-static bool starts_nocase(struct weft_slice text, struct weft_slice start)
+int weft_models_find(const struct weft_models *models, struct weft_slice name, struct weft_model_match *match)
 {
-    return start.size > 0 && start.size < text.size &&
-           weft_slice_equal_nocase(weft_slice(text.data, start.size), start);
-}
-
-/* The name that begins so, or the one that is spelt most alike. */
-static int near_to(const struct weft_models *models, struct weft_slice name)
-{
-    int nearest = -1;
-    size_t least = NEAR_LEAST;
+    struct weft_slice names[WEFT_MODELS_MAX];
     for (size_t i = 0; i < models->count; i++) {
-        struct weft_slice known = models->at[i].name;
-        if (starts_nocase(known, name)) {
-            return (int)i;
-        }
-        size_t distance =
-            known.size <= WEFT_NEAR_MAX && name.size <= WEFT_NEAR_MAX ? weft_near_distance(known, name) : NEAR_LEAST;
-        if (distance < least && distance < known.size) {
-            least = distance;
-            nearest = (int)i;
-        }
+        names[i] = models->at[i].name;
     }
-    return nearest;
-}
-
-int weft_models_find(const struct weft_models *models, struct weft_slice name, int *near)
-{
-    if (near) {
-        *near = -1;
-    }
-    for (size_t i = 0; i < models->count; i++) {
-        if (weft_slice_equal_nocase(models->at[i].name, name)) {
-            return (int)i;
-        }
-    }
-    if (near) {
-        *near = near_to(models, name);
-    }
-    return -1;
+    weft_model_match_find(match, name, names, models->count);
+    return match->kind == WEFT_MODEL_MATCH_ONE ? (int)match->at[0] : -1;
 }
 
 int weft_models_target(struct weft_models *models, size_t index, struct weft_relay_target *target)

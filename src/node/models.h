@@ -8,6 +8,7 @@
 #include "node/config.h"
 #include "node/journal.h"
 #include "node/loop.h"
+#include "node/model_match.h"
 #include "node/relay.h"
 
 #define WEFT_MODELS_MAX         WEFT_CONFIG_MODELS_MAX
@@ -79,9 +80,8 @@ void weft_models_free(struct weft_models *models);
 
 size_t weft_models_count(const struct weft_models *models);
 void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info);
-/* The index of a name (letters' case does not matter), or -1; `near` (may be NULL) gets the index of the name that may
- * have been meant, or -1. */
-int weft_models_find(const struct weft_models *models, struct weft_slice name, int *near);
+/* The index of the one model that is meant by a name as people type it, or -1; `match` then says why. */
+int weft_models_find(const struct weft_models *models, struct weft_slice name, struct weft_model_match *match);
 /* Where requests to its engine go. WEFT_ERR_BUSY while it is not ready (a restart; loading), WEFT_ERR_CLOSED when it
  * was given up. The target holds for this turn. */
 WEFT_MUST_USE int weft_models_target(struct weft_models *models, size_t index, struct weft_relay_target *target);

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "wire/json.h"
 
-#define NAMED_MAX 4 /* models that a sentence names */
+#define NAMES_SIZE (WEFT_MODEL_MATCH_MAX * (WEFT_MODEL_NAME_MAX + 5) + 32) /* of a sentence's list of names */
 
 /* -- the list -- */
 
@@ -91,27 +91,57 @@ int weft_openai_model_write(const struct weft_models *models, size_t index, stru
 
 /* -- the one that is named -- */
 
-/* "A, B, C and 3 more"; what is too long is cut. */
-static void list_names(const struct weft_models *models, char *text, size_t size)
+/* "A, B or C"; what is too long is cut. */
+static void join_names(const struct weft_models *models, const struct weft_model_match *match, const char *last,
+                       char text[NAMES_SIZE])
 {
-    size_t count = weft_models_count(models), used = 0;
+    size_t used = 0;
     text[0] = '\0';
-    for (size_t i = 0; i < count && i < NAMED_MAX && used < size; i++) {
+    for (size_t i = 0; i < match->count && used < NAMES_SIZE; i++) {
         struct weft_model_info info;
-        weft_models_info(models, i, &info);
-        used += (size_t)snprintf(text + used, size - used, "%s%.*s", i > 0 ? ", " : "", (int)info.name.size,
-                                 info.name.data);
+        weft_models_info(models, match->at[i], &info);
+        const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
+        used += (size_t)snprintf(text + used, NAMES_SIZE - used, "%s%.*s", before, (int)info.name.size, info.name.data);
     }
-    if (count > NAMED_MAX && used < size) {
-        (void)snprintf(text + used, size - used, " and %zu more", count - NAMED_MAX); /* cut as said above */
+    if (match->more > 0 && used < NAMES_SIZE) {
+        (void)snprintf(text + used, NAMES_SIZE - used, " and %zu more", match->more); /* cut as said above */
     }
+}
+
+/* Those that are served, as far as they are named. */
+static void list_names(const struct weft_models *models, char text[NAMES_SIZE])
+{
+    size_t count = weft_models_count(models);
+    struct weft_model_match all = {.count = count < WEFT_MODEL_MATCH_MAX ? count : WEFT_MODEL_MATCH_MAX};
+    for (size_t i = 0; i < all.count; i++) {
+        all.at[i] = i;
+    }
+    all.more = count - all.count;
+    join_names(models, &all, ", ", text);
+}
+
+/* No model, or no one model, goes by the name that was given. */
+static int refuse_name(const struct weft_models *models, const struct weft_model_match *match,
+                       struct weft_openai_error *error)
+{
+    char meant[NAMES_SIZE], served[NAMES_SIZE];
+    bool several = match->kind == WEFT_MODEL_MATCH_SEVERAL, near = !several && match->count > 0;
+    join_names(models, match, several ? " and " : " or ", meant);
+    list_names(models, served);
+    int status = several ? weft_openai_wrong(error, "model", "model_ambiguous",
+                                             "Several models here go by that name: %s. Say more of the name.", meant)
+                         : weft_openai_wrong(error, "model", "model_not_found",
+                                             "No model of that name is served here.%s%s%s Served are: %s.",
+                                             near ? " Did you mean " : "", meant, near ? "?" : "", served);
+    error->status = 404;
+    return status;
 }
 
 int weft_openai_model_find(const struct weft_models *models, struct weft_slice name, size_t *index,
                            struct weft_openai_error *error)
 {
-    int near = -1;
-    int found = name.size > 0 ? weft_models_find(models, name, &near) : -1;
+    struct weft_model_match match;
+    int found = weft_models_find(models, name, &match);
     if (found >= 0) {
         *index = (size_t)found;
         return 0;
@@ -120,28 +150,19 @@ int weft_openai_model_find(const struct weft_models *models, struct weft_slice n
         weft_openai_error_set(error, 404, "model_not_found", "This node serves no model yet.");
         return WEFT_ERR_INVALID;
     }
-    char names[NAMED_MAX * (WEFT_MODEL_NAME_MAX + 2) + 32];
-    list_names(models, names, sizeof(names));
     if (name.size == 0) {
+        char names[NAMES_SIZE];
+        list_names(models, names);
         return weft_openai_wrong(error, "model", "missing_required_parameter",
                                  "model is missing: name one that is served here: %s.", names);
     }
-    struct weft_model_info meant = {0};
-    if (near >= 0) {
-        weft_models_info(models, (size_t)near, &meant);
-    }
-    int status = weft_openai_wrong(error, "model", "model_not_found",
-                                   "No model of that name is served here.%s%.*s%s Served are: %s.",
-                                   near >= 0 ? " Did you mean " : "", (int)meant.name.size,
-                                   meant.name.data ? meant.name.data : "", near >= 0 ? "?" : "", names);
-    error->status = 404;
-    return status;
+    return refuse_name(models, &match, error);
 }
 
 int weft_openai_model_find_path(const struct weft_models *models, struct weft_slice part, size_t *index,
                                 struct weft_openai_error *error)
 {
-    char name[WEFT_MODEL_NAME_MAX + 1]; /* one more: what is too long must not become a name */
+    char name[WEFT_MODEL_TYPED_MAX + 1]; /* one more: what is too long must not become a name */
     size_t size = 0;
     for (size_t i = 0; i < part.size && size < sizeof(name); i++, size++) {
         name[size] = part.data[i];

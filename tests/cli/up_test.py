@@ -165,6 +165,11 @@ class Refused(unittest.TestCase):
                 says=("did you mean SmolLM2-135M?", "It holds Qwen, SmolLM2-135M, big-00001-of-00002."))
         self.up(*folder, "--model", "xyzzy", code=2, says=("there is no model \"xyzzy\" in ", ". It holds Qwen, "))
 
+    def test_a_model_by_a_name_that_several_have(self):
+        folder = self.models("SmolLM2-135M.gguf", "SmolLM2-360M.gguf", "Qwen.gguf")
+        self.up(*folder, "--model", "smollm2", code=2,
+                says=("\"smollm2\" may be several of the models in ", ": SmolLM2-135M and SmolLM2-360M. Say more"))
+
     def test_several_models_and_none_named(self):
         self.up(*self.models("a.gguf", "b.gguf"), code=2, says=("holds several models (a, b)", "--model NAME"))
 

@@ -54,6 +54,8 @@ static void test_one(void **state)
         {"/v1/models/small-1b?x", 200, "{\"id\":\"Small-1B\",\"object\":\"model\","},
         {"/v1/models/Big%20Model", 200, "{\"id\":\"Big Model\",\"object\":\"model\","},
         {"/v1/models/%53mall%2D1B", 200, "{\"id\":\"Small-1B\",\"object\":\"model\","},
+        {"/v1/models/small", 200, "{\"id\":\"Small-1B\",\"object\":\"model\","},
+        {"/v1/models/maker%2Fbig:latest", 200, "{\"id\":\"Big Model\",\"object\":\"model\","},
         {"/v1/models/Big%2", 404, "\"code\":\"model_not_found\""},
         {"/v1/models/Big%zz", 404, "\"code\":\"model_not_found\""},
         {"/v1/models/Small-1C", 404, "Did you mean Small-1B? Served are: Small-1B, Big Model."},
@@ -93,6 +95,25 @@ static void test_many_names(void **state)
     parlour_end();
 }
 
+static void test_a_name_that_several_have(void **state)
+{
+    (void)state;
+    static const char *const alike[] = {"Small-1B.gguf", "Big.gguf", "Small-7B-Q4_1.gguf", "Small-7B-Q8_0.gguf", NULL};
+    parlour_begin(alike);
+    assert_int_equal(parlour_ask("GET", "/v1/models/small", ""), 404);
+    parlour_has("Several models here go by that name: Small-1B, Small-7B-Q4_1 and Small-7B-Q8_0. Say more of the name.",
+                true);
+    parlour_has("\"param\":\"model\",\"code\":\"model_ambiguous\"", true);
+    assert_int_equal(parlour_ask("GET", "/v1/models/small:7b", ""), 404);
+    parlour_has("go by that name: Small-7B-Q4_1 and Small-7B-Q8_0.", true);
+    assert_int_equal(parlour_ask("GET", "/v1/models/small:q8_0", ""), 200);
+    assert_int_equal(parlour_ask("GET", "/v1/models/smal", ""), 404);
+    parlour_has("Did you mean Small-1B, Small-7B-Q4_1 or Small-7B-Q8_0? Served are: Small-1B, Big, Small-7B-Q4_1, "
+                "Small-7B-Q8_0.",
+                true);
+    parlour_end();
+}
+
 static void test_not_ready(void **state)
 {
     (void)state;
@@ -121,8 +142,9 @@ int main(void)
 {
     weft_json_setup(42);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),       cmocka_unit_test(test_no_models), cmocka_unit_test(test_one),
-        cmocka_unit_test(test_many_names), cmocka_unit_test(test_not_ready),
+        cmocka_unit_test(test_list),      cmocka_unit_test(test_no_models),
+        cmocka_unit_test(test_one),       cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_not_ready), cmocka_unit_test(test_a_name_that_several_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

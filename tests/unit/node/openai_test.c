@@ -103,7 +103,7 @@ static void test_refused(void **state)
         {"POST", CHAT, "", 400, "\"code\":\"invalid_json\""},
         {"POST", CHAT, "{}", 400, "\"param\":\"messages\""},
         {"POST", CHAT, "{" HI "}", 400, "name one that is served here: Small-1B."},
-        {"POST", CHAT, "{" HI ",\"model\":\"small\"}", 404, "Did you mean Small-1B?"},
+        {"POST", CHAT, "{" HI ",\"model\":\"smal\"}", 404, "Did you mean Small-1B?"},
         {"POST", CHAT, "{" HI ",\"model\":\"canary\"}", 404, "\"param\":\"model\",\"code\":\"model_not_found\""},
         {"POST", CHAT, "{" MODEL "," HI ",\"temperature\":3}", 400,
          "\"type\":\"invalid_request_error\",\"param\":\"temperature\",\"code\":\"invalid_value\""},

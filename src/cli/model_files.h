@@ -1,6 +1,7 @@
-/* cli/models.h - which model files a node serves: from the names and paths that somebody gave, or from the folder. */
-#ifndef WEFT_CLI_MODELS_H
-#define WEFT_CLI_MODELS_H
+/* cli/model_files.h - which model files a node serves: from the names and paths that somebody gave, or from the folder.
+ */
+#ifndef WEFT_CLI_MODEL_FILES_H
+#define WEFT_CLI_MODEL_FILES_H
 
 #include "cli/places.h"
 

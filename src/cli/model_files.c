@@ -1,5 +1,5 @@
-/* cli/models.c - which model files a node serves. */
-#include "cli/models.h"
+/* cli/model_files.c - which model files a node serves. */
+#include "cli/model_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/near.h"
+#include "node/model_match.h"
 
 #define SUFFIX        ".gguf"
 #define LIST_SHOWN    8
@@ -102,42 +102,60 @@ static int add_path(struct weft_model_files *files, const char *folder, const ch
     return 0;
 }
 
-static int refuse_name(const struct weft_model_files *files, const struct listing *listing, const char *name,
-                       struct weft_config_problem *problem)
+/* "A and B", as much as fits. */
+static void join_names(const struct listing *listing, const struct weft_model_match *match, const char *last,
+                       char *text, size_t size)
 {
-    char names[200] = ""; /* so that the whole sentence always fits */
-    const char *near = NULL;
-    size_t least = strlen(name) / 2 + 2;
-    for (size_t i = 0; i < listing->count && strlen(name) <= WEFT_NEAR_MAX; i++) {
-        struct weft_slice known = weft_slice_text(listing->names[i]);
-        size_t distance = weft_near_distance(weft_slice_text(name), known);
-        if (distance < least) {
-            least = distance;
-            near = listing->names[i];
-        }
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < match->count && used < size; i++) {
+        const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%.60s", before, listing->names[match->at[i]]);
     }
+    if (match->more > 0 && used < size) {
+        (void)snprintf(text + used, size - used, " and %zu more", match->more);
+    }
+}
+
+static int refuse_name(const struct weft_model_files *files, const struct listing *listing,
+                       const struct weft_model_match *match, const char *name, struct weft_config_problem *problem)
+{
+    char meant[160], names[160] = ""; /* so that the whole sentence always fits */
+    bool near = match->count > 0;
+    if (match->kind == WEFT_MODEL_MATCH_SEVERAL) {
+        join_names(listing, match, " and ", meant, sizeof(meant));
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "\"%.80s\" may be several of the models in %.120s: %s. Say more of the name", name,
+                       files->folder, meant);
+        return WEFT_ERR_INVALID;
+    }
+    join_names(listing, match, " or ", meant, sizeof(meant));
     print_names(listing, names, sizeof(names));
-    (void)snprintf(problem->text, sizeof(problem->text), "there is no model \"%.80s\" in %.120s%s%.80s%s%s%s%s", name,
-                   files->folder, near ? "; did you mean " : "", near ? near : "", near ? "?" : "",
-                   listing->count == 0 ? ", which holds none"
-                   : near              ? " It holds "
+    (void)snprintf(problem->text, sizeof(problem->text), "there is no model \"%.80s\" in %.100s%s%s%s%s%s", name,
+                   files->folder, near ? "; did you mean " : "", meant,
+                   listing->count == 0 ? ", which holds none: put a GGUF file there, or name one by its path"
+                   : near              ? "? It holds "
                                        : ". It holds ",
-                   names, listing->count > 0 ? "." : ": put a GGUF file there, or name one by its path");
+                   names, listing->count > 0 ? "." : "");
     return WEFT_ERR_NOT_FOUND;
 }
 
 static int add_named(struct weft_model_files *files, const struct listing *listing, const char *name,
                      struct weft_config_problem *problem)
 {
-    for (int exact = 1; exact >= 0; exact--) {
-        for (size_t i = 0; i < listing->count; i++) {
-            const char *known = listing->names[i];
-            if (exact ? strcmp(known, name) == 0 : strcasecmp(known, name) == 0) {
-                return add_path(files, files->folder, known, SUFFIX, problem);
-            }
+    struct weft_slice names[WEFT_MODELS_LISTED_MAX];
+    struct weft_model_match match;
+    for (size_t i = 0; i < listing->count; i++) {
+        names[i] = weft_slice_text(listing->names[i]);
+        if (strcmp(listing->names[i], name) == 0) { /* two may differ in the case of letters only */
+            return add_path(files, files->folder, name, SUFFIX, problem);
         }
     }
-    return refuse_name(files, listing, name, problem);
+    weft_model_match_find(&match, weft_slice_text(name), names, listing->count);
+    if (match.kind == WEFT_MODEL_MATCH_ONE) {
+        return add_path(files, files->folder, listing->names[match.at[0]], SUFFIX, problem);
+    }
+    return refuse_name(files, listing, &match, name, problem);
 }
 
 static int add_file(struct weft_model_files *files, const char *path, struct weft_config_problem *problem)
