@@ -2,6 +2,7 @@
 #ifndef WEFT_SIM_INSIDE_H
 #define WEFT_SIM_INSIDE_H
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/timers.h"
 #include "sim/world.h"
@@ -21,7 +22,10 @@ struct weft_world_host {
     struct weft_world *world;
     const char *name;
     struct weft_guest guest;
-    weft_time deadline;
+    struct weft_clock clock; /* the guest's */
+    weft_time deadline;      /* the guest's, by that clock */
+    weft_time wakes;         /* until then it is kept from running */
+    int64_t wall_shift;
     unsigned idle_turns; /* in a row, without an event or time moving on */
     bool poked;          /* its guest's turn is due */
     size_t sockets_max;
@@ -141,6 +145,11 @@ struct weft_world {
 
 struct weft_world_host *weft_world_host_of(struct weft_host *host);
 void weft_world_after(struct weft_world *world, struct weft_timer *timer); /* sets it, after a delay of the seed's */
+/* Before every callback to a guest, which gets a turn first to learn the time, as in sys. What the callback is for may
+ * be gone after it. */
+void weft_world_deliver(struct weft_world_host *host);
+/* Is this host's guest kept from running? Then what would tell it something waits until it is not. */
+bool weft_world_waits(const struct weft_world_host *host, struct weft_timer *timer);
 
 /* network.c */
 void weft_network_init(struct weft_world *world);

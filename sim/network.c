@@ -88,7 +88,6 @@ static void fail(struct weft_socket *socket)
 {
     struct weft_world *world = socket->world;
     socket->state = WEFT_END_FAILED;
-    socket->host->poked = true;
     weft_timer_clear(&world->timers, &socket->arrival);
     weft_transcript_note(world->transcript, world->now, "link %u.%d fails: %s", socket->link->number, side(socket),
                          weft_error_text(socket->status));
@@ -167,7 +166,11 @@ static void on_waiting(struct weft_timer *timer)
 {
     struct weft_listener *listener = WEFT_CONTAINER(timer, struct weft_listener, arrival);
     struct weft_world_host *host = listener->host;
-    if (!listener->accepting || !listener->first) {
+    if (!listener->accepting || !listener->first || weft_world_waits(host, timer)) {
+        return;
+    }
+    weft_world_deliver(host);
+    if (!listener->host || !listener->accepting || !listener->first) {
         return;
     }
     struct weft_socket *socket = &take_waiting(listener)->ends[1];
@@ -175,7 +178,6 @@ static void on_waiting(struct weft_timer *timer)
     if (listener->first) {
         weft_world_after(host->world, &listener->arrival);
     }
-    host->poked = true;
     weft_transcript_note(host->world->transcript, host->world->now, "%s accepts link %u", host->name,
                          socket->link->number);
     listener->user->accepted(listener->self, socket);
@@ -296,7 +298,6 @@ static void end_dial(struct weft_socket *socket)
     }
     bool was_blocked = socket->blocked;
     socket->blocked = false;
-    socket->host->poked = true;
     weft_transcript_note(world->transcript, world->now, "link %u opens: %s", link->number, weft_error_text(status));
     socket->user->opened(socket->self, status);
     if (was_blocked && socket->state == WEFT_END_OPEN) {
@@ -307,6 +308,10 @@ static void end_dial(struct weft_socket *socket)
 static void on_notice(struct weft_timer *timer)
 {
     struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, notice);
+    if (weft_world_waits(socket->host, timer)) {
+        return;
+    }
+    weft_world_deliver(socket->host);
     if (socket->state == WEFT_END_DIALS) {
         end_dial(socket);
     } else if (socket->state == WEFT_END_OPEN && socket->status < 0) {
@@ -316,7 +321,6 @@ static void on_notice(struct weft_timer *timer)
         }
     } else if (socket->state == WEFT_END_OPEN && socket->blocked) {
         socket->blocked = false;
-        socket->host->poked = true;
         weft_transcript_note(socket->world->transcript, socket->world->now, "link %u.%d may write",
                              socket->link->number, side(socket));
         socket->user->writable(socket->self);
@@ -360,15 +364,23 @@ static size_t piece(struct weft_world *world, size_t most)
     }
 }
 
+static bool has_arrived(const struct weft_socket *socket)
+{
+    return socket->state == WEFT_END_OPEN && socket->reading && !socket->host->deaf &&
+           (socket->size > 0 || socket->in_ended);
+}
+
 static void on_arrival(struct weft_timer *timer)
 {
     struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, arrival);
     struct weft_world *world = socket->world;
-    if (socket->state != WEFT_END_OPEN || !socket->reading || socket->host->deaf ||
-        (socket->size == 0 && !socket->in_ended)) {
+    if (!has_arrived(socket) || weft_world_waits(socket->host, timer)) {
         return; /* reading on starts it again */
     }
-    socket->host->poked = true;
+    weft_world_deliver(socket->host);
+    if (!has_arrived(socket)) {
+        return;
+    }
     if (socket->size == 0) {
         socket->end_heard = true;
         weft_transcript_note(world->transcript, world->now, "link %u.%d: end", socket->link->number, side(socket));

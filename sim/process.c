@@ -8,10 +8,13 @@
 static void on_notice(struct weft_timer *timer)
 {
     struct weft_process *process = WEFT_CONTAINER(timer, struct weft_process, notice);
+    if (weft_world_waits(process->host, timer)) {
+        return;
+    }
+    weft_world_deliver(process->host);
     struct weft_process ended = *process;
     process->host = NULL; /* its place is free: its parent may start another one at once */
     if (ended.user) {
-        ended.host->poked = true;
         ended.user->exited(ended.self, ended.code, ended.signal);
     }
 }

@@ -19,6 +19,8 @@ const struct weft_scenario weft_scenarios[] = {
      weft_story_crowd},
     {"relay", "a node relays to an upstream that streams, dies and stalls, while clients come and go",
      weft_story_relay},
+    {"sleep", "the node, its upstream or both are kept from running, and wall clocks jump: nobody notices",
+     weft_story_sleep},
     {"storm", "the upstream breaks again and again, in the middle of everything", weft_story_storm},
 };
 const size_t weft_scenario_count = WEFT_COUNT(weft_scenarios);
@@ -173,6 +175,66 @@ void weft_story_relay(struct weft_story *story)
     drain_with(crowd, story, &node);
     weft_world_pass(story->world, WEFT_SECOND);
     weft_story_check(story, engine.running == 0, "%zu requests run on after the drain", engine.running);
+    end_node(story, &node);
+    weft_engine_end(&engine);
+    weft_free(crowd);
+}
+
+#define SLEEPS_MAX 6
+#define SLEEP_GAP  ((uint64_t)100 * 1000)                  /* microseconds between two sleeps, at most */
+#define SLEEP_LONG ((uint64_t)(60 * WEFT_SECOND))          /* of one: an upstream that runs on waits longer than that */
+#define JUMP_MAX   ((uint64_t)(365 * 86400 * WEFT_SECOND)) /* of a wall clock */
+
+#define AWAKE (5 * WEFT_SECOND) /* enough for everybody to get on by a piece */
+
+/* The node, its upstream, or both of them as when a machine sleeps. */
+static void stop_some(struct weft_story *story, struct weft_host *node, struct weft_host *upstream)
+{
+    uint64_t who = 1 + weft_world_below(story->world, 3);
+    weft_time span = (weft_time)weft_world_below(story->world, SLEEP_LONG);
+    if (who & 1) {
+        weft_world_stop(node, span);
+    }
+    if (who & 2) {
+        weft_world_stop(upstream, span);
+    }
+    weft_world_jump(node, (int64_t)weft_world_below(story->world, JUMP_MAX) - (int64_t)(JUMP_MAX / 2));
+}
+
+void weft_story_sleep(struct weft_story *story)
+{
+    static const struct weft_ask menu[] = {
+        {"POST", "/v1/chat/completions?do=answer", TYPE_JSON, "{\"messages\":[]}", 200, false},
+        {"POST", "/v1/chat/completions?do=echo", TYPE_JSON, "{\"messages\":[\"hello there\"]}", 200, false},
+        {"POST", "/v1/chat/completions?do=events&n=99", TYPE_JSON, "{\"stream\":true}", 200, false},
+        {"GET", "/v1/files/1?do=bytes&n=9", NULL, NULL, 200, false},
+        {"GET", "/health", NULL, NULL, 200, false},
+    };
+    bool h2c = weft_world_below(story->world, 2) == 1;
+    const struct weft_resident_options options = {
+        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://10.0.0.9:8000\n"
+                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://10.0.0.9:8000\n",
+    };
+    struct weft_host *host = weft_world_host(story->world, "node");
+    struct weft_host *clients = weft_world_host(story->world, "clients");
+    struct weft_host *upstream = weft_world_host(story->world, "engine");
+    struct crowd *crowd = crowd_new();
+    struct weft_engine engine;
+    struct weft_resident node;
+    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
+    weft_resident_start(&node, host, story->world, &options);
+    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
+    for (uint64_t sleeps = 1 + weft_world_below(story->world, SLEEPS_MAX); sleeps > 0; sleeps--) {
+        weft_world_pass(story->world, (weft_time)weft_world_below(story->world, SLEEP_GAP));
+        stop_some(story, host, upstream);
+        if (weft_world_below(story->world, 2)) { /* else the next comes into this one */
+            weft_world_pass(story->world, (weft_time)SLEEP_LONG + AWAKE);
+        }
+    }
+    wait_and_judge(crowd, story);
+    weft_resident_drain(&node, -1);
+    bool stopped = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, weft_resident_stopped, &node);
+    weft_story_check(story, stopped, "the node does not stop");
     end_node(story, &node);
     weft_engine_end(&engine);
     weft_free(crowd);

@@ -33,7 +33,8 @@ static weft_time host_now(struct weft_host *host)
 
 static int64_t host_wall(struct weft_host *host)
 {
-    return WALL_START + weft_world_host_of(host)->world->now;
+    const struct weft_world_host *own = weft_world_host_of(host);
+    return WALL_START + own->world->now + own->wall_shift;
 }
 
 static void host_entropy(struct weft_host *host, void *buffer, size_t size)
@@ -80,6 +81,30 @@ void weft_world_after(struct weft_world *world, struct weft_timer *timer)
         delay = weft_random_below(&world->random, slow ? LONG_DELAY : DELAY_MAX);
     }
     weft_timer_set(&world->timers, timer, world->now + (weft_time)delay);
+}
+
+static void take_turn(struct weft_world_host *host)
+{
+    host->poked = false;
+    host->deadline = host->guest.turn(host->guest.self, weft_clock_look(&host->clock, host->world->now));
+    weft_clock_watch(&host->clock, host->deadline != WEFT_NEVER);
+}
+
+bool weft_world_waits(const struct weft_world_host *host, struct weft_timer *timer)
+{
+    if (host->wakes <= host->world->now) {
+        return false;
+    }
+    weft_timer_set(&host->world->timers, timer, host->wakes);
+    return true;
+}
+
+void weft_world_deliver(struct weft_world_host *host)
+{
+    if (!host->poked && host->guest.turn) {
+        take_turn(host);
+    }
+    host->poked = true;
 }
 
 static struct weft_job *job_new(struct weft_world_host *host, enum weft_job_kind kind, const char *path, void *self)
@@ -210,7 +235,10 @@ static void on_job(struct weft_timer *timer)
     struct weft_job *job = WEFT_CONTAINER(timer, struct weft_job, timer);
     struct weft_world *world = job->host->world;
     enum weft_job_kind kind = job->kind;
-    job->host->poked = true;
+    if (weft_world_waits(job->host, timer)) {
+        return;
+    }
+    weft_world_deliver(job->host);
     weft_transcript_note(world->transcript, world->now, "%s: %s %s", job->host->name,
                          kind == WEFT_JOB_RESOLVE ? "resolves" : (kind == WEFT_JOB_READ ? "reads" : "writes"),
                          job->path);
@@ -321,9 +349,25 @@ struct weft_host *weft_world_host(struct weft_world *world, const char *name)
 
 void weft_world_set_guest(struct weft_host *host, struct weft_guest guest)
 {
-    weft_world_host_of(host)->guest = guest;
-    weft_world_host_of(host)->deadline = WEFT_NEVER;
-    weft_world_host_of(host)->poked = false;
+    struct weft_world_host *own = weft_world_host_of(host);
+    own->guest = guest;
+    own->deadline = WEFT_NEVER;
+    own->poked = false;
+    weft_clock_init(&own->clock);
+}
+
+void weft_world_stop(struct weft_host *host, weft_time span)
+{
+    struct weft_world_host *own = weft_world_host_of(host);
+    weft_time until = own->world->now + span;
+    own->wakes = until > own->wakes ? until : own->wakes; /* what waits for the later one stays there */
+    weft_transcript_note(own->world->transcript, own->world->now, "%s stops for %lld ms", own->name,
+                         (long long)(span / WEFT_MS));
+}
+
+void weft_world_jump(struct weft_host *host, int64_t by)
+{
+    weft_world_host_of(host)->wall_shift += by;
 }
 
 void weft_world_poke(struct weft_host *host)
@@ -388,13 +432,24 @@ void weft_world_trouble(struct weft_host *host, bool deaf, bool spoils)
 
 /* -- time -- */
 
+/* When a host's guest next wants something, be it only to look at its clock. */
+static weft_time next_of(const struct weft_world_host *host)
+{
+    if (!host->guest.turn) {
+        return WEFT_NEVER;
+    }
+    weft_time at = host->poked ? host->world->now : weft_clock_machine(&host->clock, host->deadline);
+    weft_time beat = host->clock.watched ? host->clock.seen + WEFT_CLOCK_BEAT : WEFT_NEVER;
+    at = beat < at ? beat : at;
+    return at < host->wakes ? host->wakes : at;
+}
+
 static weft_time next_moment(const struct weft_world *world)
 {
     weft_time next = weft_timers_next(&world->timers);
     for (size_t i = 0; i < world->host_count; i++) {
-        const struct weft_world_host *host = &world->hosts[i];
-        weft_time wants = host->poked ? world->now : host->deadline;
-        next = host->guest.turn && wants < next ? wants : next;
+        weft_time wants = next_of(&world->hosts[i]);
+        next = wants < next ? wants : next;
     }
     return next < world->now ? world->now : next;
 }
@@ -416,13 +471,16 @@ static void run_turns(struct weft_world *world)
 {
     for (size_t i = 0; i < world->host_count; i++) {
         struct weft_world_host *host = &world->hosts[i];
-        if (!host->guest.turn || (!host->poked && host->deadline > world->now)) {
+        if (next_of(host) > world->now) {
             continue;
+        }
+        weft_time now = weft_clock_look(&host->clock, world->now);
+        if (!host->poked && host->deadline > now) {
+            continue; /* it was only a beat */
         }
         host->idle_turns = host->poked ? 0 : host->idle_turns + 1;
         WEFT_ASSERT(host->idle_turns < IDLE_TURNS); /* a deadline in the past, again and again: the guest spins */
-        host->poked = false;
-        host->deadline = host->guest.turn(host->guest.self, world->now);
+        take_turn(host);
     }
 }
 

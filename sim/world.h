@@ -100,6 +100,12 @@ void weft_world_set_cores(struct weft_host *host, size_t cores); /* 4 at first *
 
 /* -- time -- */
 
+/* Keeps this host's guest from running for so long, as SIGSTOP does, or the sleep of a machine: it has no turn and
+ * hears of nothing, while its sockets fill. Of several the one that ends last counts. */
+void weft_world_stop(struct weft_host *host, weft_time span);
+/* The wall clock of this host goes by so many microseconds, forward or back. */
+void weft_world_jump(struct weft_host *host, int64_t by);
+
 /* Lets happen what is due up to `limit`, until `done` (may be NULL) is true. True if it was; false if time or events
  * ran out. A guest that asks for its turn again and again while time stands still is an assertion. */
 bool weft_world_run(struct weft_world *world, weft_time limit, bool (*done)(void *self), void *self);

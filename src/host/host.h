@@ -56,8 +56,10 @@ struct weft_host;
 
 struct weft_host_ops {
     /* -- at once -- */
-    weft_time (*now)(struct weft_host *host); /* monotonic; turn->now is enough for nearly everyone */
-    int64_t (*wall)(struct weft_host *host);  /* microseconds since 1970, UTC; may jump */
+    /* Monotonic, for whoever measures, from any thread; turn->now is enough for nearly everyone. It runs on while this
+     * process is kept from running, and a guest's does not. */
+    weft_time (*now)(struct weft_host *host);
+    int64_t (*wall)(struct weft_host *host); /* microseconds since 1970, UTC; may jump */
     void (*entropy)(struct weft_host *host, void *buffer,
                     size_t size); /* cannot fail: the host ends the process instead */
     void (*log)(struct weft_host *host, enum weft_log_level level,
@@ -119,7 +121,8 @@ struct weft_host {
 /* What a host runs. */
 struct weft_guest {
     void *self;
-    /* Does what is due at `now` and returns when it wants to be called again at the latest. */
+    /* Does what is due at `now` and returns when it wants to be called again at the latest. This time begins as the
+     * host's `now` and goes as it does, but for what the guest was kept from running: see base/clock.h. */
     weft_time (*turn)(void *self, weft_time now);
 };
 

@@ -308,9 +308,13 @@ static void settle(struct weft_h2_stream *stream)
 
 /* -- deadlines -- */
 
-/* Is it the peer that this stream waits for, to send or to read? */
+/* Is it the peer that this stream waits for, to send or to read? On a link it may: one that was stopped, or slept with
+ * its machine, goes on where it was; and one that is gone, the link's owner notices. */
 static bool waits_for_peer(const struct weft_h2_stream *stream)
 {
+    if (stream->h2->carrier.options.trusted) {
+        return false;
+    }
     const struct weft_exchange *exchange = stream->exchange;
     const struct weft_flow *body = &exchange->flows[WEFT_REQUEST], *answer = &exchange->flows[WEFT_ANSWER];
     bool open = stream->h2->held <= WEFT_H2_HELD_MAX; /* or else it is we who keep the connection's window shut */

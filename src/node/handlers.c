@@ -101,11 +101,11 @@ void weft_call_status(struct weft_call *call)
     const struct weft_metrics *metrics = front->metrics;
     struct weft_bytes text = {0};
     struct weft_json json;
-    int64_t now_s = front->loop->host->ops->wall(front->loop->host) / 1000000;
+    weft_time up = front->loop->host->ops->now(front->loop->host) - metrics->started;
     weft_json_start(&json, &text);
     weft_json_object(&json);
     weft_json_add_text(&json, "version", front->version);
-    weft_json_add_int(&json, "uptime_s", now_s - metrics->started_s);
+    weft_json_add_int(&json, "uptime_s", up / WEFT_SECOND);
     weft_json_add_bool(&json, "draining", front->draining(front->self));
     weft_json_add_int(&json, "connections", (int64_t)metrics->connections);
     weft_json_add_int(&json, "running", (int64_t)metrics->running);

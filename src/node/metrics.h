@@ -27,7 +27,8 @@ struct weft_metrics {
     uint64_t connections_total, connections_refused, upstream_dials, upstream_failures;
     uint64_t running;                           /* requests being answered now */
     uint64_t connections, upstream_connections; /* open now */
-    int64_t started_s;                          /* seconds since 1970 */
+    int64_t started_s;                          /* seconds since 1970, as the wall clock was then */
+    weft_time started;                          /* the same by the host's `now`, which does not jump */
 };
 
 void weft_metrics_count(struct weft_metrics *metrics, enum weft_route route, int status, bool cancelled,

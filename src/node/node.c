@@ -385,6 +385,7 @@ static void run(struct weft_node *node)
     }
     node->state = NODE_RUNNING;
     node->metrics.started_s = node->loop.host->ops->wall(node->loop.host) / 1000000;
+    node->metrics.started = node->loop.host->ops->now(node->loop.host);
     set_accepting(node);
     note(node, WEFT_LOG_INFO, "started", "version", node->options.version);
     node->options.started(node->options.self, 0, "");

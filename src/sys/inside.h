@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/turn.h"
 #include "sys/log.h"
 #include "sys/sys.h"
@@ -23,6 +24,7 @@ struct weft_sys {
     uv_check_t after_poll;
     uv_idle_t awake;         /* runs while `soon` holds something: the poll must not block */
     uv_timer_t alarm;        /* the guest's deadline */
+    uv_timer_t beat;         /* runs while there are deadlines: the clock is looked at */
     uv_timer_t sweep;        /* runs while a closed socket is not yet gone */
     uv_timer_t accept_again; /* runs while accepting pauses for want of descriptors */
     uv_timer_t log_again;    /* runs while the log's reader is slow */
@@ -31,7 +33,8 @@ struct weft_sys {
 
     struct weft_turn soon; /* callbacks owed by operations that may not call back themselves */
     struct weft_guest guest;
-    weft_time deadline; /* what `alarm` is set to */
+    struct weft_clock clock;
+    weft_time deadline; /* what `alarm` is set to, by that clock */
     unsigned delivered; /* callbacks since the guest's last turn */
     bool due;           /* something was delivered: the guest gets its turn */
     bool over;          /* being freed: nothing is delivered */
@@ -53,8 +56,8 @@ struct weft_sys {
  * time: after a long sleep the last turn's would start deadlines that are already over. After each WEFT_SYS_BATCH_MAX
  * it gets one to act: when very many sockets have something at once, the first shall not wait for the last. */
 void weft_sys_deliver(struct weft_sys *sys);
-weft_time weft_sys_clock(void);
-int weft_sys_error(int uv);                                       /* WEFT_ERR_* for one of libuv's UV_E* */
+weft_time weft_sys_now(struct weft_sys *sys); /* the time of the guest's turns, and of all deadlines here */
+int weft_sys_error(int uv);                   /* WEFT_ERR_* for one of libuv's UV_E* */
 void weft_sys_soon(struct weft_sys *sys, struct weft_task *task); /* runs it before the loop next blocks */
 void weft_sys_sweep_on(struct weft_sys *sys); /* a socket is closing: look after it until it is gone */
 int weft_sys_job_begin(struct weft_sys *sys); /* counts one in, or WEFT_ERR_FULL */

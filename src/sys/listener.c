@@ -65,7 +65,7 @@ static bool only_this_one(int error)
 
 static void pause_all(struct weft_sys *sys, const char *why)
 {
-    weft_time now = weft_sys_clock();
+    weft_time now = weft_sys_now(sys);
     if (sys->pause_said == 0 || now - sys->pause_said >= PAUSE_SAID_EVERY) {
         sys->pause_said = now;
         weft_log_say(&sys->log, why);

@@ -162,7 +162,7 @@ static void on_shut(uv_shutdown_t *request, int status)
         return;
     }
     socket->state = SOCKET_LINGERING;
-    socket->deadline = weft_sys_clock() + LINGER_TIME;
+    socket->deadline = weft_sys_now(socket->sys) + LINGER_TIME;
     if (uv_read_start(&socket->uv.stream, on_alloc, on_lingering) < 0) {
         destroy(socket, false);
     }
@@ -182,7 +182,7 @@ void weft_socket_close(struct weft_socket *socket, bool reset)
         return;
     }
     socket->state = SOCKET_FLUSHING;
-    socket->deadline = weft_sys_clock() + FLUSH_TIME;
+    socket->deadline = weft_sys_now(socket->sys) + FLUSH_TIME;
     closing_add(socket);
 }
 

@@ -20,7 +20,7 @@
 
 /* -- time, chance, errors -- */
 
-weft_time weft_sys_clock(void)
+static weft_time machine_now(void)
 {
     return (weft_time)(uv_hrtime() / 1000);
 }
@@ -28,7 +28,12 @@ weft_time weft_sys_clock(void)
 static weft_time host_now(struct weft_host *host)
 {
     (void)host; /* one clock for all */
-    return weft_sys_clock();
+    return machine_now();
+}
+
+weft_time weft_sys_now(struct weft_sys *sys)
+{
+    return weft_clock_look(&sys->clock, machine_now());
 }
 
 static int64_t host_wall(struct weft_host *host)
@@ -111,7 +116,29 @@ static void on_alarm(uv_timer_t *timer)
     sys->due = true;
 }
 
-/* libuv's timers count whole milliseconds of the clock that weft_sys_clock() reads, from the loop's idea of now. */
+static void on_beat(uv_timer_t *timer)
+{
+    struct weft_sys *sys = timer->data;
+    (void)weft_sys_now(sys); /* that it was looked at is all */
+    if (sys->deadline == WEFT_NEVER && !uv_is_active((uv_handle_t *)&sys->sweep)) {
+        weft_clock_watch(&sys->clock, false);
+        (void)uv_timer_stop(timer); /* cannot fail */
+    }
+}
+
+/* There is a deadline: from now on the clock notices when this process is kept from running. */
+static void watch_clock(struct weft_sys *sys)
+{
+    if (sys->clock.watched) {
+        return;
+    }
+    (void)weft_sys_now(sys); /* it begins here */
+    weft_clock_watch(&sys->clock, true);
+    int status = uv_timer_start(&sys->beat, on_beat, WEFT_CLOCK_BEAT / WEFT_MS, WEFT_CLOCK_BEAT / WEFT_MS);
+    WEFT_ASSERT(status == 0); /* fails only for a closing handle */
+}
+
+/* libuv's timers count whole milliseconds of the machine's clock, from the loop's idea of now. */
 static void set_alarm(struct weft_sys *sys, weft_time deadline)
 {
     if (deadline == sys->deadline) {
@@ -122,7 +149,10 @@ static void set_alarm(struct weft_sys *sys, weft_time deadline)
         (void)uv_timer_stop(&sys->alarm); /* cannot fail */
         return;
     }
-    uint64_t at_ms = (uint64_t)(deadline / WEFT_MS + (deadline % WEFT_MS > 0)); /* never too early */
+    watch_clock(sys);
+    /* When time is taken out of the clock before that, the alarm comes too early once, and is set again. */
+    weft_time at = weft_clock_machine(&sys->clock, deadline);
+    uint64_t at_ms = (uint64_t)(at / WEFT_MS + (at % WEFT_MS > 0)); /* else never too early */
     uint64_t now_ms = uv_now(&sys->loop);
     int status = uv_timer_start(&sys->alarm, on_alarm, at_ms > now_ms ? at_ms - now_ms : 0, 0);
     WEFT_ASSERT(status == 0); /* fails only for a closing handle */
@@ -138,7 +168,7 @@ static void run_turn(struct weft_sys *sys)
 {
     if (sys->due && !sys->over) {
         sys->due = false;
-        set_alarm(sys, sys->guest.turn(sys->guest.self, weft_sys_clock()));
+        set_alarm(sys, sys->guest.turn(sys->guest.self, weft_sys_now(sys)));
     }
     if (!weft_log_flush(&sys->log)) {
         int status = uv_timer_start(&sys->log_again, on_log_again, LOG_AGAIN_MS, 0);
@@ -164,7 +194,7 @@ void weft_sys_deliver(struct weft_sys *sys)
     sys->due = true;
     sys->delivered = 0;
     if (sys->guest.turn) {
-        (void)sys->guest.turn(sys->guest.self, weft_sys_clock()); /* it will be asked again, after the callbacks */
+        (void)sys->guest.turn(sys->guest.self, weft_sys_now(sys)); /* it will be asked again, after the callbacks */
     }
 }
 
@@ -212,11 +242,12 @@ void weft_sys_poke(struct weft_sys *sys)
 
 static void on_sweep(uv_timer_t *timer)
 {
-    weft_socket_sweep(timer->data, weft_sys_clock());
+    weft_socket_sweep(timer->data, weft_sys_now(timer->data));
 }
 
 void weft_sys_sweep_on(struct weft_sys *sys)
 {
+    watch_clock(sys);
     if (!uv_is_active((uv_handle_t *)&sys->sweep)) {
         int status = uv_timer_start(&sys->sweep, on_sweep, WEFT_SYS_SWEEP_MS, WEFT_SYS_SWEEP_MS);
         WEFT_ASSERT(status == 0); /* fails only for a closing handle */
@@ -295,11 +326,13 @@ static void start_handles(struct weft_sys *sys)
 {
     uv_loop_t *loop = &sys->loop;
     int status = uv_prepare_init(loop, &sys->before_poll) | uv_check_init(loop, &sys->after_poll) |
-                 uv_idle_init(loop, &sys->awake) | uv_timer_init(loop, &sys->alarm) | uv_timer_init(loop, &sys->sweep) |
-                 uv_timer_init(loop, &sys->accept_again) | uv_timer_init(loop, &sys->log_again) |
+                 uv_idle_init(loop, &sys->awake) | uv_timer_init(loop, &sys->alarm) | uv_timer_init(loop, &sys->beat) |
+                 uv_timer_init(loop, &sys->sweep) | uv_timer_init(loop, &sys->accept_again) |
+                 uv_timer_init(loop, &sys->log_again) |
                  uv_async_init(loop, &sys->poked, on_poked); /* the loop has made its wake-up call already */
     sys->before_poll.data = sys->after_poll.data = sys->awake.data = sys;
-    sys->alarm.data = sys->sweep.data = sys->accept_again.data = sys->log_again.data = sys->poked.data = sys;
+    sys->alarm.data = sys->beat.data = sys->sweep.data = sys->accept_again.data = sys->log_again.data =
+        sys->poked.data = sys;
     status |= uv_prepare_start(&sys->before_poll, on_before_poll) | uv_check_start(&sys->after_poll, on_after_poll);
     WEFT_ASSERT(status == 0);
 }
@@ -348,11 +381,11 @@ bool weft_sys_free(struct weft_sys *sys)
     WEFT_ASSERT(!sys->listeners);
     sys->over = true;
     weft_turn_run(&sys->soon); /* what is left only gives its memory back */
-    weft_time deadline = weft_sys_clock() + WEFT_SYS_FREE_WAIT;
+    weft_time deadline = weft_sys_now(sys) + WEFT_SYS_FREE_WAIT;
     weft_socket_hurry(sys, deadline);
     weft_sys_sweep_on(sys); /* wakes the loop to look at the time */
     while ((sys->sockets > 0 || sys->jobs > 0 || sys->processes > 0) &&
-           weft_sys_clock() < deadline + WEFT_SYS_SWEEP_MS * WEFT_MS) {
+           weft_sys_now(sys) < deadline + WEFT_SYS_SWEEP_MS * WEFT_MS) {
         (void)uv_run(&sys->loop, UV_RUN_ONCE); /* whether handles are left is not the question */
     }
     weft_log_deinit(&sys->log);
@@ -374,6 +407,7 @@ struct weft_host *weft_sys_host(struct weft_sys *sys)
 int weft_sys_run(struct weft_sys *sys, struct weft_guest guest)
 {
     sys->guest = guest;
+    weft_clock_init(&sys->clock);             /* the guest has seen `now`: its turns begin there */
     sys->due = true;                          /* the guest may have begun something already */
     (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* says only whether handles are left: there always are */
     return 0;

@@ -1,5 +1,6 @@
 /* tests/unit/node/node_test.c - a node from its start to its end. */
 #include "node/node.h"
+#include "node/runner.h"
 #include "stage.h"
 
 static void test_token_is_made_once(void **state)
@@ -277,15 +278,122 @@ static void test_engines_end_with_the_node(void **state)
     }
 }
 
+/* -- time that it does not live, and a wall clock that jumps -- */
+
+static const weft_time stops[] = {3 * WEFT_SECOND, 15 * WEFT_SECOND, 700 * WEFT_SECOND, 86400 * WEFT_SECOND};
+
+/* A stream from the upstream, longer than any silence that is allowed, and half a head, later than any may be. */
+static void test_a_stop_cuts_nothing(void **state)
+{
+    (void)state;
+    static struct weft_raw slow;
+    for (size_t i = 0; i < WEFT_COUNT(stops); i++) {
+        stage_begin(i % 2 ? RELAY_H1 : RELAY_H2);
+        weft_raw_dial(&slow, stage.clients, STAGE_TCP);
+        weft_raw_text(&slow, "GET /health HTTP/1.1\r\nHost: local");
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_raw_text(&stage.raw, "GET /v1/x?do=events&n=150 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stage_pass(100 * WEFT_MS);
+        size_t heard = stage.raw.heard;
+        weft_world_stop(stage.host, stops[i]);
+        stage_pass(stops[i] - WEFT_MS);
+        assert_int_equal(stage.raw.heard, heard); /* it did stop */
+        stage_pass(5 * WEFT_SECOND);
+        weft_raw_text(&slow, "host\r\nConnection: close\r\n\r\n");
+        stage_pass(WEFT_SECOND);
+        stage_read(false);
+        assert_int_equal(stage.answers.whole, 1);
+        assert_non_null(strstr(stage.raw.in, WEFT_ENGINE_DONE));
+        assert_non_null(strstr(slow.in, "HTTP/1.1 200 OK"));
+        weft_raw_close(&slow, false);
+        weft_raw_close(&stage.raw, false);
+        stage_end();
+    }
+}
+
+#define CHAT "{\"model\":\"One\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}"
+#define JSON "Content-Type: application/json\r\n"
+
+/* A machine that sleeps takes the engine with it. The node wakes first, just after it has asked how the engine is. */
+static void test_a_sleep_ends_no_engine(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < WEFT_COUNT(stops); i++) {
+        stage_begin_with_models(models, 1, &(const struct weft_child_script){.deed = "do=frames&n=2000"});
+        stage_pass(WEFT_SECOND);
+        assert_true(stage.node.ready);
+        weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+        weft_raw_text(&stage.raw, "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n" JSON
+                                  "Transfer-Encoding: chunked\r\n\r\n3b\r\n" CHAT "\r\n0\r\n\r\n");
+        stage_pass(3 * WEFT_SECOND);
+        weft_world_stop(stage.engines, stops[i] + 3 * WEFT_SECOND);
+        stage_pass(WEFT_RUNNER_WATCH + WEFT_MS - 3 * WEFT_SECOND);
+        weft_world_stop(stage.host, stops[i]);
+        stage_pass(stops[i] + 30 * WEFT_SECOND);
+        stage_read(false);
+        assert_int_equal(stage.answers.whole, 1);
+        assert_int_equal(stage.answers.at[0].status, 200);
+        assert_int_equal(stage.children.started, 1);
+        weft_raw_close(&stage.raw, false);
+        stage_end();
+    }
+}
+
+/* The same life, with and without jumps: everything happens at the same time, and is as long. */
+static void live(bool jumps, struct weft_transcript *transcript)
+{
+    static const int64_t by[] = {3600, -2 * 86400, 10 * 31536000LL, -20 * 31536000LL, 1};
+    stage_world_with(&(const struct weft_world_options){.seed = 11, .transcript = transcript});
+    stage_models(models, 2, &(const struct weft_child_script){.loads = WEFT_SECOND, .deed = "do=frames&n=40"});
+    for (size_t i = 0; i < WEFT_COUNT(by); i++) {
+        weft_world_jump(stage.host, jumps ? by[i] * WEFT_SECOND : 0);
+        stage_pass(2 * WEFT_SECOND);
+        assert_int_equal(stage_ask("POST", "/v1/chat/completions", JSON, CHAT), 200);
+        weft_world_jump(stage.host, jumps ? -by[i] * WEFT_SECOND / 2 : 0);
+        assert_int_equal(stage_ask_as_owner("GET", "/weft/v1/status", ""), 200);
+        assert_int_equal(stage_ask("GET", "/v1/models", "", ""), 200);
+    }
+    weft_resident_drain(&stage.node, -1);
+    stage_pass(5 * WEFT_SECOND);
+    assert_true(stage.node.stopped);
+    weft_world_note(stage.world, weft_world_below(stage.world, 2) ? "one" : "two"); /* chance was asked as often */
+    stage_end();
+}
+
+static void test_only_dates_hang_on_the_wall_clock(void **state)
+{
+    (void)state;
+    struct weft_transcript still, jumping;
+    assert_int_equal(weft_transcript_init(&still, false), 0);
+    assert_int_equal(weft_transcript_init(&jumping, false), 0);
+    live(false, &still);
+    live(true, &jumping);
+    assert_true(still.lines > 500);
+    assert_int_equal(jumping.lines, still.lines);
+    assert_int_equal(jumping.size, still.size); /* dates are all as long */
+    assert_int_not_equal(jumping.hash, still.hash);
+    weft_transcript_deinit(&still);
+    weft_transcript_deinit(&jumping);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_is_made_once),        cmocka_unit_test(test_cannot_start),
-        cmocka_unit_test(test_same_port_for_both),        cmocka_unit_test(test_connection_limit),
-        cmocka_unit_test(test_drain_finishes_streams),    cmocka_unit_test(test_drain_cuts_in_the_end),
-        cmocka_unit_test(test_stop_while_starting),       cmocka_unit_test(test_drain_by_request),
-        cmocka_unit_test(test_freed_in_the_middle),       cmocka_unit_test(test_ready_without_a_model),
-        cmocka_unit_test(test_ready_when_all_models_are), cmocka_unit_test(test_bad_models_are_refused),
+        cmocka_unit_test(test_a_stop_cuts_nothing),
+        cmocka_unit_test(test_a_sleep_ends_no_engine),
+        cmocka_unit_test(test_only_dates_hang_on_the_wall_clock),
+        cmocka_unit_test(test_token_is_made_once),
+        cmocka_unit_test(test_cannot_start),
+        cmocka_unit_test(test_same_port_for_both),
+        cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_drain_finishes_streams),
+        cmocka_unit_test(test_drain_cuts_in_the_end),
+        cmocka_unit_test(test_stop_while_starting),
+        cmocka_unit_test(test_drain_by_request),
+        cmocka_unit_test(test_freed_in_the_middle),
+        cmocka_unit_test(test_ready_without_a_model),
+        cmocka_unit_test(test_ready_when_all_models_are),
+        cmocka_unit_test(test_bad_models_are_refused),
         cmocka_unit_test(test_engines_end_with_the_node),
     };
     weft_json_setup(1);

@@ -31,7 +31,7 @@
 static struct stage {
     int64_t live;
     struct weft_world *world;
-    struct weft_host *host, *clients, *upstream;
+    struct weft_host *host, *clients, *upstream, *engines;
     struct weft_resident node;
     struct weft_engine engine;
     bool has_engine;
@@ -43,16 +43,20 @@ static struct stage {
     char text[64 * 1024];
 } stage;
 
-static inline void stage_world(void)
+static inline void stage_world_with(const struct weft_world_options *options)
 {
-    const struct weft_world_options options = {.seed = 7, .calm = true};
     weft_bytes_trim();
     stage.live = weft_mem_live();
     stage.has_engine = stage.has_tls = stage.has_children = false;
-    assert_int_equal(weft_world_new(&stage.world, &options), 0);
+    assert_int_equal(weft_world_new(&stage.world, options), 0);
     stage.host = weft_world_host(stage.world, "node");
     stage.clients = weft_world_host(stage.world, "clients");
     stage.upstream = weft_world_host(stage.world, "upstream");
+}
+
+static inline void stage_world(void)
+{
+    stage_world_with(&(const struct weft_world_options){.seed = 7, .calm = true});
 }
 
 static inline void stage_engine(void)
@@ -79,18 +83,24 @@ static inline void stage_begin(const char *yaml)
 
 /* A node with these models, whose engines go as the script says (NULL: they are ready at once). It runs; they have not
  * begun to load. */
-static inline void stage_begin_with_models(const char *const *models, size_t count,
-                                           const struct weft_child_script *script)
+static inline void stage_models(const char *const *models, size_t count, const struct weft_child_script *script)
 {
     const struct weft_resident_options options = {
         .yaml = LISTEN_TCP, .journal_format = WEFT_JOURNAL_JSON, .models = models, .model_count = count};
-    stage_world();
-    weft_children_start(&stage.children, stage.world, weft_world_host(stage.world, "engines"), stage.host);
+    stage.engines = weft_world_host(stage.world, "engines");
+    weft_children_start(&stage.children, stage.world, stage.engines, stage.host);
     stage.has_children = true;
     if (script) {
         stage.children.script = *script;
     }
     weft_resident_start(&stage.node, stage.host, stage.world, &options);
+}
+
+static inline void stage_begin_with_models(const char *const *models, size_t count,
+                                           const struct weft_child_script *script)
+{
+    stage_world();
+    stage_models(models, count, script);
 }
 
 /* Nothing is left behind. */
