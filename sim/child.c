@@ -2,6 +2,7 @@
 #include "sim/child.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -193,13 +194,60 @@ static void flood(struct task *task)
     }
 }
 
+static void read_deed(struct task *task, const char *said)
+{
+    static const char *const deeds[] = {
+        [DO_FRAMES] = "frames", [DO_FLOOD] = "flood", [DO_CUT] = "cut",       [DO_ERROR] = "error",
+        [DO_DIE] = "die",       [DO_STALL] = "stall", [DO_REFUSE] = "refuse", [DO_BABBLE] = "babble",
+    };
+    const char *what = strstr(said, "do="), *count = what ? strstr(what, "n=") : NULL;
+    for (size_t i = 0; what && i < WEFT_COUNT(deeds); i++) {
+        if (strncmp(what + 3, deeds[i], strlen(deeds[i])) == 0) {
+            task->deed = (enum deed)i;
+        }
+    }
+    task->left = count ? strtoull(count + 2, NULL, 10) : 0;
+}
+
+/* How many ids the request says were delivered of the first choice. */
+static uint64_t resumed(const char *body)
+{
+    const char *at = strstr(body, "\"resume\":[[");
+    uint64_t count = 0;
+    for (at += at ? strlen("\"resume\":[[") : 0; at && *at && *at != ']'; at++) {
+        count += *at != ',' && (at[1] == ',' || at[1] == ']');
+    }
+    return count;
+}
+
+/* What the script says holds unless the request says what is to be done. */
+static void read_request(struct task *task)
+{
+    struct weft_exchange *exchange = task->exchange;
+    char *body = task->child->all->body;
+    size_t size = weft_bytes_tail(&exchange->flows[WEFT_REQUEST].bytes, body, WEFT_CHILD_BODY_MAX - 1);
+    body[size] = '\0';
+    if (strstr(body, "do=")) {
+        read_deed(task, body);
+    }
+    uint64_t known = resumed(body);
+    if (task->deed != DO_DIE) { /* one that kills does so again */
+        task->left -= known < task->left ? known : task->left;
+    }
+}
+
 static void begin(struct task *task)
 {
     struct weft_exchange *exchange = task->exchange;
-    size_t size =
-        weft_bytes_tail(&exchange->flows[WEFT_REQUEST].bytes, task->child->all->body, WEFT_CHILD_BODY_MAX - 1);
-    task->child->all->body[size] = '\0';
     task->begun = true;
+    read_request(task);
+    if (task->deed == DO_REFUSE) {
+        weft_timers_release(&task->child->all->loop.timers);
+        reply(exchange, 400,
+              "{\"error\":{\"code\":\"context_overflow\",\"message\":\"Too long: 5000 of "
+              "4096.\",\"prompt_tokens\":5000}}");
+        return;
+    }
     exchange->answer.status = 200;
     int error = weft_fields_add(&exchange->answer.fields, &exchange->arena, WEFT_SLICE("content-type"),
                                 WEFT_SLICE(WEFT_NATIVE_TYPE));
@@ -237,10 +285,6 @@ static void on_wake(void *self, struct weft_exchange *exchange)
 
 static void generate(struct weft_child *child, struct weft_exchange *exchange)
 {
-    static const char *const deeds[] = {
-        [DO_FRAMES] = "frames", [DO_FLOOD] = "flood", [DO_CUT] = "cut",       [DO_ERROR] = "error",
-        [DO_DIE] = "die",       [DO_STALL] = "stall", [DO_REFUSE] = "refuse", [DO_BABBLE] = "babble",
-    };
     struct task *task = weft_arena_alloc(&exchange->arena, sizeof(*task));
     if (!task || weft_timers_reserve(&child->all->loop.timers) < 0) {
         weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
@@ -252,22 +296,7 @@ static void generate(struct weft_child *child, struct weft_exchange *exchange)
     if (!said) {
         said = child->script.deed ? child->script.deed : "";
     }
-    const char *what = strstr(said, "do="), *count = strstr(said, "n=");
-    for (size_t i = 0; what && i < WEFT_COUNT(deeds); i++) {
-        if (strncmp(what + 3, deeds[i], strlen(deeds[i])) == 0) {
-            task->deed = (enum deed)i;
-        }
-    }
-    for (count += count ? 2 : 0; count && *count >= '0' && *count <= '9'; count++) {
-        task->left = task->left * 10 + (uint64_t)(*count - '0');
-    }
-    if (task->deed == DO_REFUSE) {
-        weft_timers_release(&child->all->loop.timers);
-        reply(exchange, 400,
-              "{\"error\":{\"code\":\"context_overflow\",\"message\":\"Too long: 5000 of "
-              "4096.\",\"prompt_tokens\":5000}}");
-        return;
-    }
+    read_deed(task, said);
     weft_exchange_want_body(exchange);
     weft_exchange_attach(exchange, WEFT_WORKER, on_wake, task);
 }

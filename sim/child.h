@@ -1,14 +1,11 @@
 /* sim/child.h - weft-engine, played: processes that a node starts, load as a script says, and answer or die.
  *
- * What a request to /generate gets is said in its target, `?do=WHAT&n=N`, or else in the script:
- *   frames  N tokens, one every few milliseconds, then finish, usage and end (the default)
- *   flood   N tokens as fast as they are taken, then the same
- *   cut     N tokens, then the answer ends without an end
- *   error   N tokens, then an error frame
- *   die     N tokens, then the process is killed
- *   stall   N tokens, then nothing, until whoever asks gives up
- *   refuse  400, with the engine's JSON
- *   babble  what is no frame */
+ * What a request to /generate gets is said anywhere in its body, `do=WHAT&n=N`, or in its target behind a question
+ * mark, or else in the script; tokens that it resumes are not said again: frames  N tokens, one every few milliseconds,
+ * then finish, usage and end (the default) flood   N tokens as fast as they are taken, then the same cut     N tokens,
+ * then the answer ends without an end error   N tokens, then an error frame die     N tokens, also when it is resumed,
+ * then the process is killed stall   N tokens, then nothing, until whoever asks gives up refuse  400, with the engine's
+ * JSON babble  what is no frame */
 #ifndef WEFT_SIM_CHILD_H
 #define WEFT_SIM_CHILD_H
 
@@ -18,7 +15,7 @@
 #define WEFT_CHILD_PROGRAM  "/bin/weft-engine"
 #define WEFT_CHILDREN_MAX   4 /* at once */
 #define WEFT_CHILD_ARGS_MAX 512
-#define WEFT_CHILD_BODY_MAX 1024
+#define WEFT_CHILD_BODY_MAX (64 * 1024)
 #define WEFT_CHILD_GAP      (5 * WEFT_MS) /* between two tokens */
 
 /* How those that start from now on go. */

@@ -20,6 +20,7 @@ static const struct rule {
     [WEFT_ROUTE_READY] = {"/readyz", READ, EVERYBODY, "GET, HEAD"},
     [WEFT_ROUTE_METRICS] = {"/metrics", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
     [WEFT_ROUTE_STATUS] = {"/weft/v1/status", READ, MAY(WEFT_OWNER), "GET, HEAD"},
+    [WEFT_ROUTE_LOAD] = {"/load", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
     [WEFT_ROUTE_DRAIN] = {"/weft/v1/drain", POST, MAY(WEFT_OWNER), "POST"},
     [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE"},
     [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD"},

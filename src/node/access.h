@@ -22,6 +22,7 @@ enum weft_route {
     WEFT_ROUTE_READY,
     WEFT_ROUTE_METRICS,
     WEFT_ROUTE_STATUS,
+    WEFT_ROUTE_LOAD,
     WEFT_ROUTE_DRAIN,
     WEFT_ROUTE_API,
     WEFT_ROUTE_NONE, /* no such path */

@@ -12,6 +12,7 @@ struct weft_call {
     struct weft_exchange *exchange; /* the call is its worker */
     enum weft_route route;
     enum weft_principal principal;
+    uint64_t connection; /* that it came by */
     weft_time started;
     char id[WEFT_CALL_ID_SIZE];
 };
@@ -31,6 +32,7 @@ void weft_call_health(struct weft_call *call);
 void weft_call_ready(struct weft_call *call);
 void weft_call_metrics(struct weft_call *call);
 void weft_call_status(struct weft_call *call);
+void weft_call_load(struct weft_call *call);
 void weft_call_drain(struct weft_call *call);
 void weft_call_api(struct weft_call *call);
 

@@ -75,6 +75,9 @@ struct weft_config {
     int64_t engine_gpu_layers;
     int64_t engine_memory_max; /* of each model, bytes; 0: what the machine has available */
     enum weft_config_sandbox engine_sandbox;
+    weft_time engine_stall; /* no sign of life for so long: it hangs */
+    int64_t queue_max;      /* waiting requests of each model */
+    weft_time queue_wait;   /* of each request */
     struct weft_config_hosts hosts;
     struct weft_config_origins origins;
     int64_t body_max;

@@ -54,9 +54,10 @@ bool weft_connection_local(const struct weft_connection *connection);
 struct weft_carrier *weft_connection_carrier(struct weft_connection *connection);
 bool weft_connection_h2(const struct weft_connection *connection); /* the protocol that was agreed */
 
-/* The user's list of connections; the links are the user's. */
+/* The user's list of connections; what is in it is the user's. */
 struct weft_connection_links {
     struct weft_connection *next, *previous;
+    uint64_t number; /* among all there ever were */
 };
 struct weft_connection_links *weft_connection_links(struct weft_connection *connection);
 

@@ -402,8 +402,11 @@ void weft_external_pause(struct weft_external_attempt *attempt, bool on)
 static void on_tick(struct weft_timer *timer)
 {
     static const struct weft_native_problem silent = {
-        502, "external_silent",
-        "The external server has said nothing of this answer for ten minutes, though it is there. Ask again."};
+        .status = 502,
+        .passes = true,
+        .code = "external_silent",
+        .message =
+            "The external server has said nothing of this answer for ten minutes, though it is there. Ask again."};
     struct weft_external *external = WEFT_CONTAINER(timer, struct weft_external, tick);
     struct weft_external_attempt *attempt = external->attempts;
     bool quiet = false;

@@ -25,15 +25,26 @@ struct weft_external_request {
 };
 
 static const struct weft_native_problem lost = {
-    502, "engine_lost", "The external server that was answering stopped before the answer was complete. Ask again."};
+    .status = 502,
+    .passes = true,
+    .code = "engine_lost",
+    .message = "The external server that was answering stopped before the answer was complete. Ask again."};
 static const struct weft_native_problem unreachable = {
-    502, "engine_lost", "The external server that has this model cannot be reached. Ask again shortly."};
-static const struct weft_native_problem malformed = {
-    502, "external_malformed",
-    "The external server answered in a way that is not OpenAI's API as this node knows it. Is its URL the one of that "
-    "API?"};
-static const struct weft_native_problem no_memory = {503, "out_of_memory",
-                                                     "This node has no memory left for the answer. Try again shortly."};
+    .status = 502,
+    .passes = true,
+    .code = "engine_lost",
+    .message = "The external server that has this model cannot be reached. Ask again shortly."};
+static const struct weft_native_problem malformed = {.status = 502,
+                                                     .code = "external_malformed",
+                                                     .message =
+                                                         "The external server answered in a way that is not OpenAI's "
+                                                         "API as this node knows it. Is its URL the one of that "
+                                                         "API?"};
+static const struct weft_native_problem no_memory = {
+    .status = 503,
+    .retry_s = WEFT_NATIVE_RETRY_S,
+    .code = "out_of_memory",
+    .message = "This node has no memory left for the answer. Try again shortly."};
 
 /* -- the end -- */
 

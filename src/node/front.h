@@ -3,6 +3,7 @@
 #ifndef WEFT_NODE_FRONT_H
 #define WEFT_NODE_FRONT_H
 
+#include "crypto/mark.h"
 #include "node/access.h"
 #include "node/journal.h"
 #include "node/loop.h"
@@ -22,6 +23,8 @@ struct weft_front {
     struct weft_models *models;     /* perhaps none */
     struct weft_access_policy access;
     const char *version;
+    weft_time queue_wait;                         /* of a request for an answer */
+    struct weft_mark_key mark_key;                /* of this run: requests are known again by it */
     uint64_t (*random)(void *self);               /* for request ids */
     void (*drain)(void *self, weft_time timeout); /* the owner asks the node to stop; negative: its own timeout */
     bool (*draining)(const void *self);
@@ -31,7 +34,14 @@ struct weft_front {
     char date[32];
 };
 
-/* A request's head is complete: takes the worker's end. `local`: it came over a Unix socket. */
-void weft_front_request(struct weft_front *front, struct weft_exchange *exchange, bool local);
+/* Where a request comes from. */
+struct weft_front_caller {
+    bool local;          /* a Unix socket */
+    uint64_t connection; /* its number among all there ever were */
+};
+
+/* A request's head is complete: takes the worker's end. */
+void weft_front_request(struct weft_front *front, struct weft_exchange *exchange,
+                        const struct weft_front_caller *caller);
 
 #endif

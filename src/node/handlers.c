@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "node/call.h"
+#include "node/line.h"
 #include "node/openai.h"
 #include "node/relay.h"
 #include "wire/json.h"
@@ -119,6 +120,47 @@ void weft_call_status(struct weft_call *call)
     } else {
         weft_json_null(&json);
     }
+    weft_json_object_end(&json);
+    weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, weft_json_finish(&json));
+}
+
+/* -- load: who waits and runs, for those who choose when and where to ask -- */
+
+static void write_load(struct weft_json *json, const struct weft_models *models, size_t index)
+{
+    struct weft_model_info info;
+    struct weft_line_info line;
+    weft_models_info(models, index, &info);
+    weft_line_report(weft_models_line(models, index), &line);
+    weft_json_object(json);
+    weft_json_add_string(json, "name", info.name);
+    weft_json_add_text(json, "state", weft_model_state_name(info.state));
+    weft_json_add_int(json, "slots", (int64_t)line.slots);
+    weft_json_add_int(json, "running", (int64_t)line.running);
+    weft_json_add_int(json, "waiting", (int64_t)line.waiting);
+    weft_json_key(json, "estimate_s");
+    if (line.estimate == WEFT_NEVER) {
+        weft_json_null(json);
+    } else {
+        weft_json_double(json, (double)(line.estimate / (WEFT_SECOND / 10)) / 10);
+    }
+    weft_json_object_end(json);
+}
+
+void weft_call_load(struct weft_call *call)
+{
+    const struct weft_models *models = call->front->models;
+    struct weft_bytes text = {0};
+    struct weft_json json;
+    weft_json_start(&json, &text);
+    weft_json_object(&json);
+    weft_json_add_bool(&json, "draining", call->front->draining(call->front->self));
+    weft_json_key(&json, "models");
+    weft_json_array(&json);
+    for (size_t i = 0; i < weft_models_count(models); i++) {
+        write_load(&json, models, i);
+    }
+    weft_json_array_end(&json);
     weft_json_object_end(&json);
     weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, weft_json_finish(&json));
 }

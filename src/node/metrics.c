@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "node/line.h"
 #include "node/models.h"
 
 #define LINE_MAX_ 512 /* the longest line: names, labels and numbers are the program's own, or a model's name */
@@ -156,6 +157,45 @@ static void escape(char out[LABEL_MAX], struct weft_slice name)
     out[used] = '\0';
 }
 
+/* Of each model's line. */
+static void print_lines(struct printer *printer, const struct weft_models *models)
+{
+    static const struct {
+        const char *name, *type, *help;
+        size_t at; /* a uint64_t */
+    } rows[] = {
+        {"weft_queue_waiting", "gauge", "Requests that wait for a model.", offsetof(struct weft_line_info, waiting)},
+        {"weft_queue_running", "gauge", "Requests that a model's engine works on.",
+         offsetof(struct weft_line_info, running)},
+        {"weft_answers_resumed_total", "counter", "Attempts at answers that were cut and went on in another one.",
+         offsetof(struct weft_line_info, resumed)},
+        {"weft_engine_stalls_total", "counter", "Silences of an engine, or of one answer, that were ended.",
+         offsetof(struct weft_line_info, stalls)},
+        {"weft_engine_strikes_total", "counter", "Deaths of engines that worked on one request alone.",
+         offsetof(struct weft_line_info, strikes)},
+        {"weft_queue_full_total", "counter", "Requests refused as too many waited.",
+         offsetof(struct weft_line_info, full)},
+        {"weft_queue_expired_total", "counter", "Requests that waited as long as they may, in vain.",
+         offsetof(struct weft_line_info, expired)},
+        {"weft_requests_struck_total", "counter", "Requests refused as they had ended engines.",
+         offsetof(struct weft_line_info, struck)},
+    };
+    for (size_t row = 0; row < WEFT_COUNT(rows); row++) {
+        head(printer, rows[row].name, rows[row].type, rows[row].help);
+        for (size_t i = 0; i < weft_models_count(models); i++) {
+            struct weft_model_info info;
+            struct weft_line_info line_info;
+            char name[LABEL_MAX];
+            uint64_t value;
+            weft_models_info(models, i, &info);
+            weft_line_report(weft_models_line(models, i), &line_info);
+            escape(name, info.name);
+            memcpy(&value, (const char *)&line_info + rows[row].at, sizeof(value));
+            line(printer, "%s{model=\"%s\"} %" PRIu64 "\n", rows[row].name, name, value);
+        }
+    }
+}
+
 int weft_metrics_print_models(const struct weft_models *models, struct weft_bytes *out)
 {
     struct printer printer = {.out = out};
@@ -183,5 +223,6 @@ int weft_metrics_print_models(const struct weft_models *models, struct weft_byte
         escape(name, info.name);
         line(&printer, "weft_engine_deaths_total{model=\"%s\"} %" PRIu32 "\n", name, info.deaths);
     }
+    print_lines(&printer, models);
     return printer.error;
 }

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "node/line.h"
 #include "node/model_facts.h"
 #include "node/runner.h"
 
@@ -24,12 +25,14 @@ struct model {
     struct weft_slice name; /* a part of `path` */
     enum weft_model_state state;
     double progress;
+    struct weft_line *line;     /* who waits for it, and what runs there */
     struct weft_runner *runner; /* NULL: no engine */
     struct weft_timer pause;    /* then it is `due` again */
     bool due;                   /* to be started when no other one loads */
     int32_t threads;
     uint32_t starts, deaths;
-    uint32_t deaths_in_a_row;
+    uint32_t deaths_in_a_row; /* that count towards giving it up */
+    bool excused;             /* the death that is being noticed does not */
     weft_time started, ready;
     int64_t loaded_s;
     struct weft_model_facts facts; /* of its engine, since it was ready first */
@@ -132,6 +135,7 @@ static void finished_loading(struct model *model)
 static void give_up(struct model *model)
 {
     model->state = WEFT_MODEL_FAILED;
+    weft_line_give_up(model->line);
     say_given_up(model);
     finished_loading(model);
     changed(model);
@@ -151,7 +155,7 @@ static void died(struct model *model, const char *why, bool for_good)
     bool served = model->state == WEFT_MODEL_READY;
     bool steady = served && now(models) - model->ready >= WEFT_MODEL_STEADY;
     model->deaths++;
-    model->deaths_in_a_row = steady ? 1 : model->deaths_in_a_row + 1;
+    model->deaths_in_a_row = model->excused ? 0 : steady ? 1 : model->deaths_in_a_row + 1;
     if (for_good || model->deaths_in_a_row >= WEFT_MODEL_RESTARTS_MAX) {
         char reason[REASON_MAX] = "Another would end the same way";
         if (!for_good) {
@@ -165,7 +169,7 @@ static void died(struct model *model, const char *why, bool for_good)
         give_up(model);
         return;
     }
-    weft_time wait = WEFT_MODEL_PAUSE_FIRST << (model->deaths_in_a_row - 1);
+    weft_time wait = WEFT_MODEL_PAUSE_FIRST << (model->excused ? 0 : model->deaths_in_a_row - 1);
     wait = wait < WEFT_MODEL_PAUSE_MAX ? wait : WEFT_MODEL_PAUSE_MAX;
     model->state = WEFT_MODEL_STARTING;
     model->progress = 0;
@@ -196,6 +200,7 @@ static void on_ready(void *self, const json_t *info)
     model->progress = 1;
     model->ready = now(model->models);
     model->loaded_s = host->ops->wall(host) / 1000000;
+    weft_line_open(model->line, (size_t)(model->facts.slots > 0 ? model->facts.slots : 1));
     say_ready(model);
     finished_loading(model);
     changed(model);
@@ -206,6 +211,12 @@ static void on_refused(void *self, const char *message)
     struct model *model = self;
     (void)snprintf(model->problem, sizeof(model->problem), "%s", message); /* as long as an engine's are */
     give_up(model);
+}
+
+static void on_ending(void *self)
+{
+    struct model *model = self;
+    model->excused = weft_line_shut(model->line);
 }
 
 static void on_ended(void *self, const char *why, bool for_good)
@@ -221,7 +232,17 @@ static void on_ended(void *self, const char *why, bool for_good)
 }
 
 static const struct weft_runner_user runner_user = {
-    .loading = on_loading, .ready = on_ready, .refused = on_refused, .ended = on_ended};
+    .loading = on_loading, .ready = on_ready, .refused = on_refused, .ending = on_ending, .ended = on_ended};
+
+static void on_stalled(void *self)
+{
+    struct model *model = self;
+    if (model->runner) {
+        weft_runner_kill(model->runner, "stopped writing and was killed");
+    }
+}
+
+static const struct weft_line_user line_user = {.stalled = on_stalled};
 
 static int spawn(struct model *model)
 {
@@ -249,7 +270,7 @@ static int spawn(struct model *model)
 static void start(struct model *model)
 {
     struct weft_models *models = model->models;
-    model->due = false;
+    model->due = model->excused = false;
     model->starts++;
     model->started = now(models);
     models->loading = model;
@@ -296,6 +317,17 @@ static int32_t share_of(size_t cores, size_t count, size_t index)
     return share < 1 ? 1 : share < THREADS_MAX ? (int32_t)share : THREADS_MAX;
 }
 
+static int make_line(struct model *model)
+{
+    const struct weft_models_options *options = &model->models->options;
+    const struct weft_line_options line = {.loop = options->loop,
+                                           .waiters_max = (size_t)options->config->queue_max,
+                                           .stall = options->config->engine_stall,
+                                           .user = &line_user,
+                                           .self = model};
+    return weft_line_new(&model->line, &line);
+}
+
 static int check_name(const struct weft_models *models, size_t index, char problem[WEFT_MODEL_PROBLEM_MAX])
 {
     struct weft_slice name = models->at[index].name;
@@ -332,9 +364,13 @@ static int init(struct weft_models *models, char problem[WEFT_MODEL_PROBLEM_MAX]
         weft_timer_init(&model->pause, on_pause_over);
         int error = check_name(models, i, problem);
         if (error == 0) {
+            error = make_line(model);
+        }
+        if (error == 0) {
             error = weft_timers_reserve(&options->loop->timers);
         }
         if (error < 0) {
+            weft_line_free(model->line);
             return error;
         }
         models->count++;
@@ -388,6 +424,7 @@ void weft_models_free(struct weft_models *models)
     }
     for (size_t i = 0; i < models->count; i++) {
         weft_runner_free(models->at[i].runner);
+        weft_line_free(models->at[i].line);
         weft_timer_clear(&models->options.loop->timers, &models->at[i].pause);
         weft_timers_release(&models->options.loop->timers);
     }
@@ -433,6 +470,12 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .min_p = facts->min_p,
         .top_k = facts->top_k,
     };
+}
+
+struct weft_line *weft_models_line(const struct weft_models *models, size_t index)
+{
+    WEFT_ASSERT(index < models->count);
+    return models->at[index].line;
 }
 
 const char *weft_model_state_name(enum weft_model_state state)

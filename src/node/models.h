@@ -1,7 +1,8 @@
 /* node/models.h - the models this node serves, each by an engine of its own.
  *
  * An engine is started, watched while it loads, restarted when it dies (with a growing pause), and given up, with a
- * reason, when it keeps dying. All engines share one budget of cores. */
+ * reason, when it keeps dying of itself: not where requests may be why, or it had written something (node/line.h). All
+ * engines share one budget of cores. */
 #ifndef WEFT_NODE_MODELS_H
 #define WEFT_NODE_MODELS_H
 
@@ -47,6 +48,7 @@ struct weft_model_info {
     int32_t top_k;                    /* likewise */
 };
 
+struct weft_line;
 struct weft_models;
 
 struct weft_models_user {
@@ -82,6 +84,8 @@ size_t weft_models_count(const struct weft_models *models);
 void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info);
 /* The index of the one model that is meant by a name as people type it, or -1; `match` then says why. */
 int weft_models_find(const struct weft_models *models, struct weft_slice name, struct weft_model_match *match);
+/* The line before its engine: through it go all requests to it. */
+struct weft_line *weft_models_line(const struct weft_models *models, size_t index);
 /* Where requests to its engine go. WEFT_ERR_BUSY while it is not ready (a restart; loading), WEFT_ERR_CLOSED when it
  * was given up. The target holds for this turn. */
 WEFT_MUST_USE int weft_models_target(struct weft_models *models, size_t index, struct weft_relay_target *target);

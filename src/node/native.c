@@ -26,14 +26,21 @@ struct weft_native {
 };
 
 static const struct weft_native_problem engine_lost = {
-    502, "engine_lost",
-    "The engine that was answering stopped before the answer was complete. It is being restarted; please ask again."};
+    .status = 502,
+    .passes = true,
+    .code = "engine_lost",
+    .message = "The engine that was answering stopped before the answer was complete. It is being restarted; please "
+               "ask again."};
 static const struct weft_native_problem engine_malformed = {
-    502, "engine_malformed",
-    "The engine answered in a way that this node does not understand. If weft and weft-engine are of one build, this "
-    "is a fault in Weft: please report it."};
-static const struct weft_native_problem no_memory = {503, "out_of_memory",
-                                                     "This node has no memory left for the answer. Try again shortly."};
+    .status = 502,
+    .code = "engine_malformed",
+    .message = "The engine answered in a way that this node does not understand. If weft and weft-engine are of one "
+               "build, this is a fault in Weft: please report it."};
+static const struct weft_native_problem no_memory = {
+    .status = 503,
+    .retry_s = WEFT_NATIVE_RETRY_S,
+    .code = "out_of_memory",
+    .message = "This node has no memory left for the answer. Try again shortly."};
 
 /* -- the end -- */
 
@@ -84,7 +91,8 @@ static void put_text(char *to, size_t size, struct weft_slice text)
 static void end_as_engine_says(struct weft_native *native, int status, struct weft_slice code,
                                struct weft_slice message)
 {
-    struct weft_native_problem problem = {.status = status};
+    struct weft_native_problem problem = {
+        .status = status, .retry_s = status == 503 ? WEFT_NATIVE_RETRY_S : 0, .passes = status == 503};
     if (status < 400 || status > 599 || code.size == 0 || message.size == 0) {
         end(native, &engine_malformed);
         return;

@@ -12,13 +12,16 @@
 
 #define WEFT_NATIVE_PROBLEM_MAX 512
 #define WEFT_NATIVE_CODE_MAX    48
+#define WEFT_NATIVE_RETRY_S     2
 #define WEFT_NATIVE_ANSWER_MAX  ((size_t)64 * 1024 * 1024) /* bytes of an answer that comes whole */
 
 struct weft_native; /* one such request */
 
 /* Why it failed: as the engine said, or in words of ours ("engine_lost"). */
 struct weft_native_problem {
-    int status; /* for an HTTP answer that has not begun */
+    int status;  /* for an HTTP answer that has not begun */
+    int retry_s; /* for its Retry-After, or 0 */
+    bool passes; /* another attempt may do better: the engine is gone, or says that it cannot now */
     char code[WEFT_NATIVE_CODE_MAX];
     char message[WEFT_NATIVE_PROBLEM_MAX];
 };

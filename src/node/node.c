@@ -91,7 +91,9 @@ static void set_accepting(struct weft_node *node)
 static void on_request(void *self, struct weft_connection *connection, struct weft_exchange *exchange)
 {
     struct weft_node *node = self;
-    weft_front_request(&node->front, exchange, weft_connection_local(connection));
+    const struct weft_front_caller caller = {.local = weft_connection_local(connection),
+                                             .connection = weft_connection_links(connection)->number};
+    weft_front_request(&node->front, exchange, &caller);
 }
 
 static void on_refused(void *self, int status, const char *why)
@@ -175,6 +177,7 @@ static void on_accepted(void *self, struct weft_socket *socket)
         return;
     }
     struct weft_connection_links *links = weft_connection_links(connection);
+    links->number = node->metrics.connections_total;
     links->next = node->connections;
     if (node->connections) {
         weft_connection_links(node->connections)->previous = connection;
@@ -606,11 +609,13 @@ static void make_front(struct weft_node *node)
                 .origin_count = config->origins.count,
             },
         .version = node->options.version,
+        .queue_wait = config->queue_wait,
         .random = next_random,
         .drain = drain_asked,
         .draining = is_draining,
         .self = node,
     };
+    node->loop.host->ops->entropy(node->loop.host, &node->front.mark_key, sizeof(node->front.mark_key));
 }
 
 int weft_node_new(struct weft_node **out, const struct weft_node_options *options, char *problem, size_t problem_size)

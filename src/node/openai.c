@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "node/native.h"
+#include "node/delivery.h"
 #include "node/openai_answer.h"
 #include "node/openai_models.h"
 #include "node/openai_native.h"
@@ -19,10 +19,13 @@
 struct talk {
     struct weft_call *call;
     enum weft_openai_shape shape;
-    struct weft_bytes body;            /* of the request, as it comes */
-    struct weft_native *native;        /* NULL: not asked yet, or over */
-    struct weft_openai_answer *answer; /* likewise */
-    bool stream, paused;
+    size_t model;
+    struct weft_bytes body;              /* of the request, as it comes */
+    struct weft_openai_request *request; /* while it waits for its turn; in the arena; NULL: not yet, or no more */
+    uint64_t seed;                       /* drawn, for a request that names none */
+    struct weft_delivery *delivery;      /* NULL: not asked yet, or over */
+    struct weft_openai_answer *answer;   /* from its turn on */
+    bool asked, stream, paused;
 };
 
 static struct weft_exchange *exchange_of(struct talk *talk)
@@ -78,35 +81,35 @@ static void error_for(struct weft_openai_error *error, int status)
     case WEFT_ERR_MEMORY:
         weft_openai_error_set(error, 503, "out_of_memory",
                               "This node has no memory left for another request. Try again shortly.");
-        error->retry_s = WEFT_OPENAI_RETRY_S;
-        break;
-    case WEFT_ERR_FULL:
-        weft_openai_error_set(error, 503, "engine_busy",
-                              "The model's engine takes no more requests at present. Try again shortly.");
-        error->retry_s = WEFT_OPENAI_RETRY_S;
+        error->retry_s = WEFT_NATIVE_RETRY_S;
         break;
     case WEFT_ERR_TOO_LARGE:
         weft_openai_error_set(error, 502, "answer_too_large", "The answer is larger than a node collects. Stream it.");
         break;
-    case WEFT_ERR_INVALID:
+    default:
         weft_openai_error_set(
             error, 502, "engine_malformed",
             "The engine answered in a way that this node does not understand. If weft and weft-engine "
             "are of one build, this is a fault in Weft: please report it.");
-        break;
-    default:
-        weft_openai_error_set(error, 502, "engine_lost",
-                              "The model's engine could not be asked. It is being restarted; please ask again.");
     }
 }
 
 /* -- the end of a talk -- */
 
+static void forget_request(struct talk *talk)
+{
+    if (talk->request) {
+        weft_openai_request_deinit(talk->request);
+        talk->request = NULL;
+    }
+}
+
 static void let_go(struct talk *talk)
 {
-    if (talk->native) {
-        weft_native_cancel(talk->native);
-        talk->native = NULL;
+    forget_request(talk);
+    if (talk->delivery) {
+        weft_delivery_cancel(talk->delivery);
+        talk->delivery = NULL;
     }
     weft_openai_answer_free(talk->answer);
     talk->answer = NULL;
@@ -208,7 +211,7 @@ static void on_frame(void *self, const struct weft_frame *frame)
         fail_here(talk, error);
     } else if (talk->stream && weft_exchange_room(exchange_of(talk), WEFT_ANSWER) == 0) {
         talk->paused = true;
-        weft_native_pause(talk->native, true);
+        weft_delivery_pause(talk->delivery, true);
     }
 }
 
@@ -248,25 +251,47 @@ static const char *client_code(const char *code)
     return strcmp(code, "context_overflow") == 0 ? "context_length_exceeded" : code;
 }
 
+static void fail_as(struct talk *talk, const struct weft_native_problem *problem)
+{
+    struct weft_openai_error error;
+    weft_openai_error_set(&error, problem->status, client_code(problem->code), "%s", problem->message);
+    error.retry_s = problem->retry_s;
+    fail(talk, &error);
+}
+
+static void on_waiting(void *self, size_t ahead, weft_time estimate)
+{
+    struct talk *talk = self;
+    struct weft_exchange *exchange = exchange_of(talk);
+    bool unread = exchange->answer_begun && weft_exchange_room(exchange, WEFT_ANSWER) == 0;
+    if (!talk->stream || unread || exchange->aborted[WEFT_ASKER]) {
+        return;
+    }
+    struct weft_bytes comment = {0};
+    int error = weft_openai_answer_wait(ahead, estimate, &comment);
+    if (error == 0) {
+        error = send(talk, &comment);
+    }
+    weft_bytes_deinit(&comment);
+    if (error < 0) {
+        fail_here(talk, error);
+    }
+}
+
 static void on_ended(void *self, const struct weft_native_problem *problem)
 {
     struct talk *talk = self;
-    talk->native = NULL; /* freed by its owner after this */
+    talk->delivery = NULL; /* freed by itself after this */
     if (exchange_of(talk)->aborted[WEFT_ASKER]) {
         end(talk, true, 0);
     } else if (problem) {
-        struct weft_openai_error error;
-        weft_openai_error_set(&error, problem->status, client_code(problem->code), "%s", problem->message);
-        error.retry_s = problem->status == 503 ? WEFT_OPENAI_RETRY_S : 0;
-        fail(talk, &error);
+        fail_as(talk, problem);
     } else if (talk->stream) {
         end_stream(talk);
     } else {
         end_whole(talk);
     }
 }
-
-static const struct weft_native_user native_user = {.frame = on_frame, .ended = on_ended};
 
 /* -- asking the engine -- */
 
@@ -303,10 +328,11 @@ static int add_head(struct weft_exchange *exchange, const struct weft_model_info
     return error;
 }
 
-static int make_answer(struct talk *talk, const struct weft_openai_request *request, const struct weft_model_info *info)
+static int make_answer(struct talk *talk, const struct weft_model_info *info)
 {
     const struct weft_call *call = talk->call;
     const struct weft_front *front = call->front;
+    const struct weft_openai_request *request = talk->request;
     char id[ID_SIZE], fingerprint[ID_SIZE];
     (void)snprintf(id, sizeof(id), "%s-%s", talk->shape == WEFT_OPENAI_CHAT ? "chatcmpl" : "cmpl",
                    call->id + strlen("req-")); /* fits */
@@ -325,13 +351,13 @@ static int make_answer(struct talk *talk, const struct weft_openai_request *requ
     return weft_openai_answer_new(&talk->answer, &options);
 }
 
-static int write_native(struct talk *talk, const struct weft_openai_request *request,
-                        const struct weft_model_info *info, uint64_t *seed, struct weft_bytes *out)
+static int write_native(const struct talk *talk, const struct weft_model_info *info, struct weft_bytes *out)
 {
     struct weft_host *host = talk->call->front->loop->host;
     char call_ids[ID_SIZE];
     (void)snprintf(call_ids, sizeof(call_ids), "call_%s", talk->call->id + strlen("req-")); /* fits */
-    struct weft_openai_terms terms = {
+    const struct weft_openai_terms terms = {
+        .seed = talk->seed,
         .call_ids = weft_slice_text(call_ids),
         .now_s = host->ops->wall(host) / 1000000,
         .temperature = info->temperature,
@@ -339,71 +365,95 @@ static int write_native(struct talk *talk, const struct weft_openai_request *req
         .min_p = info->min_p,
         .top_k = info->top_k,
     };
-    host->ops->entropy(host, &terms.seed, sizeof(terms.seed));
-    terms.seed &= SEED_MASK;
-    *seed = weft_openai_seed(request, &terms);
-    return weft_openai_native_write(request, &terms, out);
+    return weft_openai_native_write(talk->request, &terms, out);
 }
 
-/* The request is checked and its model there: asks it. On error nothing was asked. */
-static int ask(struct talk *talk, const struct weft_openai_request *request, const struct weft_relay_target *target,
-               const struct weft_model_info *info)
+/* Its turn has come: the engine is there, and what its model recommends is known. */
+static int on_begin(void *self, struct weft_bytes *body)
 {
-    struct weft_bytes native = {0};
-    uint64_t seed;
-    int error = write_native(talk, request, info, &seed, &native);
+    struct talk *talk = self;
+    struct weft_model_info info;
+    weft_models_info(talk->call->front->models, talk->model, &info);
+    int error = write_native(talk, &info, body);
     if (error == 0) {
-        error = make_answer(talk, request, info);
+        error = make_answer(talk, &info);
     }
-    if (error == 0) {
-        error = add_head(exchange_of(talk), info, seed);
-    }
-    if (error == 0) {
-        const struct weft_native_options options = {
-            .loop = talk->call->front->loop,
-            .target = *target,
-            .path = WEFT_SLICE("/generate"),
-            .body = &native,
-            .user = &native_user,
-            .self = talk,
-        };
-        talk->stream = request->stream;
-        error = weft_native_start(&talk->native, &options);
-    }
-    weft_bytes_deinit(&native);
+    forget_request(talk);
     return error;
+}
+
+static const struct weft_delivery_user delivery_user = {
+    .begin = on_begin, .frame = on_frame, .waiting = on_waiting, .ended = on_ended};
+
+/* Who has to be dealt with fairly: a key is one client, and where nobody needs one, a connection is. */
+static uint64_t principal_of(const struct weft_call *call)
+{
+    enum { OWNER = 1, KEY, CONNECTIONS };
+    if (call->principal == WEFT_OWNER) {
+        return OWNER;
+    }
+    return weft_secret_set(&call->front->access.key) ? KEY : CONNECTIONS + call->connection;
+}
+
+static void draw_seed(struct talk *talk)
+{
+    struct weft_host *host = talk->call->front->loop->host;
+    host->ops->entropy(host, &talk->seed, sizeof(talk->seed));
+    talk->seed = weft_openai_seed(talk->request, &(const struct weft_openai_terms){.seed = talk->seed & SEED_MASK});
+}
+
+/* The request is checked, and its model known: joins its line. `text`: the request, as it came. */
+static void ask(struct talk *talk, struct weft_slice text)
+{
+    struct weft_front *front = talk->call->front;
+    struct weft_native_problem problem;
+    struct weft_model_info info;
+    weft_models_info(front->models, talk->model, &info);
+    draw_seed(talk);
+    int error = add_head(exchange_of(talk), &info, talk->seed);
+    if (error < 0) {
+        fail_here(talk, error);
+        return;
+    }
+    const struct weft_delivery_options options = {
+        .loop = front->loop,
+        .journal = front->journal,
+        .id = talk->call->id,
+        .models = front->models,
+        .model = talk->model,
+        .choices = (uint16_t)talk->request->choices,
+        .principal = principal_of(talk->call),
+        .mark = weft_mark_of(&front->mark_key, info.name, text),
+        .wait = front->queue_wait,
+        .user = &delivery_user,
+        .self = talk,
+    };
+    talk->stream = talk->request->stream;
+    talk->asked = true;
+    if (weft_delivery_start(&talk->delivery, &options, &problem) < 0) {
+        fail_as(talk, &problem);
+    }
 }
 
 /* -- the request -- */
 
 static void work_on(struct talk *talk, struct weft_slice text)
 {
-    struct weft_models *models = talk->call->front->models;
-    struct weft_openai_request request;
     struct weft_openai_error error;
-    int status = weft_openai_request_init(&request, talk->shape, text, &error);
+    struct weft_openai_request *request = weft_arena_alloc(&exchange_of(talk)->arena, sizeof(*request));
+    int status = request ? weft_openai_request_init(request, talk->shape, text, &error) : WEFT_ERR_MEMORY;
     if (status == WEFT_ERR_MEMORY) {
         fail_here(talk, status);
         return;
     }
+    if (status == 0) {
+        talk->request = request;
+        status = weft_openai_model_find(talk->call->front->models, request->model, &talk->model, &error);
+    }
     if (status < 0) {
         fail(talk, &error);
-        return;
-    }
-    struct weft_relay_target target;
-    size_t index;
-    bool ready = weft_openai_model_find(models, request.model, &index, &error) == 0 &&
-                 weft_openai_model_target(models, index, &target, &error) == 0;
-    if (ready) {
-        struct weft_model_info info;
-        weft_models_info(models, index, &info);
-        status = ask(talk, &request, &target, &info);
-    }
-    weft_openai_request_deinit(&request);
-    if (!ready) {
-        fail(talk, &error);
-    } else if (status < 0) {
-        fail_here(talk, status);
+    } else {
+        ask(talk, text);
     }
 }
 
@@ -440,11 +490,11 @@ static void on_wake(void *self, struct weft_exchange *exchange)
     struct talk *talk = self;
     if (exchange->aborted[WEFT_ASKER]) {
         end(talk, true, 0);
-    } else if (!talk->answer) {
+    } else if (!talk->asked) {
         collect_body(talk);
     } else if (talk->paused && weft_exchange_room(exchange, WEFT_ANSWER) > 0) {
         talk->paused = false;
-        weft_native_pause(talk->native, false);
+        weft_delivery_pause(talk->delivery, false);
     }
 }
 

@@ -371,6 +371,16 @@ static int take_progress(struct weft_openai_answer *answer, const struct weft_fr
     return weft_bytes_append(out, line, (size_t)size);
 }
 
+int weft_openai_answer_wait(size_t ahead, weft_time estimate, struct weft_bytes *out)
+{
+    char line[96];
+    int size = estimate == WEFT_NEVER
+                   ? snprintf(line, sizeof(line), ": waiting, %zu before you\n\n", ahead)
+                   : snprintf(line, sizeof(line), ": waiting, %zu before you, about %" PRId64 " s\n\n", ahead,
+                              (estimate + WEFT_SECOND - 1) / WEFT_SECOND);
+    return weft_bytes_append(out, line, (size_t)size); /* it fits */
+}
+
 int weft_openai_answer_frame(struct weft_openai_answer *answer, const struct weft_frame *frame, weft_time now,
                              struct weft_bytes *out)
 {

@@ -33,6 +33,9 @@ void weft_openai_answer_free(struct weft_openai_answer *answer);
  * broken. On error what was appended is not whole. */
 WEFT_MUST_USE int weft_openai_answer_frame(struct weft_openai_answer *answer, const struct weft_frame *frame,
                                            weft_time now, struct weft_bytes *out);
+/* A stream waits for its turn, the first or another one: appends a comment that says so. `estimate`: WEFT_NEVER if
+ * nothing is known. */
+WEFT_MUST_USE int weft_openai_answer_wait(size_t ahead, weft_time estimate, struct weft_bytes *out);
 /* The stream is whole: appends its end, or the answer that was collected. WEFT_ERR_INVALID if a choice has not ended.
  */
 WEFT_MUST_USE int weft_openai_answer_end(struct weft_openai_answer *answer, struct weft_bytes *out);

@@ -176,29 +176,3 @@ int weft_openai_model_find_path(const struct weft_models *models, struct weft_sl
     }
     return weft_openai_model_find(models, weft_slice(name, size), index, error);
 }
-
-int weft_openai_model_target(struct weft_models *models, size_t index, struct weft_relay_target *target,
-                             struct weft_openai_error *error)
-{
-    int status = weft_models_target(models, index, target);
-    if (status == 0) {
-        return 0;
-    }
-    struct weft_model_info info;
-    weft_models_info(models, index, &info);
-    int size = (int)info.name.size;
-    const char *name = info.name.data;
-    if (info.state == WEFT_MODEL_FAILED) {
-        weft_openai_error_set(error, 503, "model_failed", "%.*s is not served any more: %s", size, name,
-                              info.problem ? info.problem : "its engine was given up.");
-        return status;
-    }
-    if (info.state == WEFT_MODEL_LOADING) {
-        weft_openai_error_set(error, 503, "model_loading", "%.*s is loading: %d %%. Ask again shortly.", size, name,
-                              (int)(info.progress * 100));
-    } else {
-        weft_openai_error_set(error, 503, "model_loading", "%.*s is being started. Ask again shortly.", size, name);
-    }
-    error->retry_s = WEFT_OPENAI_RETRY_S;
-    return status;
-}

@@ -5,8 +5,6 @@
 #include "node/models.h"
 #include "node/openai_error.h"
 
-#define WEFT_OPENAI_RETRY_S 2 /* a model that loads may be ready by then, or one that is full have a place */
-
 /* Appends the list of all models, or one of them. */
 WEFT_MUST_USE int weft_openai_models_write(const struct weft_models *models, struct weft_bytes *out);
 WEFT_MUST_USE int weft_openai_model_write(const struct weft_models *models, size_t index, struct weft_bytes *out);
@@ -17,8 +15,5 @@ WEFT_MUST_USE int weft_openai_model_find(const struct weft_models *models, struc
 /* The same from a part of a path, where bytes may be written as %41. */
 WEFT_MUST_USE int weft_openai_model_find_path(const struct weft_models *models, struct weft_slice part, size_t *index,
                                               struct weft_openai_error *error);
-/* Where its requests go; WEFT_ERR_BUSY or WEFT_ERR_CLOSED, and *error says why they cannot now. */
-WEFT_MUST_USE int weft_openai_model_target(struct weft_models *models, size_t index, struct weft_relay_target *target,
-                                           struct weft_openai_error *error);
 
 #endif

@@ -10,6 +10,9 @@
 #include "wire/engine_exit.h"
 
 #define MESSAGE_MAX 512 /* bytes of what a refusing engine says */
+#define SILENT      "did not answer for 60 s and was killed"
+
+_Static_assert(WEFT_RUNNER_SILENCE == 60 * WEFT_SECOND, "SILENT says how long");
 
 enum runner_state {
     RUNNER_LOADING, /* it is asked how far it is */
@@ -29,8 +32,8 @@ struct weft_runner {
     struct weft_task over;              /* process and connection are gone */
     weft_time asked;                    /* the question was */
     enum runner_state state;
-    bool served; /* it was ready once */
-    bool silent; /* it was ended for not answering */
+    bool served;      /* it was ready once */
+    const char *doom; /* why it was killed; NULL: it was not, by us */
     int code, signal;
 };
 
@@ -122,9 +125,8 @@ static void on_over(struct weft_task *task)
 {
     struct weft_runner *runner = WEFT_CONTAINER(task, struct weft_runner, over);
     char why[WEFT_RUNNER_WHY_MAX];
-    if (runner->silent) {
-        (void)snprintf(why, sizeof(why), "did not answer for %d s and was killed",
-                       (int)(WEFT_RUNNER_SILENCE / WEFT_SECOND)); /* fits */
+    if (runner->doom) {
+        (void)snprintf(why, sizeof(why), "%s", runner->doom); /* fits */
     } else {
         weft_runner_why(runner->code, runner->signal, why);
     }
@@ -146,6 +148,9 @@ static void part(struct weft_runner *runner)
         runner->state = RUNNER_ENDING;
         stop_asking(runner);
         weft_timer_set(&runner->loop->timers, &runner->timer, runner->loop->turn.now + WEFT_RUNNER_PARTING);
+        if (runner->user->ending) {
+            runner->user->ending(runner->self);
+        }
     }
     look_whether_over(runner);
 }
@@ -160,6 +165,15 @@ void weft_runner_stop(struct weft_runner *runner)
 {
     stop_asking(runner);
     close_connection(runner);
+    part(runner);
+}
+
+void weft_runner_kill(struct weft_runner *runner, const char *why)
+{
+    if (runner->process) {
+        runner->doom = why;
+        runner->loop->host->ops->kill(runner->process, true);
+    }
     part(runner);
 }
 
@@ -268,9 +282,7 @@ static void on_timer(struct weft_timer *timer)
     } else if (!runner->question) {
         ask(runner);
     } else if (runner->loop->turn.now - runner->asked >= WEFT_RUNNER_SILENCE) {
-        runner->silent = true;
-        runner->loop->host->ops->kill(runner->process, true);
-        part(runner);
+        weft_runner_kill(runner, SILENT);
     } else {
         set_timer(runner);
     }

@@ -25,6 +25,8 @@ struct weft_runner_user {
     void (*ready)(void *self, const json_t *info); /* what GET /info said; valid during the call */
     /* It cannot load this model, and another one could not either. The runner is stopping. */
     void (*refused)(void *self, const char *message);
+    /* It is gone, or going, and takes no more requests: `ended` comes. NULL if nobody wants to know. */
+    void (*ending)(void *self);
     /* The last call: the runner is to be freed. `why`: what became of it, as in "the engine WHY". `for_good`: another
      * one would end the same way. */
     void (*ended)(void *self, const char *why, bool for_good);
@@ -37,6 +39,8 @@ WEFT_MUST_USE int weft_runner_new(struct weft_runner **out, struct weft_loop *lo
 void weft_runner_free(struct weft_runner *runner);
 /* Closes its socket, which asks it to end; `ended` comes. */
 void weft_runner_stop(struct weft_runner *runner);
+/* Ends it at once, as it does not do what it should; `ended` comes, with this `why` (a literal). */
+void weft_runner_kill(struct weft_runner *runner, const char *why);
 
 int64_t weft_runner_process(const struct weft_runner *runner); /* 0 when it has ended */
 /* Where requests to it go; holds for this turn. WEFT_ERR_CLOSED when it is ending. */

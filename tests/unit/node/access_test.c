@@ -87,6 +87,7 @@ static void test_table(void **state)
         {"/readyz", "GET HEAD", true, true, true, WEFT_ROUTE_READY},
         {"/metrics", "GET HEAD", false, true, true, WEFT_ROUTE_METRICS},
         {"/weft/v1/status", "GET HEAD", false, false, true, WEFT_ROUTE_STATUS},
+        {"/load", "GET HEAD", false, true, true, WEFT_ROUTE_LOAD},
         {"/weft/v1/drain", "POST", false, false, true, WEFT_ROUTE_DRAIN},
         {"/v1/models", "GET HEAD POST DELETE", false, true, true, WEFT_ROUTE_API},
     };
@@ -345,6 +346,8 @@ static void test_paths(void **state)
         {"/health?x=/v1/", WEFT_ROUTE_HEALTH},
         {"/healthy", WEFT_ROUTE_NONE},
         {"/health/", WEFT_ROUTE_NONE},
+        {"/load", WEFT_ROUTE_LOAD},
+        {"/loads", WEFT_ROUTE_NONE},
         {"/v1/", WEFT_ROUTE_API},
         {"/v1", WEFT_ROUTE_NONE},
         {"/v1?/v1/", WEFT_ROUTE_NONE},

@@ -43,7 +43,8 @@ static int make(const char *const *paths, size_t count)
     };
     house.changes = 0;
     house.stopped = false;
-    house.config = (struct weft_config){.engine_slots = 8, .engine_gpu_layers = 10000};
+    house.config = (struct weft_config){
+        .engine_slots = 8, .engine_gpu_layers = 10000, .engine_stall = 10 * WEFT_SECOND, .queue_max = 8};
     weft_journal_init(&house.journal, engines.host, WEFT_LOG_INFO, WEFT_JOURNAL_PRETTY);
     return weft_models_new(&house.models, &options, house.problem);
 }
@@ -144,6 +145,7 @@ static void an_engine_is_told_what_is_set(void **state)
                                         .engine_context = 512,
                                         .engine_gpu_layers = 0,
                                         .engine_memory_max = 5000000000,
+                                        .queue_max = 8,
                                         .engine_sandbox = WEFT_CONFIG_SANDBOX_OFF};
     weft_models_start(house.models);
     assert_true(engines_wait(is_ready, NULL));
@@ -184,7 +186,7 @@ static void cores_are_shared_out_and_never_more(void **state)
         engines_begin();
         weft_world_set_cores(engines.host, cases[i].cores);
         static const struct weft_models_user user = {.changed = on_changed, .stopped = on_stopped};
-        house.config = (struct weft_config){.engine_slots = 8, .engine_threads = cases[i].set};
+        house.config = (struct weft_config){.engine_slots = 8, .engine_threads = cases[i].set, .queue_max = 8};
         weft_journal_init(&house.journal, engines.host, WEFT_LOG_INFO, WEFT_JOURNAL_PRETTY);
         const struct weft_models_options options = {.loop = &engines.loop,
                                                     .journal = &house.journal,

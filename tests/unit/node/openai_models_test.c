@@ -114,37 +114,15 @@ static void test_a_name_that_several_have(void **state)
     parlour_end();
 }
 
-static void test_not_ready(void **state)
-{
-    (void)state;
-    parlour_begin(two);
-    engines.children.script.loads = 10 * WEFT_SECOND;
-    struct weft_openai_error error;
-    struct weft_relay_target target;
-    engines_pass(5 * WEFT_SECOND);
-    assert_int_equal(weft_openai_model_target(parlour.front.models, 0, &target, &error), WEFT_ERR_BUSY);
-    assert_int_equal(error.status, 503);
-    assert_int_equal(error.retry_s, WEFT_OPENAI_RETRY_S);
-    assert_non_null(strstr(error.message, "Small-1B is loading: "));
-    assert_int_equal(weft_openai_model_target(parlour.front.models, 1, &target, &error), WEFT_ERR_BUSY);
-    assert_non_null(strstr(error.message, "Big Model is being started."));
-    engines.children.script.refuses = "It needs 9 GiB and 2 are free.";
-    assert_true(engines_wait(parlour_ready, NULL) == false); /* the second never will be */
-    assert_int_equal(weft_openai_model_target(parlour.front.models, 0, &target, &error), 0);
-    assert_int_equal(weft_openai_model_target(parlour.front.models, 1, &target, &error), WEFT_ERR_CLOSED);
-    assert_string_equal(error.code, "model_failed");
-    assert_string_equal(error.message, "Big Model is not served any more: It needs 9 GiB and 2 are free.");
-    assert_int_equal(error.retry_s, 0);
-    parlour_end();
-}
-
 int main(void)
 {
     weft_json_setup(42);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_list),      cmocka_unit_test(test_no_models),
-        cmocka_unit_test(test_one),       cmocka_unit_test(test_many_names),
-        cmocka_unit_test(test_not_ready), cmocka_unit_test(test_a_name_that_several_have),
+        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_no_models),
+        cmocka_unit_test(test_one),
+        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_a_name_that_several_have),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

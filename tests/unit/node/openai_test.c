@@ -129,16 +129,42 @@ static void test_refused(void **state)
     parlour_end();
 }
 
+/* A model that is not ready is waited for, and a stream says so meanwhile. */
 static void test_not_ready(void **state)
 {
     (void)state;
     parlour_begin(one);
-    engines.children.script.loads = 100 * WEFT_SECOND;
+    engines.children.script = (struct weft_child_script){.loads = 100 * WEFT_SECOND, .deed = "do=frames&n=2"};
     engines_pass(50 * WEFT_SECOND);
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 200);
+    parlour_has("word word ", true);
+    parlour_has("waiting", false);
+    assert_non_null(strstr(engines.children.body, "\"temperature\":0.2,")); /* known only since it is ready */
+    parlour_end();
+
+    parlour_begin(one);
+    engines.children.script = (struct weft_child_script){.loads = 10 * WEFT_SECOND, .deed = "do=frames&n=2"};
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI STREAM "}"), 200);
+    assert_memory_equal(parlour.text, ": waiting, 0 before you\n\n: waiting, 0 before you\n\n", 50);
+    assert_string_equal(parlour.text + parlour.size - 14, "data: [DONE]\n\n");
+    parlour_end();
+
+    parlour_begin(one);
+    parlour.front.queue_wait = 20 * WEFT_SECOND;
+    engines.children.script.loads = 100 * WEFT_SECOND;
     assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 503);
-    parlour_has("Small-1B is loading: ", true);
-    parlour_has("\"type\":\"server_error\",\"param\":null,\"code\":\"model_loading\"", true);
-    assert_true(has_field("retry-after: 2\n"));
+    parlour_has("Small-1B had no time for this request within 20 s", true);
+    parlour_has("\"type\":\"server_error\",\"param\":null,\"code\":\"queue_timeout\"", true);
+    assert_true(has_field("retry-after: 5\n"));
+    parlour_end();
+
+    parlour_begin(one);
+    engines.children.script.refuses = "It is too big.";
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 503);
+    parlour_has("\"message\":\"Small-1B is not served any more: It is too big.\"", true);
+    parlour_has("\"code\":\"model_failed\"", true);
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 503); /* nor later */
+    parlour_has("\"code\":\"model_failed\"", true);
     parlour_end();
 
     parlour_begin(NULL);
@@ -198,7 +224,7 @@ static void test_engine_fails(void **state)
         {"do=cut&n=0", 502, "\"code\":\"engine_lost\"", false},
         {"do=cut&n=2", 502, "\"code\":\"engine_lost\"", true},
         {"do=error&n=2", 500, "\"code\":\"numbers\"", true},
-        {"do=die&n=2", 502, "\"code\":\"engine_lost\"", true},
+        {"do=die&n=2", 500, "\"code\":\"request_kills_engine\"", true},
     };
     for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
         begin(rows[i].deed);

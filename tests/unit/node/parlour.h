@@ -10,7 +10,7 @@ static struct parlour {
     struct weft_journal journal;
     struct weft_metrics metrics;
     struct weft_config config;
-    uint64_t drawn;
+    uint64_t drawn, connections;
     struct weft_exchange *exchange; /* the client's; NULL: over */
     bool reads;                     /* the client takes what comes */
     int status, aborted;
@@ -48,13 +48,15 @@ static inline void parlour_begin(const char *const *paths)
     char problem[WEFT_MODEL_PROBLEM_MAX];
     engines_begin();
     memset(&parlour, 0, sizeof(parlour));
-    parlour.config = (struct weft_config){.engine_slots = 8, .engine_gpu_layers = 10000};
+    parlour.config = (struct weft_config){
+        .engine_slots = 8, .engine_gpu_layers = 10000, .engine_stall = 10 * WEFT_SECOND, .queue_max = 8};
     weft_journal_init(&parlour.journal, engines.host, WEFT_LOG_INFO, WEFT_JOURNAL_JSON);
     parlour.front = (struct weft_front){
         .loop = &engines.loop,
         .journal = &parlour.journal,
         .metrics = &parlour.metrics,
         .version = "0.0.0-test",
+        .queue_wait = 300 * WEFT_SECOND,
         .random = parlour_random,
         .draining = parlour_draining,
     };
@@ -128,7 +130,8 @@ static inline bool parlour_knock(const char *method, const char *target)
         return false;
     }
     weft_exchange_attach(exchange, WEFT_ASKER, parlour_look, NULL);
-    weft_front_request(&parlour.front, exchange, true);
+    const struct weft_front_caller caller = {.local = true, .connection = ++parlour.connections};
+    weft_front_request(&parlour.front, exchange, &caller);
     return true;
 }
 

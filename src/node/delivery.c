@@ -1,0 +1,449 @@
+/* node/delivery.c - one answer, brought to its end over as many attempts at engines as it takes. */
+#include "node/delivery.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "mesh/resume.h"
+#include "node/line.h"
+
+#define ID_SIZE      32
+#define RETRY_S      5 /* where nothing says how long it takes */
+#define RETRY_S_MAX  600
+#define ESTIMATE_MAX 64 /* bytes of what an estimate says */
+
+struct weft_delivery {
+    struct weft_delivery_options options;
+    char id[ID_SIZE];
+    struct weft_place place;
+    struct weft_resume *resume;
+    struct weft_native *native; /* the attempt that runs, or NULL */
+    char *body;                 /* of each request, but for its closing brace and what it resumes */
+    size_t body_size;
+    unsigned attempts, barren;      /* in all; one after the other without a new token */
+    struct weft_native_problem why; /* the last attempt was lost */
+    bool paused;
+    bool over;       /* `ended` was called, or nobody wants it any more */
+    unsigned inside; /* calls that it is in: what is over is freed after them */
+};
+
+/* -- its end -- */
+
+static void delivery_free(struct weft_delivery *delivery)
+{
+    weft_line_leave(&delivery->place);
+    weft_resume_free(delivery->resume);
+    weft_free(delivery->body);
+    weft_free(delivery);
+}
+
+static void let_go(struct weft_delivery *delivery)
+{
+    if (delivery->native) {
+        weft_native_cancel(delivery->native);
+        delivery->native = NULL;
+    }
+}
+
+static void end(struct weft_delivery *delivery, const struct weft_native_problem *problem)
+{
+    let_go(delivery);
+    weft_line_leave(&delivery->place);
+    delivery->over = true;
+    delivery->options.user->ended(delivery->options.self, problem);
+}
+
+/* Every callback stands between these two. */
+static void enter(struct weft_delivery *delivery)
+{
+    delivery->inside++;
+}
+
+static void leave(struct weft_delivery *delivery)
+{
+    if (--delivery->inside == 0 && delivery->over) {
+        delivery_free(delivery);
+    }
+}
+
+void weft_delivery_cancel(struct weft_delivery *delivery)
+{
+    let_go(delivery);
+    weft_line_leave(&delivery->place);
+    delivery->over = true;
+    if (delivery->inside == 0) {
+        delivery_free(delivery);
+    }
+}
+
+/* -- what its client is told -- */
+
+static WEFT_PRINTF(4, 5) void set_problem(struct weft_native_problem *problem, int status, const char *code,
+                                          const char *format, ...)
+{
+    *problem = (struct weft_native_problem){.status = status};
+    va_list args;
+    va_start(args, format);
+    (void)snprintf(problem->code, sizeof(problem->code), "%s", code);          /* fits */
+    (void)vsnprintf(problem->message, sizeof(problem->message), format, args); /* so do these */
+    va_end(args);
+}
+
+static void set_no_memory(struct weft_native_problem *problem)
+{
+    set_problem(problem, 503, "out_of_memory", "This node has no memory left for another request. Try again shortly.");
+    problem->retry_s = WEFT_NATIVE_RETRY_S;
+}
+
+static int whole_seconds(weft_time time)
+{
+    weft_time seconds = (time + WEFT_SECOND - 1) / WEFT_SECOND;
+    return (int)(seconds < 1 ? 1 : seconds < RETRY_S_MAX ? seconds : RETRY_S_MAX);
+}
+
+/* " The next one would have its turn in about 12 s.", or nothing if that is not known. Returns when to come again. */
+static int say_estimate(char text[ESTIMATE_MAX], weft_time estimate)
+{
+    text[0] = '\0';
+    if (estimate == WEFT_NEVER) {
+        return RETRY_S;
+    }
+    int seconds = whole_seconds(estimate);
+    (void)snprintf(text, ESTIMATE_MAX, " The next one would have its turn in about %d s.", seconds); /* fits */
+    return seconds;
+}
+
+static void set_given_up(struct weft_native_problem *problem, const struct weft_model_info *model)
+{
+    set_problem(problem, 503, "model_failed", "%.*s is not served any more: %s", (int)model->name.size,
+                model->name.data, model->problem ? model->problem : "its engine was given up.");
+}
+
+static void set_struck(struct weft_native_problem *problem, const struct weft_model_info *model)
+{
+    set_problem(problem, 500, "request_kills_engine",
+                "The engine of %.*s has ended %d times while it worked on this request alone, so the request is not "
+                "tried again. Change it, or the model; the node's log says how the engine ended.",
+                (int)model->name.size, model->name.data, WEFT_LINE_STRIKES_MAX);
+}
+
+static void set_full(struct weft_native_problem *problem, const struct weft_model_info *model,
+                     const struct weft_line_info *line)
+{
+    char turn[ESTIMATE_MAX];
+    int retry_s = say_estimate(turn, line->estimate);
+    set_problem(problem, 503, "queue_full",
+                "%" PRIu64
+                " requests wait for %.*s already, as many as may, of all clients or of this one.%s Try again then.",
+                line->waiting, (int)model->name.size, model->name.data, turn);
+    problem->retry_s = retry_s;
+}
+
+static void set_expired(struct weft_native_problem *problem, const struct weft_model_info *model,
+                        const struct weft_line_info *line, weft_time wait)
+{
+    char turn[ESTIMATE_MAX];
+    int retry_s = say_estimate(turn, line->estimate);
+    set_problem(problem, 503, "queue_timeout",
+                "%.*s had no time for this request within %d s, which is how long one may wait; %" PRIu64
+                " others wait "
+                "too.%s Try again then.",
+                (int)model->name.size, model->name.data, whole_seconds(wait), line->waiting, turn);
+    problem->retry_s = retry_s;
+}
+
+static void set_lost(struct weft_native_problem *problem, unsigned attempts)
+{
+    set_problem(problem, 502, "engine_lost",
+                "The engine has let go of this answer %u times before it was complete, so it is not tried again. Ask "
+                "again later; the node's log says how its engines ended.",
+                attempts);
+}
+
+/* -- attempts -- */
+
+static void fail_here(struct weft_delivery *delivery, int error)
+{
+    struct weft_native_problem problem;
+    if (error == WEFT_ERR_MEMORY) {
+        set_no_memory(&problem);
+    } else {
+        set_problem(&problem, 502, "engine_malformed",
+                    "The engine answered in a way that this node does not understand. If weft and weft-engine are of "
+                    "one build, this is a fault in Weft: please report it.");
+    }
+    end(delivery, &problem);
+}
+
+static bool tell(void *self, const struct weft_frame *frame)
+{
+    struct weft_delivery *delivery = self;
+    delivery->options.user->frame(delivery->options.self, frame);
+    return !delivery->over;
+}
+
+static void on_frame(void *self, const struct weft_frame *frame)
+{
+    struct weft_delivery *delivery = self;
+    enter(delivery);
+    weft_line_sign(&delivery->place);
+    int got = weft_resume_frame(delivery->resume, frame, tell, delivery);
+    if (!delivery->over && got < 0) {
+        fail_here(delivery, got);
+    } else if (!delivery->over && got > 0) {
+        delivery->barren = 0;
+        weft_line_got_on(&delivery->place);
+    }
+    leave(delivery);
+}
+
+static void say_again(const struct weft_delivery *delivery, const char *why)
+{
+    struct weft_journal *journal = delivery->options.journal;
+    if (weft_journal_begin(journal, WEFT_LOG_INFO, "answer goes on later")) {
+        weft_journal_word(journal, "id", delivery->id);
+        weft_journal_word(journal, "why", why);
+        weft_journal_number(journal, "tokens", (int64_t)weft_resume_tokens(delivery->resume));
+        weft_journal_number(journal, "attempts", delivery->attempts);
+        weft_journal_end(journal);
+    }
+}
+
+/* The attempt is over, and the answer is not. */
+static void again(struct weft_delivery *delivery, const char *why, bool cut)
+{
+    weft_resume_again(delivery->resume);
+    say_again(delivery, why);
+    weft_line_again(&delivery->place, cut);
+}
+
+static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
+{
+    delivery->why = *problem;
+    if (weft_resume_possible(delivery->resume)) {
+        again(delivery, problem->code, true);
+    } else {
+        end(delivery, problem);
+    }
+}
+
+static void on_ended(void *self, const struct weft_native_problem *problem)
+{
+    struct weft_delivery *delivery = self;
+    enter(delivery);
+    delivery->native = NULL; /* freed by its owner after this */
+    if (problem && problem->passes) {
+        lost(delivery, problem);
+    } else {
+        end(delivery, problem);
+    }
+    leave(delivery);
+}
+
+static const struct weft_native_user native_user = {.frame = on_frame, .ended = on_ended};
+
+static int append(struct weft_bytes *out, struct weft_slice text)
+{
+    return weft_bytes_append(out, text.data, text.size);
+}
+
+static int write_body(const struct weft_delivery *delivery, struct weft_bytes *out)
+{
+    int error = weft_bytes_append(out, delivery->body, delivery->body_size);
+    if (error == 0 && weft_resume_tokens(delivery->resume) > 0) {
+        error = append(out, WEFT_SLICE(",\"resume\":"));
+        error = error < 0 ? error : weft_resume_write(delivery->resume, out);
+    }
+    return error < 0 ? error : append(out, WEFT_SLICE("}"));
+}
+
+static int make_body(struct weft_delivery *delivery)
+{
+    struct weft_bytes body = {0};
+    int error = delivery->options.user->begin(delivery->options.self, &body);
+    size_t size = body.size;
+    if (error == 0) {
+        delivery->body = weft_alloc(size + 1);
+        error = delivery->body ? 0 : WEFT_ERR_MEMORY;
+    }
+    if (error == 0) {
+        size = weft_bytes_read(&body, delivery->body, size);
+        WEFT_ASSERT(size >= 2 && delivery->body[size - 1] == '}');
+        delivery->body_size = size - 1;
+    }
+    weft_bytes_deinit(&body);
+    return error;
+}
+
+static int attempt(struct weft_delivery *delivery)
+{
+    struct weft_bytes body = {0};
+    struct weft_native_options options = {.loop = delivery->options.loop,
+                                          .path = WEFT_SLICE("/generate"),
+                                          .body = &body,
+                                          .user = &native_user,
+                                          .self = delivery};
+    int error = weft_models_target(delivery->options.models, delivery->options.model, &options.target);
+    if (error == 0 && !delivery->body) {
+        error = make_body(delivery);
+    }
+    if (error == 0) {
+        error = write_body(delivery, &body);
+    }
+    if (error == 0) {
+        error = weft_native_start(&delivery->native, &options);
+    }
+    if (error == 0 && delivery->paused) {
+        weft_native_pause(delivery->native, true);
+    }
+    weft_bytes_deinit(&body);
+    return error;
+}
+
+/* How often it may be tried; whoever goes alone as a suspect is counted by its strikes. */
+static bool may_try(const struct weft_delivery *delivery)
+{
+    bool barren = delivery->barren >= WEFT_DELIVERY_BARREN_MAX && delivery->place.suspicion != WEFT_PLACE_ALONE;
+    return !barren && delivery->attempts < WEFT_DELIVERY_ATTEMPTS_MAX;
+}
+
+/* -- its place in the line -- */
+
+static void on_go(void *self)
+{
+    struct weft_delivery *delivery = self;
+    enter(delivery);
+    if (!may_try(delivery)) {
+        struct weft_native_problem problem = delivery->why;
+        if (problem.status != 503) { /* what an engine says itself says more */
+            set_lost(&problem, delivery->attempts);
+        }
+        end(delivery, &problem);
+        leave(delivery);
+        return;
+    }
+    delivery->attempts++;
+    delivery->barren++;
+    int error = attempt(delivery);
+    if (error == WEFT_ERR_MEMORY) {
+        fail_here(delivery, error);
+    } else if (error < 0) { /* its end is being noticed, or it takes no more: that is over soon */
+        set_lost(&delivery->why, delivery->attempts);
+        again(delivery, "it could not be asked", true);
+    }
+    leave(delivery);
+}
+
+static void on_back(void *self, bool stalled)
+{
+    struct weft_delivery *delivery = self;
+    enter(delivery);
+    let_go(delivery);
+    if (stalled) {
+        struct weft_native_problem problem;
+        set_problem(&problem, 502, "engine_stalled", "The engine has stopped writing this answer. Ask again later.");
+        lost(delivery, &problem);
+    } else {
+        delivery->attempts--; /* neither it nor the engine has failed */
+        again(delivery, "others go first", false);
+    }
+    leave(delivery);
+}
+
+static void on_out(void *self, enum weft_line_out why)
+{
+    struct weft_delivery *delivery = self;
+    const struct weft_delivery_options *options = &delivery->options;
+    struct weft_native_problem problem;
+    struct weft_model_info model;
+    struct weft_line_info line;
+    weft_models_info(options->models, options->model, &model);
+    weft_line_report(weft_models_line(options->models, options->model), &line);
+    switch (why) {
+    case WEFT_LINE_EXPIRED:
+        set_expired(&problem, &model, &line, options->wait);
+        break;
+    case WEFT_LINE_GIVEN_UP:
+        set_given_up(&problem, &model);
+        break;
+    case WEFT_LINE_STRUCK:
+        set_struck(&problem, &model);
+        break;
+    }
+    enter(delivery);
+    end(delivery, &problem);
+    leave(delivery);
+}
+
+static void on_waiting(void *self, size_t ahead, weft_time estimate)
+{
+    struct weft_delivery *delivery = self;
+    enter(delivery);
+    delivery->options.user->waiting(delivery->options.self, ahead, estimate);
+    leave(delivery);
+}
+
+static const struct weft_place_user place_user = {.go = on_go, .back = on_back, .out = on_out, .waiting = on_waiting};
+
+void weft_delivery_pause(struct weft_delivery *delivery, bool on)
+{
+    delivery->paused = on;
+    weft_line_pause(&delivery->place, on);
+    if (delivery->native) {
+        weft_native_pause(delivery->native, on);
+    }
+}
+
+/* -- its beginning -- */
+
+static void say_why_not(struct weft_native_problem *problem, const struct weft_delivery_options *options, int error)
+{
+    struct weft_model_info model;
+    struct weft_line_info line;
+    weft_models_info(options->models, options->model, &model);
+    weft_line_report(weft_models_line(options->models, options->model), &line);
+    switch (error) {
+    case WEFT_ERR_FULL:
+        set_full(problem, &model, &line);
+        break;
+    case WEFT_ERR_CLOSED:
+        set_given_up(problem, &model);
+        break;
+    case WEFT_ERR_DENIED:
+        set_struck(problem, &model);
+        break;
+    default:
+        set_no_memory(problem); /* the only other error there is */
+    }
+}
+
+int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_options *options,
+                        struct weft_native_problem *problem)
+{
+    struct weft_delivery *delivery = *out = weft_zalloc(sizeof(*delivery));
+    if (!delivery) {
+        say_why_not(problem, options, WEFT_ERR_MEMORY);
+        return WEFT_ERR_MEMORY;
+    }
+    delivery->options = *options;
+    delivery->options.id = delivery->id;
+    (void)snprintf(delivery->id, sizeof(delivery->id), "%s", options->id); /* the front's are shorter */
+    delivery->place.user = &place_user;
+    delivery->place.self = delivery;
+    delivery->place.mark = options->mark;
+    int error = weft_resume_new(&delivery->resume, options->choices);
+    if (error == 0) {
+        error = weft_line_join(weft_models_line(options->models, options->model), &delivery->place, options->principal,
+                               options->choices, options->wait);
+    }
+    if (error < 0) {
+        say_why_not(problem, options, error);
+        delivery_free(delivery);
+        *out = NULL;
+    }
+    return error;
+}

@@ -1,0 +1,52 @@
+/* node/delivery.h - one answer, brought to its end over as many attempts at engines as it takes.
+ *
+ * It waits in the model's line, asks the engine, and hands the frames on; when the engine dies, hangs or lets go of it,
+ * it waits again, and the next attempt goes on behind what was handed on (mesh/resume.h): whoever listens hears one
+ * answer, with a pause. Errors that an engine itself answers are final. */
+#ifndef WEFT_NODE_DELIVERY_H
+#define WEFT_NODE_DELIVERY_H
+
+#include "crypto/mark.h"
+#include "node/journal.h"
+#include "node/models.h"
+#include "node/native.h"
+
+#define WEFT_DELIVERY_BARREN_MAX   4  /* attempts one after the other that bring no new token */
+#define WEFT_DELIVERY_ATTEMPTS_MAX 32 /* of one answer */
+
+struct weft_delivery;
+
+struct weft_delivery_user {
+    /* Its first turn has come: appends the body of POST /generate, a JSON object without "resume". */
+    int (*begin)(void *self, struct weft_bytes *body);
+    /* One frame of the answer, but for error and end, as weft_native_user gives it. */
+    void (*frame)(void *self, const struct weft_frame *frame);
+    /* About once a second while it waits; `estimate` is WEFT_NEVER if nothing is known. */
+    void (*waiting)(void *self, size_t ahead, weft_time estimate);
+    /* The last call: NULL if the answer is whole. The delivery is freed after it. */
+    void (*ended)(void *self, const struct weft_native_problem *problem);
+};
+
+struct weft_delivery_options {
+    struct weft_loop *loop;
+    struct weft_journal *journal;
+    const char *id; /* of the request, for the journal; copied */
+    struct weft_models *models;
+    size_t model;
+    uint16_t choices;      /* that it asks for */
+    uint64_t principal;    /* who has to be dealt with fairly */
+    struct weft_mark mark; /* of the client's request */
+    weft_time wait;        /* at most, for its first turn */
+    const struct weft_delivery_user *user;
+    void *self;
+};
+
+/* On error *out is NULL, nothing is called, and *problem says what to tell the client. */
+WEFT_MUST_USE int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_options *options,
+                                      struct weft_native_problem *problem);
+/* Whoever asked has lost interest: nothing is called any more. From a callback too. */
+void weft_delivery_cancel(struct weft_delivery *delivery);
+/* While on, frames are kept back: the reader is slow. */
+void weft_delivery_pause(struct weft_delivery *delivery, bool on);
+
+#endif

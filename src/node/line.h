@@ -1,0 +1,128 @@
+/* node/line.h - the line before one engine: who waits, who goes next, what runs there, and what its deaths are put down
+ * to.
+ *
+ * Who waits goes fairly (mesh/queue.h). Who was cut by the engine's end goes before all others, and carefully: a
+ * request may be what ended it. If one ran alone, that is a strike for it; if several ran, they go one at a time, each
+ * when the one before has got on; if that ends in a death too, each goes strictly alone until it has written
+ * WEFT_LINE_TRIAL tokens. Three strikes without getting that far in between, and the request is out, and known again.
+ *
+ * Time is the line's own: it goes on only while the node itself runs, so that a node that was stopped or asleep finds
+ * nobody too late and no engine silent. Everything is called from the turn. */
+#ifndef WEFT_NODE_LINE_H
+#define WEFT_NODE_LINE_H
+
+#include "crypto/mark.h"
+#include "mesh/queue.h"
+#include "node/loop.h"
+
+#define WEFT_LINE_TICK        (250 * WEFT_MS) /* how exact deadlines and silences are; who was cut waits this long */
+#define WEFT_LINE_TELL        WEFT_SECOND     /* how often those who wait are told */
+#define WEFT_LINE_STRIKES_MAX 3
+#define WEFT_LINE_TRIAL       32  /* new tokens that clear a suspect */
+#define WEFT_LINE_KILLERS_MAX 256 /* requests that are known to end engines; beyond, the oldest is forgotten */
+
+struct weft_line;
+struct weft_place;
+
+enum weft_line_out {
+    WEFT_LINE_EXPIRED,  /* its deadline has passed */
+    WEFT_LINE_GIVEN_UP, /* the model is not served any more */
+    WEFT_LINE_STRUCK,   /* it ended an engine three times */
+};
+
+struct weft_place_user {
+    /* The engine has room for it: it runs from here, until it leaves or comes again. */
+    void (*go)(void *self);
+    /* It runs, and must let go of the engine and come again: `stalled`, as nothing came of it for too long; else others
+     * must go alone. */
+    void (*back)(void *self, bool stalled);
+    /* It stands in the line no more. */
+    void (*out)(void *self, enum weft_line_out why);
+    /* It still waits. `estimate`: until it goes, WEFT_NEVER if nothing is known. */
+    void (*waiting)(void *self, size_t ahead, weft_time estimate);
+};
+
+enum weft_place_state { WEFT_PLACE_OUT, WEFT_PLACE_WAITS, WEFT_PLACE_AGAIN, WEFT_PLACE_RUNS };
+enum weft_place_suspicion {
+    WEFT_PLACE_CLEAR,
+    WEFT_PLACE_TRIED, /* ran with others when the engine ended */
+    WEFT_PLACE_ALONE, /* ... again, or it ran alone */
+};
+
+/* Somebody's place in a line; lives in its user. Private to line.c, but for the four first. */
+struct weft_place {
+    const struct weft_place_user *user;
+    void *self;
+    struct weft_mark mark; /* of the request */
+    enum weft_place_state state;
+    struct weft_line *line;
+    struct weft_queue_waiter waiter;
+    struct weft_place *next, *previous; /* in the line, as they came */
+    uint64_t principal, life;           /* `life`: of the engine that it ran on last */
+    uint16_t choices;
+    enum weft_place_suspicion suspicion;
+    uint32_t strikes;
+    uint32_t news;         /* tokens since it last went */
+    bool holds;            /* slots of the engine: `choices` of them */
+    bool cut;              /* the engine let go of it, not it of the engine */
+    bool yields;           /* it has passed alone: others' turn */
+    bool paused;           /* its reader is slow: its silence says nothing */
+    weft_time since;       /* it waits, or runs */
+    weft_time sign;        /* the last one of life */
+    weft_time counted;     /* its slot time is, until then */
+    weft_time spent, paid; /* slot time since it last went; what its principal was charged for it */
+    weft_time not_before;  /* it goes again */
+};
+
+struct weft_line_user {
+    /* Somebody joins while the engine is not there. NULL: it comes by itself. */
+    void (*wanted)(void *self);
+    /* Everything that runs there has been silent for too long: the engine is to be ended. NULL: it cannot be. */
+    void (*stalled)(void *self);
+};
+
+struct weft_line_options {
+    struct weft_loop *loop;
+    size_t waiters_max;
+    weft_time stall;
+    const struct weft_line_user *user;
+    void *self;
+};
+
+struct weft_line_info {
+    size_t slots;              /* 0 while it is shut */
+    uint64_t running, waiting; /* requests */
+    weft_time estimate;        /* for who joined now; WEFT_NEVER if nothing is known */
+    uint64_t resumed;          /* attempts that went on where another was cut */
+    uint64_t strikes, stalls;
+    uint64_t full, expired, struck; /* requests turned away, by why */
+};
+
+/* On error *out is NULL. */
+WEFT_MUST_USE int weft_line_new(struct weft_line **out, const struct weft_line_options *options);
+void weft_line_free(struct weft_line *line); /* nobody may stand in it */
+
+/* -- the engine's side -- */
+
+void weft_line_open(struct weft_line *line, size_t slots); /* it is ready */
+/* It is gone, or going. True if requests may have caused it, or it had written something: the death says little about
+ * the engine itself. */
+bool weft_line_shut(struct weft_line *line);
+/* It will not come again: those who wait are told. */
+void weft_line_give_up(struct weft_line *line);
+void weft_line_report(const struct weft_line *line, struct weft_line_info *info);
+
+/* -- the place's side -- */
+
+/* `user`, `self` and `mark` are set. WEFT_ERR_FULL, WEFT_ERR_MEMORY, WEFT_ERR_CLOSED when the model was given up,
+ * WEFT_ERR_DENIED for a request that is known to end engines. */
+WEFT_MUST_USE int weft_line_join(struct weft_line *line, struct weft_place *place, uint64_t principal, uint16_t choices,
+                                 weft_time wait);
+/* It ran, and has to wait once more. `cut`: the engine let go of it. */
+void weft_line_again(struct weft_place *place, bool cut);
+void weft_line_leave(struct weft_place *place);  /* in any state, also twice */
+void weft_line_sign(struct weft_place *place);   /* a sign of life from the engine */
+void weft_line_got_on(struct weft_place *place); /* a new token */
+void weft_line_pause(struct weft_place *place, bool on);
+
+#endif

@@ -1,0 +1,527 @@
+/* tests/unit/node/line_test.c - who goes when, and what an engine's deaths are put down to. */
+#include "node/line.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+#define GUESTS 12
+#define STALL  (10 * WEFT_SECOND)
+
+/* Somebody in the line, and what he was told. */
+struct guest {
+    struct weft_place place;
+    int went, backs, stalls, told;
+    size_t ahead;
+    weft_time estimate;
+    bool is_out;
+    enum weft_line_out out;
+};
+
+static struct scene {
+    struct weft_loop loop;
+    struct weft_line *line;
+    struct guest guests[GUESTS];
+    int wanted, stalled;
+    int64_t live;
+} scene;
+
+static void on_go(void *self)
+{
+    ((struct guest *)self)->went++;
+}
+
+static void on_back(void *self, bool stalled)
+{
+    struct guest *guest = self;
+    guest->backs++;
+    guest->stalls += stalled;
+    weft_line_again(&guest->place, stalled);
+}
+
+static void on_out(void *self, enum weft_line_out why)
+{
+    struct guest *guest = self;
+    assert_false(guest->is_out);
+    guest->is_out = true;
+    guest->out = why;
+}
+
+static void on_waiting(void *self, size_t ahead, weft_time estimate)
+{
+    struct guest *guest = self;
+    guest->told++;
+    guest->ahead = ahead;
+    guest->estimate = estimate;
+}
+
+static const struct weft_place_user place_user = {.go = on_go, .back = on_back, .out = on_out, .waiting = on_waiting};
+
+static void on_wanted(void *self)
+{
+    (void)self;
+    scene.wanted++;
+}
+
+static void on_stalled(void *self)
+{
+    (void)self;
+    scene.stalled++;
+}
+
+static const struct weft_line_user line_user = {.wanted = on_wanted, .stalled = on_stalled};
+
+static void begin(size_t waiters_max)
+{
+    scene = (struct scene){.live = weft_mem_live()};
+    scene.loop.turn.now = 1000 * WEFT_SECOND;
+    const struct weft_line_options options = {
+        .loop = &scene.loop, .waiters_max = waiters_max, .stall = STALL, .user = &line_user};
+    assert_int_equal(weft_line_new(&scene.line, &options), 0);
+    for (size_t i = 0; i < GUESTS; i++) {
+        scene.guests[i].place.user = &place_user;
+        scene.guests[i].place.self = &scene.guests[i];
+        scene.guests[i].place.mark.hash[0] = (uint8_t)(i + 1);
+    }
+}
+
+static void end(void)
+{
+    for (size_t i = 0; i < GUESTS; i++) {
+        weft_line_leave(&scene.guests[i].place);
+    }
+    weft_line_free(scene.line);
+    weft_timers_deinit(&scene.loop.timers);
+    assert_int_equal(weft_mem_live(), scene.live);
+}
+
+/* Time goes on, as it does for a loop that runs. */
+static void pass(weft_time time)
+{
+    for (weft_time until = scene.loop.turn.now + time;;) {
+        weft_timers_run(&scene.loop.timers, scene.loop.turn.now);
+        weft_turn_run(&scene.loop.turn);
+        weft_time next = weft_timers_next(&scene.loop.timers);
+        if (next > until) {
+            scene.loop.turn.now = until;
+            return;
+        }
+        scene.loop.turn.now = next;
+    }
+}
+
+static int join_as(size_t i, uint64_t principal, uint16_t choices, weft_time wait)
+{
+    return weft_line_join(scene.line, &scene.guests[i].place, principal, choices, wait);
+}
+
+static void join(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(join_as(i, 100 + i, 1, 300 * WEFT_SECOND), 0);
+    }
+    pass(0);
+}
+
+static void get_on(size_t i, int tokens)
+{
+    for (int k = 0; k < tokens; k++) {
+        weft_line_sign(&scene.guests[i].place);
+        weft_line_got_on(&scene.guests[i].place);
+    }
+    pass(0);
+}
+
+/* The engine ends, and all that ran there hear of it. */
+static bool die(void)
+{
+    bool excused = weft_line_shut(scene.line);
+    for (size_t i = 0; i < GUESTS; i++) {
+        if (scene.guests[i].place.state == WEFT_PLACE_RUNS) {
+            weft_line_again(&scene.guests[i].place, true);
+        }
+    }
+    pass(WEFT_SECOND);
+    return excused;
+}
+
+static void come_back(size_t slots)
+{
+    weft_line_open(scene.line, slots);
+    pass(0);
+}
+
+/* Which ones run: "013". */
+static const char *running(void)
+{
+    static char text[GUESTS + 1];
+    size_t size = 0;
+    for (size_t i = 0; i < GUESTS; i++) {
+        if (scene.guests[i].place.state == WEFT_PLACE_RUNS) {
+            text[size++] = (char)('0' + i);
+        }
+    }
+    text[size] = '\0';
+    return text;
+}
+
+static struct weft_line_info info(void)
+{
+    struct weft_line_info info;
+    weft_line_report(scene.line, &info);
+    return info;
+}
+
+/* -- turns -- */
+
+static void slots_are_given_as_they_come_free(void **state)
+{
+    (void)state;
+    begin(8);
+    join(4);
+    assert_int_equal(scene.wanted, 4);
+    assert_string_equal(running(), "");
+    assert_int_equal(info().waiting, 4);
+    come_back(2);
+    assert_string_equal(running(), "01");
+    assert_int_equal(info().slots, 2);
+    pass(2 * WEFT_SECOND);
+    weft_line_sign(&scene.guests[0].place);
+    weft_line_leave(&scene.guests[1].place);
+    pass(0);
+    assert_string_equal(running(), "02");
+    assert_int_equal(scene.guests[3].told, 2);
+    assert_int_equal(scene.guests[3].ahead, 1);
+    weft_line_leave(&scene.guests[3].place); /* hangs up */
+    assert_int_equal(info().waiting, 0);
+    assert_int_equal(info().running, 2);
+    end();
+}
+
+/* Slots are counted in choices; who wants more than there are goes when nobody else runs. */
+static void choices_take_slots(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    assert_int_equal(join_as(0, 1, 3, WEFT_SECOND), 0);
+    assert_int_equal(join_as(1, 2, 2, WEFT_SECOND), 0);
+    assert_int_equal(join_as(2, 3, 16, 100 * WEFT_SECOND), 0);
+    pass(0);
+    assert_string_equal(running(), "0");
+    weft_line_leave(&scene.guests[0].place);
+    pass(0);
+    assert_string_equal(running(), "1");
+    weft_line_leave(&scene.guests[1].place);
+    pass(0);
+    assert_string_equal(running(), "2");
+    end();
+}
+
+static void who_waits_too_long_is_told(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(1);
+    assert_int_equal(join_as(0, 1, 1, 300 * WEFT_SECOND), 0);
+    pass(0);
+    assert_int_equal(join_as(1, 2, 1, 5 * WEFT_SECOND), 0);
+    pass(4 * WEFT_SECOND);
+    assert_false(scene.guests[1].is_out);
+    weft_line_sign(&scene.guests[0].place);
+    pass(WEFT_SECOND + WEFT_LINE_TICK);
+    assert_true(scene.guests[1].is_out);
+    assert_int_equal(scene.guests[1].out, WEFT_LINE_EXPIRED);
+    assert_int_equal(info().expired, 1);
+    assert_string_equal(running(), "0"); /* who runs has no deadline */
+    end();
+}
+
+static void a_full_line_says_so(void **state)
+{
+    (void)state;
+    begin(2);
+    join(2);
+    assert_int_equal(join_as(2, 7, 1, WEFT_SECOND), WEFT_ERR_FULL);
+    assert_int_equal(info().full, 1);
+    weft_line_leave(&scene.guests[0].place);
+    assert_int_equal(join_as(2, 7, 1, WEFT_SECOND), 0);
+    end();
+}
+
+static void an_estimate_comes_from_what_answers_took(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(1);
+    join(3);
+    assert_true(info().estimate == WEFT_NEVER);
+    for (int i = 0; i < 4; i++) {
+        pass(2 * WEFT_SECOND);
+        weft_line_sign(&scene.guests[0].place);
+    }
+    weft_line_leave(&scene.guests[0].place); /* 8 s */
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "1");
+    assert_int_equal(scene.guests[2].ahead, 0);
+    assert_true(scene.guests[2].estimate == 8 * WEFT_SECOND);
+    assert_true(info().estimate == 16 * WEFT_SECOND);
+    end();
+}
+
+/* Two principals, one with many requests: each gets every other turn. */
+static void turns_are_fair(void **state)
+{
+    (void)state;
+    begin(40);
+    come_back(1);
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(join_as(i, i < 5 ? 1 : 2, 1, 300 * WEFT_SECOND), 0);
+    }
+    int turns[2] = {0};
+    for (int i = 0; i < 6; i++) {
+        pass(0);
+        size_t who = (size_t)(running()[0] - '0');
+        turns[who >= 5]++;
+        pass(WEFT_SECOND);
+        weft_line_leave(&scene.guests[who].place);
+    }
+    assert_int_equal(turns[0], 3);
+    assert_int_equal(turns[1], 3);
+    end();
+}
+
+static void a_model_that_is_given_up_turns_all_away(void **state)
+{
+    (void)state;
+    begin(8);
+    join(2);
+    weft_line_give_up(scene.line);
+    pass(0);
+    assert_true(scene.guests[0].is_out && scene.guests[0].out == WEFT_LINE_GIVEN_UP);
+    assert_true(scene.guests[1].is_out);
+    assert_int_equal(join_as(2, 1, 1, WEFT_SECOND), WEFT_ERR_CLOSED);
+    end();
+}
+
+/* -- deaths -- */
+
+static void one_that_ran_alone_collects_strikes(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(1);
+    assert_int_equal(join_as(1, 9, 1, 300 * WEFT_SECOND), 0);
+    for (int i = 0; i < WEFT_LINE_STRIKES_MAX; i++) {
+        if (i == 0) {
+            weft_line_leave(&scene.guests[1].place); /* has not gone yet */
+        }
+        assert_string_equal(running(), "0");
+        assert_true(die());
+        if (i == 0) {
+            assert_int_equal(join_as(1, 9, 1, 300 * WEFT_SECOND), 0);
+        }
+        come_back(4);
+    }
+    assert_true(scene.guests[0].is_out);
+    assert_int_equal(scene.guests[0].out, WEFT_LINE_STRUCK);
+    assert_int_equal(info().strikes, 3);
+    assert_string_equal(running(), "1");                                /* who waited behind it */
+    assert_int_equal(join_as(0, 100, 1, WEFT_SECOND), WEFT_ERR_DENIED); /* it is known */
+    assert_int_equal(join_as(2, 100, 1, WEFT_SECOND), 0);               /* others of the same client are not */
+    assert_int_equal(info().struck, 2);
+    end();
+}
+
+/* A strike is forgotten when it gets on. */
+static void who_gets_on_is_cleared(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(1);
+    for (int i = 0; i < 10; i++) {
+        assert_true(die());
+        come_back(4);
+        get_on(0, WEFT_LINE_TRIAL);
+    }
+    assert_false(scene.guests[0].is_out);
+    assert_string_equal(running(), "0");
+    end();
+}
+
+static void several_go_one_at_a_time(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(3);
+    assert_string_equal(running(), "012");
+    get_on(1, 1);
+    assert_true(die()); /* something had been written */
+    assert_int_equal(join_as(3, 1, 1, 300 * WEFT_SECOND), 0);
+    come_back(4);
+    assert_string_equal(running(), "0");
+    get_on(0, 1);
+    assert_string_equal(running(), "01");
+    weft_line_leave(&scene.guests[1].place); /* its end is as good as a token */
+    pass(0);
+    assert_string_equal(running(), "02");
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "02"); /* nobody between them */
+    get_on(2, 1);
+    assert_string_equal(running(), "023");
+    assert_int_equal(info().strikes, 0);
+    end();
+}
+
+/* A death while they go one at a time: then each goes alone, and the one that kills alone is struck. */
+static void then_each_goes_alone(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(3);
+    get_on(0, 1);
+    assert_true(die());
+    come_back(4);
+    get_on(0, 1);
+    assert_string_equal(running(), "01");
+    assert_true(die()); /* 1 is what kills */
+    come_back(4);
+    assert_string_equal(running(), "0");
+    get_on(0, WEFT_LINE_TRIAL - 1);
+    assert_string_equal(running(), "0");
+    get_on(0, 1);
+    assert_string_equal(running(), "1"); /* it has given way */
+    assert_int_equal(scene.guests[0].backs, 1);
+    for (int i = 0; i < WEFT_LINE_STRIKES_MAX; i++) {
+        assert_string_equal(running(), "1");
+        assert_true(die());
+        come_back(4);
+    }
+    assert_true(scene.guests[1].is_out && scene.guests[1].out == WEFT_LINE_STRUCK);
+    assert_string_equal(running(), "02"); /* 2 was not there at the second death: it goes as one of several */
+    get_on(2, 1);
+    assert_int_equal(info().strikes, 3);
+    assert_int_equal(scene.guests[2].place.strikes + scene.guests[0].place.strikes, 0);
+    end();
+}
+
+/* An engine that ends by itself, or before it has written anything for several, counts against itself. */
+static void deaths_that_nobody_caused_count(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    assert_false(die());
+    come_back(4);
+    join(2);
+    assert_false(die());
+    assert_false(weft_line_shut(scene.line)); /* shut already */
+    end();
+}
+
+/* -- silence -- */
+
+static void an_engine_that_is_silent_is_ended(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(2);
+    pass(STALL - WEFT_SECOND);
+    assert_int_equal(scene.stalled, 0);
+    pass(2 * WEFT_SECOND);
+    assert_int_equal(scene.stalled, 1);
+    pass(60 * WEFT_SECOND);
+    assert_int_equal(scene.stalled, 1); /* it is said once */
+    assert_int_equal(scene.guests[0].backs, 0);
+    (void)die();
+    come_back(4);
+    pass(STALL + WEFT_SECOND);
+    assert_int_equal(scene.stalled, 2);
+    end();
+}
+
+static void one_answer_that_is_silent_is_taken_up_again(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(2);
+    for (int i = 0; i < 15; i++) {
+        pass(WEFT_SECOND);
+        weft_line_sign(&scene.guests[0].place);
+    }
+    assert_int_equal(scene.stalled, 0);
+    assert_int_equal(scene.guests[0].backs, 0);
+    assert_int_equal(scene.guests[1].stalls, 1);
+    assert_string_equal(running(), "01");
+    assert_int_equal(scene.guests[1].went, 2);
+    end();
+}
+
+static void a_slow_reader_is_no_silent_engine(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(1);
+    weft_line_pause(&scene.guests[0].place, true);
+    pass(100 * WEFT_SECOND);
+    assert_int_equal(scene.stalled, 0);
+    weft_line_pause(&scene.guests[0].place, false);
+    pass(STALL - WEFT_SECOND);
+    assert_int_equal(scene.stalled, 0);
+    pass(2 * WEFT_SECOND);
+    assert_int_equal(scene.stalled, 1);
+    end();
+}
+
+/* A node that was stopped, or slept, finds nobody silent and nobody late. */
+static void time_in_which_the_node_does_not_run_does_not_count(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(1);
+    join(2);
+    for (int i = 0; i < 5; i++) {
+        pass(WEFT_SECOND);
+        scene.loop.turn.now += 3600 * WEFT_SECOND;
+        pass(0);
+    }
+    assert_int_equal(scene.stalled, 0);
+    assert_false(scene.guests[1].is_out);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slots_are_given_as_they_come_free),
+        cmocka_unit_test(choices_take_slots),
+        cmocka_unit_test(who_waits_too_long_is_told),
+        cmocka_unit_test(a_full_line_says_so),
+        cmocka_unit_test(an_estimate_comes_from_what_answers_took),
+        cmocka_unit_test(turns_are_fair),
+        cmocka_unit_test(a_model_that_is_given_up_turns_all_away),
+        cmocka_unit_test(one_that_ran_alone_collects_strikes),
+        cmocka_unit_test(who_gets_on_is_cleared),
+        cmocka_unit_test(several_go_one_at_a_time),
+        cmocka_unit_test(then_each_goes_alone),
+        cmocka_unit_test(deaths_that_nobody_caused_count),
+        cmocka_unit_test(an_engine_that_is_silent_is_ended),
+        cmocka_unit_test(one_answer_that_is_silent_is_taken_up_again),
+        cmocka_unit_test(a_slow_reader_is_no_silent_engine),
+        cmocka_unit_test(time_in_which_the_node_does_not_run_does_not_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
