@@ -123,16 +123,6 @@ static struct weft_queue_account *least(const struct weft_queue *queue)
     return found;
 }
 
-/* The least of those that wait; and if nobody does, whoever has had more than others took it from nobody. */
-static void raise_floor(struct weft_queue *queue)
-{
-    const struct weft_queue_account *account = least(queue);
-    weft_time level = account ? account->spent : queue->most;
-    if (level > queue->floor) {
-        queue->floor = level;
-    }
-}
-
 static void begin_to_wait(struct weft_queue *queue, struct weft_queue_account *account)
 {
     if (account->spent < queue->floor) {
@@ -168,7 +158,9 @@ int weft_queue_push(struct weft_queue *queue, struct weft_queue_waiter *waiter, 
     if (left <= (account ? account->count : 0)) {
         return WEFT_ERR_FULL;
     }
-    raise_floor(queue);
+    if (queue->count == 0) { /* whoever has had more than others took it from nobody */
+        queue->floor = queue->most;
+    }
     account = find_or_open(queue, principal);
     if (account->count == 0) {
         begin_to_wait(queue, account);
@@ -199,6 +191,10 @@ void weft_queue_remove(struct weft_queue *queue, struct weft_queue_waiter *waite
     if (!account) {
         return;
     }
+    /* Those who wait stand here or higher. Looked at before this one leaves: its account, with nobody else waiting, may
+     * be the lowest, and is not to lose that by having gone. */
+    weft_time lowest = least(queue)->spent;
+    queue->floor = lowest > queue->floor ? lowest : queue->floor;
     if (waiter->previous) {
         waiter->previous->next = waiter->next;
     } else {

@@ -2,7 +2,7 @@
  *
  * Bounded, with a deadline for each, and fair across principals by the time that slots spent on them: whose account has
  * had least goes first, and of its waiters the one that came first. An account that comes, or comes back, starts no
- * lower than the least of those that wait, so idleness saves nothing up; and when nobody waited, nobody is owed.
+ * lower than those stood who went before, so idleness saves nothing up; and when nobody waited, nobody is owed.
  *
  * Pure state, and no allocation after _new(): waiters are embedded in their users, accounts are a table. Whoever goes
  * is taken out with _remove(), and _charge() says what was spent on it, best like this: what an answer costs on average

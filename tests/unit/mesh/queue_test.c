@@ -242,9 +242,25 @@ static void test_idleness_saves_nothing_up(void **state)
     for (size_t i = 0; i < 4; i++) { /* from here on in turns, not 80 answers of his first */
         struct weft_queue_waiter *waiter = weft_queue_first(queue);
         bool is_anna = waiter >= anna && waiter < anna + WEFT_COUNT(anna);
-        assert_true(is_anna == (i % 2 == 0));
+        assert_true(is_anna == (i % 2 == 1));
         (void)serve(is_anna ? ANNA : BEN, 100);
     }
+}
+
+/* Whose only waiter goes, and who sends the next at once, has not been away. */
+static void test_one_waiter_at_a_time_is_enough(void **state)
+{
+    (void)state;
+    static struct weft_queue_waiter anna, ben[2];
+    push(&ben[0], BEN);
+    push(&ben[1], BEN);
+    push(&anna, ANNA);
+    assert_ptr_equal(serve(BEN, 100), &ben[0]);
+    for (size_t i = 0; i < 10; i++) {
+        assert_ptr_equal(serve(ANNA, 10), &anna);
+        push(&anna, ANNA);
+    }
+    assert_ptr_equal(serve(BEN, 100), &ben[1]);
 }
 
 static void test_debts_are_remembered_while_others_wait(void **state)
@@ -425,6 +441,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_any_can_hang_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_who_has_had_least_goes_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_idleness_saves_nothing_up, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_one_waiter_at_a_time_is_enough, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_debts_are_remembered_while_others_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_when_nobody_waited_nobody_is_owed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_deadlines, set_up, tear_down),
