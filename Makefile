@@ -10,8 +10,8 @@ CTEST = UBSAN_OPTIONS=print_stacktrace=1 ctest --output-on-failure --no-tests=er
 # libllama is not built for ThreadSanitizer, so what its own threads do is not judged. And a loop without a call never
 # hears a signal under it, which is what the guard's test is about; and a child may make no threads, as the sandbox's does.
 TSAN_CTEST = TSAN_OPTIONS=ignore_noninstrumented_modules=1 $(CTEST)
-# What `make test` leaves to `make check` (it needs more tools, a sanitizer or the second model).
-LATER = ^(differential|gemma|malformed|fuzz)$$
+# What `make test` leaves to `make check` (it needs more tools, a sanitizer or the second model), and to check-external.
+LATER = ^(differential|external|gemma|malformed|fuzz)$$
 
 # $(call build,PRESET,OPTIONS): cmake says nothing unless something is wrong.
 define build
@@ -34,7 +34,7 @@ help:
 	@echo '  make format   lay out the C files (clang-format)'
 	@echo '  make clean    remove build/'
 	@echo
-	@echo 'One test:  make test TEST=unit_http_h1      One judge:  make check-asan (or -static -tsan -fuzz -differential -gemma)'
+	@echo 'One test:  make test TEST=unit_http_h1      One judge:  make check-asan (or -static -tsan -fuzz -differential -gemma -external)'
 	@echo 'The rooms of the house are in docs/ARCHITECTURE.md, its rules in CONTRIBUTING.md.'
 
 # -- setup: a stamp for each tier, so that the second time nothing is looked up or fetched --
@@ -61,7 +61,7 @@ run: build/setup.run release
 
 # -- tests --
 
-.PHONY: test check check-static check-asan check-tsan check-fuzz check-differential check-gemma
+.PHONY: test check check-static check-asan check-tsan check-fuzz check-differential check-gemma check-external
 test: build/setup.test release
 	$(CTEST) --test-dir build/release -LE '$(LATER)' $(if $(TEST),-R '$(TEST)')
 
@@ -79,7 +79,7 @@ check-static: build/setup.check release
 check-asan: build/setup.check
 	@echo '== tests under AddressSanitizer and UBSan =='
 	$(call build,asan)
-	$(CTEST) --test-dir build/asan -LE '^(differential|fuzz|gemma|tidy|tools)$$' \
+	$(CTEST) --test-dir build/asan -LE '^(differential|external|fuzz|gemma|tidy|tools)$$' \
 		-E '^engine_(estimate|idle|openai|private|run|schema|stop)$$'
 
 check-tsan: build/setup.check
@@ -99,6 +99,12 @@ check-differential: build/setup.check release
 check-gemma: build/setup.check release
 	@echo '== the engine with its second model =='
 	$(CTEST) --test-dir build/release -L '^gemma$$'
+
+# Not in `check`: the first time it builds llama-server, as the bench does.
+check-external: build/setup.bench release
+	@echo '== beside a real llama-server =='
+	@bench/llama-server >/dev/null
+	$(CTEST) --test-dir build/release -L '^external$$'
 
 # -- figures, seeds, long searches --
 

@@ -45,10 +45,11 @@ static struct weft_slice first_line(const struct weft_input *input)
     return weft_slice(input->data, size);
 }
 
-static int take_from_file(struct weft_api_key *key, const char *path, struct weft_config_problem *problem)
+static int take_from_file(struct weft_api_key *key, const char *path, const char *what,
+                          struct weft_config_problem *problem)
 {
     struct weft_input input;
-    int status = weft_input_read(&input, path, "the API key file", 4096, 0077, problem);
+    int status = weft_input_read(&input, path, what, 4096, 0077, problem);
     if (status == 0) {
         status = take(key, first_line(&input), path, problem);
         weft_input_deinit(&input);
@@ -61,7 +62,9 @@ int weft_key_take(struct weft_api_key *key, struct weft_config *config, struct w
     *key = (struct weft_api_key){.size = 0};
     char *variable = getenv(VARIABLE);
     if (!variable || variable[0] == '\0') {
-        return config->api_key_file.size > 0 ? take_from_file(key, config->api_key_file.data, problem) : 0;
+        return config->api_key_file.size > 0
+                   ? take_from_file(key, config->api_key_file.data, "the API key file", problem)
+                   : 0;
     }
     int status = take(key, weft_slice_text(variable), "the environment (" VARIABLE ")", problem);
     /* Overwritten where it stands: /proc/PID/environ shows that very memory, whatever unsetenv(3) does. */
@@ -73,6 +76,42 @@ int weft_key_take(struct weft_api_key *key, struct weft_config *config, struct w
                        "an API key is in the environment (" VARIABLE ") and in a file (`api_key_file`): weft cannot "
                        "know which one is meant. Leave one of them out");
         status = WEFT_ERR_INVALID;
+    }
+    return status;
+}
+
+static int take_external(struct weft_api_key *key, const struct weft_config_external *external,
+                         struct weft_config_problem *problem)
+{
+    if (external->key_file.size > 0) {
+        return take_from_file(key, external->key_file.data, "the key file of an external server", problem);
+    }
+    const char *variable = external->key_env.size > 0 ? getenv(external->key_env.data) : "";
+    if (!variable) {
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "the external server %.200s is to be shown the key in %.100s, which the environment does not "
+                       "have: set it, or name a file with key_file=FILE",
+                       external->name.data, external->key_env.data);
+        return WEFT_ERR_NOT_FOUND;
+    }
+    return external->key_env.size > 0 ? take(key, weft_slice_text(variable), external->key_env.data, problem) : 0;
+}
+
+int weft_keys_take_external(struct weft_api_key keys[WEFT_CONFIG_EXTERNALS_MAX], const struct weft_config *config,
+                            struct weft_config_problem *problem)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < config->externals.count; i++) {
+        keys[i].size = 0;
+        status = take_external(&keys[i], &config->externals.at[i], problem);
+    }
+    for (size_t i = 0; i < config->externals.count; i++) { /* at last: two servers may share one */
+        const char *name = config->externals.at[i].key_env.data;
+        char *variable = name ? getenv(name) : NULL;
+        if (variable) { /* as above */
+            weft_secret_wipe(variable, strlen(variable));
+            (void)unsetenv(name);
+        }
     }
     return status;
 }

@@ -16,4 +16,9 @@ struct weft_api_key {
 WEFT_MUST_USE int weft_key_take(struct weft_api_key *key, struct weft_config *config,
                                 struct weft_config_problem *problem);
 
+/* Those that external servers are shown, one for each of the settings' (size 0: none), from where the settings say;
+ * nothing of them stays in the environment. Wipe them once the node has them. */
+WEFT_MUST_USE int weft_keys_take_external(struct weft_api_key keys[WEFT_CONFIG_EXTERNALS_MAX],
+                                          const struct weft_config *config, struct weft_config_problem *problem);
+
 #endif

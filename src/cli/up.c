@@ -26,7 +26,7 @@
 
 struct up {
     struct weft_settings settings;
-    struct weft_api_key key;
+    struct weft_api_key key, external_keys[WEFT_CONFIG_EXTERNALS_MAX];
     struct weft_lock lock;
     struct weft_model_files models;
     struct weft_input certificate, certificate_key;
@@ -194,6 +194,9 @@ static void on_ready(void *self)
     if (up->models.count > 0) {
         printf("ready: /v1 answers\n");
         say_try(up);
+    } else if (up->settings.config.externals.count > 0) {
+        printf("ready: /v1 answers with the models of %zu external server%s\n", up->settings.config.externals.count,
+               up->settings.config.externals.count == 1 ? "" : "s");
     } else if (up->settings.config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
     } else if (up->settings.config.no_model) {
@@ -247,6 +250,9 @@ static int load_secrets(struct up *up)
     const struct weft_config *config = &up->settings.config;
     int status = weft_key_take(&up->key, &up->settings.config, &up->problem);
     if (status == 0) {
+        status = weft_keys_take_external(up->external_keys, config, &up->problem);
+    }
+    if (status == 0) {
         status = weft_config_check(config, up->key.size > 0, &up->problem);
     }
     if (status == 0 && config->cert.size > 0) {
@@ -285,6 +291,10 @@ static int find_engine(struct up *up)
 
 static int make_node(struct up *up)
 {
+    struct weft_slice external_keys[WEFT_CONFIG_EXTERNALS_MAX];
+    for (size_t i = 0; i < WEFT_CONFIG_EXTERNALS_MAX; i++) {
+        external_keys[i] = weft_slice(up->external_keys[i].text, up->external_keys[i].size);
+    }
     struct weft_node_options options = {
         .host = weft_sys_host(up->sys),
         .config = &up->settings.config,
@@ -296,6 +306,7 @@ static int make_node(struct up *up)
         .engine = up->engine,
         .models = (const char *const *)up->models.paths,
         .model_count = up->models.count,
+        .external_keys = external_keys,
         .started = on_started,
         .model_changed = on_model_changed,
         .ready = on_ready,
@@ -308,6 +319,7 @@ static int make_node(struct up *up)
     }
     int status = weft_node_new(&up->node, &options, up->problem.text, sizeof(up->problem.text));
     weft_secret_wipe(&up->key, sizeof(up->key)); /* the node has its hash */
+    weft_secret_wipe(up->external_keys, sizeof(up->external_keys));
     weft_input_deinit(&up->certificate_key);
     weft_input_deinit(&up->certificate);
     return status;
@@ -365,6 +377,7 @@ int weft_up_run(int argc, char **argv)
     weft_node_free(up.node);
     bool hangs = !weft_sys_free(up.sys);
     weft_secret_wipe(&up.key, sizeof(up.key));
+    weft_secret_wipe(up.external_keys, sizeof(up.external_keys));
     weft_input_deinit(&up.certificate_key);
     weft_input_deinit(&up.certificate);
     weft_lock_release(&up.lock);

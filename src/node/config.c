@@ -71,7 +71,8 @@ static int set(struct weft_config *config, const struct weft_setting *setting, s
     print_origin(where, origin, setting);
     char shown[SHOWN_MAX + 1];
     size_t size = 0;
-    for (; size < text.size && size < SHOWN_MAX; size++) {
+    bool secret = setting->kind == WEFT_SETTING_EXTERNALS; /* somebody may have put the key itself behind the URL */
+    for (; size < text.size && size < SHOWN_MAX && !(secret && text.data[size] == ' '); size++) {
         shown[size] = (unsigned char)text.data[size] < 0x20 || text.data[size] == 0x7F ? '?' : text.data[size];
     }
     shown[size] = '\0';
@@ -391,6 +392,11 @@ int weft_config_check(const struct weft_config *config, bool has_key, struct wef
                       "`models` and `%s` are both set: a node serves its own models, or %s; leave one of them out",
                       config->no_model ? "no_model" : "upstream",
                       config->no_model ? "none" : "relays to a server that has some");
+    }
+    if (config->externals.count > 0 && config->upstream_text.size > 0) {
+        return refuse(problem, WEFT_ERR_INVALID,
+                      "`external` and `upstream` are both set: an upstream gets every request of /v1/ as it is, and "
+                      "nothing would be left for the others; leave one of them out");
     }
     if (config->listeners.count == 0) {
         return refuse(problem, WEFT_ERR_INVALID,

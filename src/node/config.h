@@ -16,6 +16,7 @@
 #define WEFT_CONFIG_HOSTS_MAX     32
 #define WEFT_CONFIG_ORIGINS_MAX   32
 #define WEFT_CONFIG_MODELS_MAX    16
+#define WEFT_CONFIG_EXTERNALS_MAX 8
 #define WEFT_CONFIG_PROBLEM_MAX   512
 #define WEFT_CONFIG_SETTINGS_MAX  64 /* rows of the table */
 
@@ -46,6 +47,17 @@ struct weft_config_models { /* paths, or names of files in the folder of models 
     size_t count;
 };
 
+struct weft_config_external { /* an OpenAI-compatible server */
+    struct weft_slice name;   /* its URL, as it was written */
+    struct weft_url url;
+    struct weft_slice key_env, key_file; /* where its key is: empty, or the name of a variable, or of a file */
+};
+
+struct weft_config_externals {
+    struct weft_config_external at[WEFT_CONFIG_EXTERNALS_MAX];
+    size_t count;
+};
+
 enum weft_config_sandbox { WEFT_CONFIG_SANDBOX_ON, WEFT_CONFIG_SANDBOX_OFF };
 
 enum weft_config_log_format { WEFT_CONFIG_LOG_AUTO, WEFT_CONFIG_LOG_PRETTY, WEFT_CONFIG_LOG_JSON };
@@ -65,6 +77,7 @@ struct weft_config {
     struct weft_slice api_key; /* stays in the environment's memory: no copy is made */
     struct weft_url upstream;
     struct weft_slice upstream_text; /* empty: no upstream */
+    struct weft_config_externals externals;
     struct weft_config_models models;
     bool no_model;
     struct weft_slice models_folder;  /* empty: `models` in the state folder */

@@ -21,15 +21,58 @@ struct weft_delivery {
     char id[ID_SIZE];
     struct weft_place place;
     struct weft_resume *resume;
-    struct weft_native *native; /* the attempt that runs, or NULL */
-    char *body;                 /* of each request, but for its closing brace and what it resumes */
+    struct weft_native *native;             /* the attempt that runs, or NULL */
+    struct weft_external_attempt *external; /* the same, of a server that is not ours */
+    struct weft_external_asking asking;     /* what that is asked */
+    char name[WEFT_EXTERNAL_MODEL_MAX + 1]; /* of its model */
+    char *body;                             /* of each request, but for its closing brace and what it resumes */
     size_t body_size;
     unsigned attempts, barren;      /* in all; one after the other without a new token */
     struct weft_native_problem why; /* the last attempt was lost */
+    bool begun;
     bool paused;
     bool over;       /* `ended` was called, or nobody wants it any more */
     unsigned inside; /* calls that it is in: what is over is freed after them */
 };
+
+/* -- where its answer comes from -- */
+
+static bool is_ours(const struct weft_delivery_options *options)
+{
+    return !options->external.server;
+}
+
+static struct weft_line *line_of(const struct weft_delivery_options *options)
+{
+    return is_ours(options) ? weft_models_line(options->models, options->model) : options->external.line;
+}
+
+/* What a sentence says of it, and what there is before it. */
+static void look_up(const struct weft_delivery_options *options, struct weft_model_info *model,
+                    struct weft_line_info *line)
+{
+    weft_line_report(line_of(options), line);
+    if (is_ours(options)) {
+        weft_models_info(options->models, options->model, model);
+        return;
+    }
+    struct weft_external_info server;
+    weft_external_info(options->external.server, &server);
+    *model = (struct weft_model_info){.name = options->external.name, .problem = server.problem};
+}
+
+static enum weft_external_kind kind_of(const struct weft_delivery *delivery)
+{
+    struct weft_external_info server;
+    weft_external_info(delivery->options.external.server, &server);
+    return server.kind;
+}
+
+static bool may_go_on(const struct weft_delivery *delivery)
+{
+    return is_ours(&delivery->options) ? weft_resume_possible(delivery->resume)
+                                       : weft_external_asking_can_resume(&delivery->asking, kind_of(delivery));
+}
 
 /* -- its end -- */
 
@@ -37,6 +80,7 @@ static void delivery_free(struct weft_delivery *delivery)
 {
     weft_line_leave(&delivery->place);
     weft_resume_free(delivery->resume);
+    weft_external_asking_deinit(&delivery->asking);
     weft_free(delivery->body);
     weft_free(delivery);
 }
@@ -46,6 +90,10 @@ static void let_go(struct weft_delivery *delivery)
     if (delivery->native) {
         weft_native_cancel(delivery->native);
         delivery->native = NULL;
+    }
+    if (delivery->external) {
+        weft_external_cancel(delivery->external);
+        delivery->external = NULL;
     }
 }
 
@@ -182,7 +230,14 @@ static void fail_here(struct weft_delivery *delivery, int error)
 static bool tell(void *self, const struct weft_frame *frame)
 {
     struct weft_delivery *delivery = self;
-    delivery->options.user->frame(delivery->options.self, frame);
+    struct weft_frame told = *frame;
+    if (!is_ours(&delivery->options)) {
+        weft_external_asking_note(&delivery->asking, frame);
+        if (frame->kind == WEFT_FRAME_USAGE) {
+            weft_external_asking_usage(&delivery->asking, &told);
+        }
+    }
+    delivery->options.user->frame(delivery->options.self, &told);
     return !delivery->over;
 }
 
@@ -224,7 +279,7 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
-    if (weft_resume_possible(delivery->resume)) {
+    if (may_go_on(delivery)) {
         again(delivery, problem->code, true);
     } else {
         end(delivery, problem);
@@ -236,6 +291,7 @@ static void on_ended(void *self, const struct weft_native_problem *problem)
     struct weft_delivery *delivery = self;
     enter(delivery);
     delivery->native = NULL; /* freed by its owner after this */
+    delivery->external = NULL;
     if (problem && problem->passes) {
         lost(delivery, problem);
     } else {
@@ -274,6 +330,30 @@ static int make_body(struct weft_delivery *delivery)
         size = weft_bytes_read(&body, delivery->body, size);
         WEFT_ASSERT(size >= 2 && delivery->body[size - 1] == '}');
         delivery->body_size = size - 1;
+    }
+    weft_bytes_deinit(&body);
+    return error;
+}
+
+static int attempt_external(struct weft_delivery *delivery)
+{
+    struct weft_bytes body = {0};
+    const struct weft_external_offer *external = &delivery->options.external;
+    const struct weft_external_attempt_options options = {.shape = delivery->asking.shape,
+                                                          .choices = delivery->options.choices,
+                                                          .body = &body,
+                                                          .user = &native_user,
+                                                          .self = delivery};
+    int error = delivery->begun ? 0 : delivery->options.user->begin(delivery->options.self, &body);
+    delivery->begun = delivery->begun || error == 0;
+    if (error == 0) {
+        error = weft_external_asking_write(&delivery->asking, kind_of(delivery), external->name, &body);
+    }
+    if (error == 0) {
+        error = weft_external_ask(&delivery->external, external->server, &options);
+    }
+    if (error == 0 && delivery->paused) {
+        weft_external_pause(delivery->external, true);
     }
     weft_bytes_deinit(&body);
     return error;
@@ -328,7 +408,7 @@ static void on_go(void *self)
     }
     delivery->attempts++;
     delivery->barren++;
-    int error = attempt(delivery);
+    int error = is_ours(&delivery->options) ? attempt(delivery) : attempt_external(delivery);
     if (error == WEFT_ERR_MEMORY) {
         fail_here(delivery, error);
     } else if (error < 0) { /* its end is being noticed, or it takes no more: that is over soon */
@@ -361,8 +441,7 @@ static void on_out(void *self, enum weft_line_out why)
     struct weft_native_problem problem;
     struct weft_model_info model;
     struct weft_line_info line;
-    weft_models_info(options->models, options->model, &model);
-    weft_line_report(weft_models_line(options->models, options->model), &line);
+    look_up(options, &model, &line);
     switch (why) {
     case WEFT_LINE_EXPIRED:
         set_expired(&problem, &model, &line, options->wait);
@@ -396,6 +475,9 @@ void weft_delivery_pause(struct weft_delivery *delivery, bool on)
     if (delivery->native) {
         weft_native_pause(delivery->native, on);
     }
+    if (delivery->external) {
+        weft_external_pause(delivery->external, on);
+    }
 }
 
 /* -- its beginning -- */
@@ -404,8 +486,7 @@ static void say_why_not(struct weft_native_problem *problem, const struct weft_d
 {
     struct weft_model_info model;
     struct weft_line_info line;
-    weft_models_info(options->models, options->model, &model);
-    weft_line_report(weft_models_line(options->models, options->model), &line);
+    look_up(options, &model, &line);
     switch (error) {
     case WEFT_ERR_FULL:
         set_full(problem, &model, &line);
@@ -435,10 +516,15 @@ int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_o
     delivery->place.user = &place_user;
     delivery->place.self = delivery;
     delivery->place.mark = options->mark;
+    if (!is_ours(options)) {
+        struct weft_slice name = options->external.name;
+        memcpy(delivery->name, name.data, name.size); /* fits: see node/external.h */
+        delivery->options.external.name = weft_slice(delivery->name, name.size);
+        weft_external_asking_init(&delivery->asking, options->request);
+    }
     int error = weft_resume_new(&delivery->resume, options->choices);
     if (error == 0) {
-        error = weft_line_join(weft_models_line(options->models, options->model), &delivery->place, options->principal,
-                               options->choices, options->wait);
+        error = weft_line_join(line_of(options), &delivery->place, options->principal, options->choices, options->wait);
     }
     if (error < 0) {
         say_why_not(problem, options, error);

@@ -7,6 +7,7 @@
 #define WEFT_NODE_DELIVERY_H
 
 #include "crypto/mark.h"
+#include "node/externals.h"
 #include "node/journal.h"
 #include "node/models.h"
 #include "node/native.h"
@@ -17,7 +18,8 @@
 struct weft_delivery;
 
 struct weft_delivery_user {
-    /* Its first turn has come: appends the body of POST /generate, a JSON object without "resume". */
+    /* Its first turn has come: appends the body of POST /generate, a JSON object without "resume"; nothing where a
+     * server is asked that is not ours. */
     int (*begin)(void *self, struct weft_bytes *body);
     /* One frame of the answer, but for error and end, as weft_native_user gives it. */
     void (*frame)(void *self, const struct weft_frame *frame);
@@ -33,6 +35,9 @@ struct weft_delivery_options {
     const char *id; /* of the request, for the journal; copied */
     struct weft_models *models;
     size_t model;
+    /* A server that is not ours is asked instead, if there is one; what the client wrote is kept for that. */
+    struct weft_external_offer external; /* its name is copied */
+    const struct weft_openai_request *request;
     uint16_t choices;      /* that it asks for */
     uint64_t principal;    /* who has to be dealt with fairly */
     struct weft_mark mark; /* of the client's request */

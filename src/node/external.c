@@ -9,9 +9,8 @@
 #include "node/external_request.h"
 #include "node/upstream.h"
 
-#define API          "/v1"                           /* where a URL that names no path means */
-#define CONNECTIONS  (WEFT_EXTERNAL_RUNNING_MAX + 2) /* one for the checks, one that is just closing */
-#define DOUBLING_MAX 8                               /* of the pause: it is at its most long before */
+#define API          "/v1" /* where a URL that names no path means */
+#define DOUBLING_MAX 8     /* of the pause: it is at its most long before */
 
 struct weft_external_attempt {
     struct weft_external *external;
@@ -42,6 +41,7 @@ struct weft_external {
     struct weft_timer tick;              /* while attempts run */
     unsigned failures;                   /* in a row */
     weft_time down_since;                /* 0: it is not */
+    bool given_up;                       /* for long */
     char problem[WEFT_EXTERNAL_PROBLEM_MAX];
     struct weft_external_attempt *attempts;
     size_t running;
@@ -93,6 +93,7 @@ static void set_state(struct weft_external *external, enum weft_external_state s
 
 static void go_up(struct weft_external *external, bool changed)
 {
+    external->given_up = false;
     if (external->state == WEFT_EXTERNAL_UP) {
         external->failures = 0; /* twice in a row: one that comes up only to fail again waits longer each time */
     }
@@ -115,9 +116,12 @@ static void go_down(struct weft_external *external, const char *problem)
     if (external->down_since == 0) {
         external->down_since = external->options.loop->turn.now;
     }
+    bool given_up = external->options.loop->turn.now - external->down_since >= WEFT_EXTERNAL_PATIENCE;
+    bool changed = given_up != external->given_up;
+    external->given_up = given_up;
     (void)snprintf(external->problem, sizeof(external->problem), "%s", problem); /* cut: it is for a person */
     set_timer(external, pause < WEFT_EXTERNAL_PAUSE_MAX ? pause : WEFT_EXTERNAL_PAUSE_MAX);
-    set_state(external, WEFT_EXTERNAL_DOWN, false);
+    set_state(external, WEFT_EXTERNAL_DOWN, changed);
 }
 
 /* -- its models -- */
@@ -398,8 +402,9 @@ void weft_external_pause(struct weft_external_attempt *attempt, bool on)
     weft_external_request_pause(attempt->request, on);
 }
 
-/* It is asked whether it is there while somebody waits for a word of it. */
-static void on_tick(struct weft_timer *timer)
+/* Why an attempt has waited long enough, or NULL. Ticks are counted, no clocks compared: a node that was asleep harms
+ * nobody. */
+static const struct weft_native_problem *why_silent(const struct weft_external_attempt *attempt)
 {
     static const struct weft_native_problem silent = {
         .status = 502,
@@ -407,6 +412,22 @@ static void on_tick(struct weft_timer *timer)
         .code = "external_silent",
         .message =
             "The external server has said nothing of this answer for ten minutes, though it is there. Ask again."};
+    static const struct weft_native_problem hangs = {
+        .status = 502,
+        .passes = true,
+        .code = "engine_lost",
+        .message = "The external server that was answering has fallen silent, and is not there any more. Ask again."};
+    const struct weft_external *external = attempt->external;
+    bool stalled = attempt->silent * WEFT_EXTERNAL_TICK >= external->options.stall;
+    if (attempt->silent > WEFT_EXTERNAL_SILENCE) {
+        return &silent;
+    }
+    return stalled && external->state == WEFT_EXTERNAL_DOWN ? &hangs : NULL;
+}
+
+/* It is asked whether it is there while somebody waits for a word of it. */
+static void on_tick(struct weft_timer *timer)
+{
     struct weft_external *external = WEFT_CONTAINER(timer, struct weft_external, tick);
     struct weft_external_attempt *attempt = external->attempts;
     bool quiet = false;
@@ -415,9 +436,10 @@ static void on_tick(struct weft_timer *timer)
         attempt->silent += attempt->paused ? 0 : 1;
     }
     for (attempt = external->attempts; attempt;) { /* begun anew after each that ends, as for signs */
-        if (attempt->silent > WEFT_EXTERNAL_SILENCE) {
+        const struct weft_native_problem *why = why_silent(attempt);
+        if (why) {
             weft_external_request_cancel(attempt->request);
-            attempt_ended(attempt, &silent);
+            attempt_ended(attempt, why);
             attempt = external->attempts;
         } else {
             attempt = attempt->next;
@@ -467,8 +489,8 @@ int weft_external_new(struct weft_external **out, const struct weft_external_opt
     weft_timer_init(&external->tick, on_tick);
     int error = copy_options(external, options);
     if (error == 0) {
-        error = weft_upstream_new(&external->upstream, options->loop, options->metrics, &options->url, CONNECTIONS,
-                                  options->id);
+        error = weft_upstream_new(&external->upstream, options->loop, options->metrics, &options->url,
+                                  WEFT_EXTERNAL_CONNECTIONS_MAX, options->id);
     }
     if (error < 0) {
         goto no_upstream;
@@ -529,11 +551,10 @@ void weft_external_free(struct weft_external *external)
 
 void weft_external_info(const struct weft_external *external, struct weft_external_info *info)
 {
-    weft_time now = external->options.loop->turn.now;
     *info = (struct weft_external_info){
         .name = external->options.name,
         .state = external->state,
-        .given_up = external->down_since > 0 && now - external->down_since > WEFT_EXTERNAL_PATIENCE,
+        .given_up = external->given_up,
         .kind = external->kind,
         .problem = external->problem[0] ? external->problem : NULL,
         .models = external->model_count,

@@ -17,6 +17,9 @@
 #define WEFT_EXTERNAL_MODELS_MAX  512 /* of one server; more are passed over */
 #define WEFT_EXTERNAL_MODEL_MAX   128 /* bytes of a name; a longer one is passed over */
 #define WEFT_EXTERNAL_RUNNING_MAX 64  /* answers at once; the server queues what it does not take on */
+#define WEFT_EXTERNAL_CONNECTIONS_MAX                                                                                  \
+    (WEFT_EXTERNAL_RUNNING_MAX + 2) /* one for the checks, one that is just closing                                    \
+                                     */
 #define WEFT_EXTERNAL_KEY_MAX     512
 #define WEFT_EXTERNAL_PROBLEM_MAX 256
 #define WEFT_EXTERNAL_CHECK       (10 * WEFT_SECOND)
@@ -55,6 +58,7 @@ struct weft_external_options {
     struct weft_url url;         /* copied, as the next two */
     struct weft_slice name;      /* what it is called in logs and status: its URL */
     struct weft_slice key;       /* what it is shown; empty: nothing */
+    weft_time stall;             /* an answer that says nothing for so long, while the server is down, is lost */
     uint64_t id;                 /* of this node: see weft_upstream_via() */
     void (*changed)(void *self); /* its state, or the models it has. NULL if nobody wants to know */
     void *self;

@@ -121,6 +121,8 @@ void weft_external_refusal(int status, struct weft_slice body, struct weft_nativ
     explain(status, json, &error);
     json_decref(json);
     *problem = (struct weft_native_problem){.status = error.status};
+    problem->passes = error.status == 503;
+    problem->retry_s = error.status == 503 ? WEFT_NATIVE_RETRY_S : 0;
     (void)snprintf(problem->code, sizeof(problem->code), "%s", error.code);          /* fits: as large */
     (void)snprintf(problem->message, sizeof(problem->message), "%s", error.message); /* likewise */
 }

@@ -112,7 +112,7 @@ static void on_frame(void *self, const struct weft_frame *frame)
     if (frame->kind == WEFT_FRAME_END) {
         end(request, NULL);
     } else if (frame->kind == WEFT_FRAME_ERROR) {
-        struct weft_native_problem problem = {.status = frame->error.status};
+        struct weft_native_problem problem = {.status = frame->error.status, .passes = frame->error.status == 503};
         memcpy(problem.code, frame->error.code.data, frame->error.code.size); /* fit: they come from such a place */
         memcpy(problem.message, frame->error.message.data, frame->error.message.size);
         end(request, &problem);

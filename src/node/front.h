@@ -5,6 +5,7 @@
 
 #include "crypto/mark.h"
 #include "node/access.h"
+#include "node/externals.h"
 #include "node/journal.h"
 #include "node/loop.h"
 #include "node/metrics.h"
@@ -19,8 +20,9 @@ struct weft_front {
     struct weft_loop *loop;
     struct weft_journal *journal;
     struct weft_metrics *metrics;
-    struct weft_upstream *upstream; /* NULL: nothing is relayed */
-    struct weft_models *models;     /* perhaps none */
+    struct weft_upstream *upstream;   /* NULL: nothing is relayed */
+    struct weft_models *models;       /* perhaps none */
+    struct weft_externals *externals; /* likewise */
     struct weft_access_policy access;
     const char *version;
     weft_time queue_wait;                         /* of a request for an answer */

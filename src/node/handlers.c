@@ -96,6 +96,30 @@ static void write_models(struct weft_json *json, const struct weft_models *model
     weft_json_array_end(json);
 }
 
+static void write_externals(struct weft_json *json, const struct weft_externals *externals)
+{
+    weft_json_key(json, "externals");
+    weft_json_array(json);
+    for (size_t i = 0; i < weft_externals_servers(externals); i++) {
+        struct weft_external_info info;
+        weft_external_info(weft_externals_server(externals, i), &info);
+        weft_json_object(json);
+        weft_json_add_string(json, "server", info.name);
+        weft_json_add_text(json, "state", weft_external_state_name(info.state));
+        weft_json_add_text(json, "kind", weft_external_kind_name(info.kind));
+        weft_json_add_int(json, "models", (int64_t)info.models);
+        weft_json_add_int(json, "running", (int64_t)info.running);
+        weft_json_key(json, "problem");
+        if (info.problem) {
+            weft_json_text(json, info.problem);
+        } else {
+            weft_json_null(json);
+        }
+        weft_json_object_end(json);
+    }
+    weft_json_array_end(json);
+}
+
 void weft_call_status(struct weft_call *call)
 {
     const struct weft_front *front = call->front;
@@ -111,6 +135,7 @@ void weft_call_status(struct weft_call *call)
     weft_json_add_int(&json, "connections", (int64_t)metrics->connections);
     weft_json_add_int(&json, "running", (int64_t)metrics->running);
     write_models(&json, front->models);
+    write_externals(&json, front->externals);
     weft_json_key(&json, "upstream");
     if (front->upstream) {
         weft_json_object(&json);
@@ -296,7 +321,12 @@ static void relay(struct weft_call *call)
 void weft_call_api(struct weft_call *call)
 {
     const struct weft_upstream *upstream = call->front->upstream;
-    if (upstream && weft_relay_loops(call->exchange, weft_upstream_via(upstream))) {
+    struct weft_slice via = weft_externals_via(call->front->externals);
+    if (via.size > 0 && weft_relay_loops(call->exchange, via)) {
+        weft_call_refuse(call, &(const struct weft_refusal){508, "external_loops",
+                                                            "This request has come back to the node that asked it. "
+                                                            "The external setting must not lead back here."});
+    } else if (upstream && weft_relay_loops(call->exchange, weft_upstream_via(upstream))) {
         weft_call_refuse(call, &(const struct weft_refusal){508, "upstream_loops",
                                                             "This request has come back to the node that relayed it. "
                                                             "The upstream setting must not lead back here."});

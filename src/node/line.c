@@ -15,7 +15,7 @@ struct weft_line {
     struct weft_place *cursor;       /* who is told next, while all are */
     struct weft_task look;
     struct weft_timer tick;
-    bool open, given_up;
+    bool open, given_up, rests;
     bool wrote;   /* the engine, since it was opened: a token */
     bool stalled; /* that was said of it */
     size_t slots, used;
@@ -301,6 +301,13 @@ void weft_line_open(struct weft_line *line, size_t slots)
     look_soon(line);
 }
 
+void weft_line_rest(struct weft_line *line, bool on)
+{
+    line->rests = on;
+    line->given_up = line->given_up && on;
+    look_soon(line);
+}
+
 void weft_line_give_up(struct weft_line *line)
 {
     line->given_up = true;
@@ -402,7 +409,8 @@ static bool has_room(const struct weft_line *line, const struct weft_place *plac
 
 static bool let_one_go(struct weft_line *line)
 {
-    struct weft_place *place = line->open && !line->stalled && !is_on_trial(line) ? next_of(line) : NULL;
+    struct weft_place *place =
+        line->open && !line->rests && !line->stalled && !is_on_trial(line) ? next_of(line) : NULL;
     if (!place || !has_room(line, place) || (place->state == WEFT_PLACE_AGAIN && place->not_before > line->time)) {
         return false;
     }
@@ -510,12 +518,12 @@ static void on_tick(struct weft_timer *timer)
 void weft_line_report(const struct weft_line *line, struct weft_line_info *info)
 {
     *info = line->counts;
-    info->slots = line->open ? line->slots : 0;
+    info->slots = line->open && !line->rests ? line->slots : 0;
     for (const struct weft_place *place = line->first; place; place = place->next) {
         info->running += place->state == WEFT_PLACE_RUNS;
         info->waiting += is_waiting(place);
     }
-    bool at_once = line->open && info->waiting == 0 && line->used < line->slots;
+    bool at_once = line->open && !line->rests && info->waiting == 0 && line->used < line->slots;
     info->estimate = at_once ? 0 : estimate(line, info->waiting);
 }
 

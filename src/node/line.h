@@ -108,6 +108,9 @@ void weft_line_open(struct weft_line *line, size_t slots); /* it is ready */
 /* It is gone, or going. True if requests may have caused it, or it had written something: the death says little about
  * the engine itself. */
 bool weft_line_shut(struct weft_line *line);
+/* While on, nobody goes, and those who run there go on: a server that is not ours is not to be asked for now, which is
+ * nobody's doing. Off also takes back that it will not come again. */
+void weft_line_rest(struct weft_line *line, bool on);
 /* It will not come again: those who wait are told. */
 void weft_line_give_up(struct weft_line *line);
 void weft_line_report(const struct weft_line *line, struct weft_line_info *info);

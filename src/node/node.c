@@ -40,6 +40,7 @@ struct weft_node {
     struct weft_random random;
     struct weft_upstream *upstream;
     struct weft_models *models;
+    struct weft_externals *externals;
     struct weft_tls_identity *web_identity;
     struct weft_tls_context *tls;
     struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
@@ -310,6 +311,25 @@ static int make_models(struct weft_node *node, char *problem, size_t size)
     return error;
 }
 
+static int make_externals(struct weft_node *node, char *problem, size_t size)
+{
+    const struct weft_externals_options options = {
+        .loop = &node->loop,
+        .journal = &node->journal,
+        .metrics = &node->metrics,
+        .config = node->options.config,
+        .keys = node->options.external_keys,
+        .models = node->models,
+        .id = node->options.config->externals.count > 0 ? weft_random_next(&node->random) : 0,
+    };
+    char why[WEFT_EXTERNAL_PROBLEM_MAX];
+    int error = weft_externals_new(&node->externals, &options, why);
+    if (error < 0) {
+        (void)snprintf(problem, size, "%s", why); /* a cut sentence still helps */
+    }
+    return error;
+}
+
 /* -- its beginning -- */
 
 static void cannot_start(struct weft_node *node, int status, const char *problem)
@@ -393,6 +413,7 @@ static void run(struct weft_node *node)
     note(node, WEFT_LOG_INFO, "started", "version", node->options.version);
     node->options.started(node->options.self, 0, "");
     weft_models_start(node->models);
+    weft_externals_start(node->externals);
     look_whether_ready(node);
 }
 
@@ -540,8 +561,9 @@ struct weft_guest weft_node_guest(struct weft_node *node)
 static int share_sockets(struct weft_node *node, char *problem, size_t size)
 {
     const struct weft_config *config = node->options.config;
-    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host), engines = node->options.model_count;
-    sockets = sockets > engines ? sockets - engines : 0;
+    size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
+    size_t others = node->options.model_count + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX;
+    sockets = sockets > others ? sockets - others : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
         (void)snprintf(problem, size,
@@ -600,6 +622,7 @@ static void make_front(struct weft_node *node)
         .metrics = &node->metrics,
         .upstream = node->upstream,
         .models = node->models,
+        .externals = node->externals,
         .access =
             {
                 .key = node->options.api_key,
@@ -653,6 +676,9 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     if (error == 0) {
         error = make_models(node, problem, problem_size);
     }
+    if (error == 0) {
+        error = make_externals(node, problem, problem_size);
+    }
     if (error < 0) {
         weft_node_free(node);
         *out = NULL;
@@ -673,6 +699,7 @@ void weft_node_free(struct weft_node *node)
     /* What the ends that were left have to say to each other, relays above all, is said before they go; first those of
      * clients, which have requests at engines. */
     weft_turn_run(&node->loop.turn);
+    weft_externals_free(node->externals);
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);

@@ -17,8 +17,8 @@
 
 struct weft_node;
 
-/* What a node needs to know before it starts. Everything must outlive the node, but for `certificate` and
- * `certificate_key`. */
+/* What a node needs to know before it starts. Everything must outlive the node, but for `certificate`,
+ * `certificate_key` and `external_keys`. */
 struct weft_node_options {
     struct weft_host *host;
     const struct weft_config *config;
@@ -30,6 +30,8 @@ struct weft_node_options {
     const char *engine;        /* path of weft-engine; NULL without a model */
     const char *const *models; /* paths of the model files */
     size_t model_count;        /* at most WEFT_MODELS_MAX */
+    /* What the settings' external servers are shown, one for each; copied. NULL: nothing. */
+    const struct weft_slice *external_keys;
     /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. Its models
      * begin to load then. */
     void (*started)(void *self, int status, const char *problem);

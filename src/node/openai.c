@@ -19,7 +19,7 @@
 struct talk {
     struct weft_call *call;
     enum weft_openai_shape shape;
-    size_t model;
+    struct weft_openai_model model;      /* its name, if it is a server's, in the arena */
     struct weft_bytes body;              /* of the request, as it comes */
     struct weft_openai_request *request; /* while it waits for its turn; in the arena; NULL: not yet, or no more */
     uint64_t seed;                       /* drawn, for a request that names none */
@@ -36,6 +36,11 @@ static struct weft_exchange *exchange_of(struct talk *talk)
 static int add_field(struct weft_exchange *exchange, const char *name, struct weft_slice value)
 {
     return weft_fields_add(&exchange->answer.fields, &exchange->arena, weft_slice_text(name), value);
+}
+
+static struct weft_openai_offers offers_of(const struct weft_call *call)
+{
+    return (struct weft_openai_offers){.models = call->front->models, .externals = call->front->externals};
 }
 
 /* -- errors before an answer -- */
@@ -309,16 +314,30 @@ static void print_fingerprint(char text[ID_SIZE], const struct weft_front *front
     (void)snprintf(text, ID_SIZE, "fp_%010" PRIx64, hash >> 24); /* fits */
 }
 
-/* What every answer of a model says in its head, an error of its engine's too. */
-static int add_head(struct weft_exchange *exchange, const struct weft_model_info *info, uint64_t seed)
+/* What is known of its model: of a server's, the name. */
+static void look_up(const struct talk *talk, struct weft_model_info *info)
 {
-    char number[NUMBER_SIZE];
-    (void)snprintf(number, sizeof(number), "%" PRId64, (int64_t)seed); /* fits */
-    int error = add_field(exchange, "x-weft-served-by", WEFT_SLICE("local"));
-    if (error == 0) {
-        error = add_field(exchange, "x-weft-path", WEFT_SLICE("local"));
+    if (talk->model.external.server) {
+        *info = (struct weft_model_info){.name = talk->model.external.name};
+    } else {
+        weft_models_info(talk->call->front->models, talk->model.index, info);
     }
+}
+
+/* What every answer of a model says in its head, an error of its engine's too. A seed is only told where it was used.
+ */
+static int add_head(const struct talk *talk, const struct weft_model_info *info)
+{
+    struct weft_exchange *exchange = talk->call->exchange;
+    bool ours = !talk->model.external.server;
+    struct weft_slice by = ours ? WEFT_SLICE("local") : WEFT_SLICE("external");
+    char number[NUMBER_SIZE];
+    (void)snprintf(number, sizeof(number), "%" PRId64, (int64_t)talk->seed); /* fits */
+    int error = add_field(exchange, "x-weft-served-by", by);
     if (error == 0) {
+        error = add_field(exchange, "x-weft-path", by);
+    }
+    if (error == 0 && ours) {
         error = add_field(exchange, "x-weft-seed", weft_slice_text(number));
     }
     if (error == 0) {
@@ -373,8 +392,8 @@ static int on_begin(void *self, struct weft_bytes *body)
 {
     struct talk *talk = self;
     struct weft_model_info info;
-    weft_models_info(talk->call->front->models, talk->model, &info);
-    int error = write_native(talk, &info, body);
+    look_up(talk, &info);
+    int error = talk->model.external.server ? 0 : write_native(talk, &info, body);
     if (error == 0) {
         error = make_answer(talk, &info);
     }
@@ -408,9 +427,9 @@ static void ask(struct talk *talk, struct weft_slice text)
     struct weft_front *front = talk->call->front;
     struct weft_native_problem problem;
     struct weft_model_info info;
-    weft_models_info(front->models, talk->model, &info);
+    look_up(talk, &info);
     draw_seed(talk);
-    int error = add_head(exchange_of(talk), &info, talk->seed);
+    int error = add_head(talk, &info);
     if (error < 0) {
         fail_here(talk, error);
         return;
@@ -420,7 +439,9 @@ static void ask(struct talk *talk, struct weft_slice text)
         .journal = front->journal,
         .id = talk->call->id,
         .models = front->models,
-        .model = talk->model,
+        .model = talk->model.index,
+        .external = talk->model.external,
+        .request = talk->request,
         .choices = (uint16_t)talk->request->choices,
         .principal = principal_of(talk->call),
         .mark = weft_mark_of(&front->mark_key, info.name, text),
@@ -437,18 +458,30 @@ static void ask(struct talk *talk, struct weft_slice text)
 
 /* -- the request -- */
 
+static int find_model(struct talk *talk, struct weft_openai_error *error)
+{
+    const struct weft_openai_offers offers = offers_of(talk->call);
+    struct weft_slice *name = &talk->model.external.name;
+    int status = weft_openai_model_find(&offers, talk->request->model, &talk->model, error);
+    if (status < 0 || !talk->model.external.server) {
+        return status;
+    }
+    *name = weft_arena_copy(&exchange_of(talk)->arena, *name);
+    return name->data ? weft_external_asking_check(talk->request, error) : WEFT_ERR_MEMORY;
+}
+
 static void work_on(struct talk *talk, struct weft_slice text)
 {
     struct weft_openai_error error;
     struct weft_openai_request *request = weft_arena_alloc(&exchange_of(talk)->arena, sizeof(*request));
     int status = request ? weft_openai_request_init(request, talk->shape, text, &error) : WEFT_ERR_MEMORY;
+    if (status == 0) {
+        talk->request = request;
+        status = find_model(talk, &error);
+    }
     if (status == WEFT_ERR_MEMORY) {
         fail_here(talk, status);
         return;
-    }
-    if (status == 0) {
-        talk->request = request;
-        status = weft_openai_model_find(talk->call->front->models, request->model, &talk->model, &error);
     }
     if (status < 0) {
         fail(talk, &error);
@@ -500,12 +533,12 @@ static void on_wake(void *self, struct weft_exchange *exchange)
 
 static void start_talk(struct weft_call *call, enum weft_openai_shape shape)
 {
-    const struct weft_models *models = call->front->models;
-    if (weft_models_count(models) == 0) {
+    const struct weft_front *front = call->front;
+    if (weft_models_count(front->models) == 0 && weft_externals_servers(front->externals) == 0) {
         weft_call_refuse(call,
                          &(const struct weft_refusal){503, "no_model",
                                                       "This node serves no model yet. Start it with --model FILE, "
-                                                      "or with --upstream URL to relay to a server that does."});
+                                                      "or with --external URL to offer those of a server that does."});
         return;
     }
     struct talk *talk = weft_arena_alloc(&call->exchange->arena, sizeof(*talk));
@@ -535,22 +568,23 @@ static void complete(struct weft_call *call, struct weft_slice rest)
 static void list_models(struct weft_call *call, struct weft_slice rest)
 {
     (void)rest;
+    const struct weft_openai_offers offers = offers_of(call);
     struct weft_bytes text = {0};
-    int error = weft_openai_models_write(call->front->models, &text);
+    int error = weft_openai_models_write(&offers, &text);
     weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, error);
 }
 
 static void show_model(struct weft_call *call, struct weft_slice name)
 {
-    const struct weft_models *models = call->front->models;
+    const struct weft_openai_offers offers = offers_of(call);
     struct weft_openai_error error;
-    size_t index;
-    if (weft_openai_model_find_path(models, name, &index, &error) < 0) {
+    struct weft_openai_model model;
+    if (weft_openai_model_find_path(&offers, name, &model, &error) < 0) {
         refuse(call, &error);
         return;
     }
     struct weft_bytes text = {0};
-    int status = weft_openai_model_write(models, index, &text);
+    int status = weft_openai_model_write(&offers, &model, &text);
     weft_call_answer(call, 200, WEFT_SLICE("application/json"), &text, status);
 }
 

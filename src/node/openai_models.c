@@ -65,43 +65,92 @@ static void write_model(struct weft_json *json, const struct weft_models *models
     weft_json_object_end(json);
 }
 
-int weft_openai_models_write(const struct weft_models *models, struct weft_bytes *out)
+/* What is said of a server's model is what is known of the server. */
+static void write_external(struct weft_json *json, const struct weft_external_offer *offer)
 {
+    struct weft_external_info info;
+    weft_external_info(offer->server, &info);
+    enum weft_model_state state = info.state == WEFT_EXTERNAL_UP ? WEFT_MODEL_READY
+                                  : info.given_up                ? WEFT_MODEL_FAILED
+                                                                 : WEFT_MODEL_STARTING;
+    weft_json_object(json);
+    weft_json_add_string(json, "id", offer->name);
+    write_text(json, "object", "model");
+    weft_json_add_int(json, "created", 0);
+    write_text(json, "owned_by", "external");
+    weft_json_key(json, "weft");
+    weft_json_object(json);
+    write_text(json, "state", weft_model_state_name(state));
+    write_text(json, "problem", info.problem);
+    write_text(json, "server", weft_external_kind_name(info.kind));
+    weft_json_add_bool(json, "unverified", true);
+    weft_json_object_end(json);
+    weft_json_object_end(json);
+}
+
+size_t weft_openai_models_count(const struct weft_openai_offers *offers)
+{
+    return weft_models_count(offers->models) + weft_externals_count(offers->externals);
+}
+
+int weft_openai_models_write(const struct weft_openai_offers *offers, struct weft_bytes *out)
+{
+    size_t externals = weft_externals_count(offers->externals);
     struct weft_json json;
     weft_json_start(&json, out);
     weft_json_object(&json);
     write_text(&json, "object", "list");
     weft_json_key(&json, "data");
     weft_json_array(&json);
-    for (size_t i = 0; i < weft_models_count(models); i++) {
-        write_model(&json, models, i);
+    for (size_t i = 0; i < weft_models_count(offers->models); i++) {
+        write_model(&json, offers->models, i);
+    }
+    for (size_t i = 0; i < externals; i++) {
+        struct weft_external_offer offer = weft_externals_at(offers->externals, i);
+        write_external(&json, &offer);
     }
     weft_json_array_end(&json);
     weft_json_object_end(&json);
     return end_line(&json);
 }
 
-int weft_openai_model_write(const struct weft_models *models, size_t index, struct weft_bytes *out)
+int weft_openai_model_write(const struct weft_openai_offers *offers, const struct weft_openai_model *model,
+                            struct weft_bytes *out)
 {
     struct weft_json json;
     weft_json_start(&json, out);
-    write_model(&json, models, index);
+    if (model->external.server) {
+        write_external(&json, &model->external);
+    } else {
+        write_model(&json, offers->models, model->index);
+    }
     return end_line(&json);
 }
 
 /* -- the one that is named -- */
 
+/* Ours stand before the others'. */
+static struct weft_slice name_at(const struct weft_openai_offers *offers, size_t index)
+{
+    size_t ours = weft_models_count(offers->models);
+    struct weft_model_info info;
+    if (index >= ours) {
+        return weft_externals_at(offers->externals, index - ours).name;
+    }
+    weft_models_info(offers->models, index, &info);
+    return info.name;
+}
+
 /* "A, B or C"; what is too long is cut. */
-static void join_names(const struct weft_models *models, const struct weft_model_match *match, const char *last,
+static void join_names(const struct weft_openai_offers *offers, const struct weft_model_match *match, const char *last,
                        char text[NAMES_SIZE])
 {
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < match->count && used < NAMES_SIZE; i++) {
-        struct weft_model_info info;
-        weft_models_info(models, match->at[i], &info);
+        struct weft_slice name = name_at(offers, match->at[i]);
         const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
-        used += (size_t)snprintf(text + used, NAMES_SIZE - used, "%s%.*s", before, (int)info.name.size, info.name.data);
+        used += (size_t)snprintf(text + used, NAMES_SIZE - used, "%s%.*s", before, (int)name.size, name.data);
     }
     if (match->more > 0 && used < NAMES_SIZE) {
         (void)snprintf(text + used, NAMES_SIZE - used, " and %zu more", match->more); /* cut as said above */
@@ -109,25 +158,25 @@ static void join_names(const struct weft_models *models, const struct weft_model
 }
 
 /* Those that are served, as far as they are named. */
-static void list_names(const struct weft_models *models, char text[NAMES_SIZE])
+static void list_names(const struct weft_openai_offers *offers, char text[NAMES_SIZE])
 {
-    size_t count = weft_models_count(models);
+    size_t count = weft_openai_models_count(offers);
     struct weft_model_match all = {.count = count < WEFT_MODEL_MATCH_MAX ? count : WEFT_MODEL_MATCH_MAX};
     for (size_t i = 0; i < all.count; i++) {
         all.at[i] = i;
     }
     all.more = count - all.count;
-    join_names(models, &all, ", ", text);
+    join_names(offers, &all, ", ", text);
 }
 
 /* No model, or no one model, goes by the name that was given. */
-static int refuse_name(const struct weft_models *models, const struct weft_model_match *match,
+static int refuse_name(const struct weft_openai_offers *offers, const struct weft_model_match *match,
                        struct weft_openai_error *error)
 {
     char meant[NAMES_SIZE], served[NAMES_SIZE];
     bool several = match->kind == WEFT_MODEL_MATCH_SEVERAL, near = !several && match->count > 0;
-    join_names(models, match, several ? " and " : " or ", meant);
-    list_names(models, served);
+    join_names(offers, match, several ? " and " : " or ", meant);
+    list_names(offers, served);
     int status = several ? weft_openai_wrong(error, "model", "model_ambiguous",
                                              "Several models here go by that name: %s. Say more of the name.", meant)
                          : weft_openai_wrong(error, "model", "model_not_found",
@@ -137,30 +186,61 @@ static int refuse_name(const struct weft_models *models, const struct weft_model
     return status;
 }
 
-int weft_openai_model_find(const struct weft_models *models, struct weft_slice name, size_t *index,
-                           struct weft_openai_error *error)
+static bool is_called(const struct weft_openai_offers *offers, size_t index, struct weft_slice name)
+{
+    return weft_slice_equal_nocase(name_at(offers, index), name);
+}
+
+/* Fills *model, or what `match` says of why not. */
+static bool find(const struct weft_openai_offers *offers, struct weft_slice name, struct weft_openai_model *model,
+                 struct weft_model_match *match)
+{
+    struct weft_model_match others;
+    int found = weft_models_find(offers->models, name, match);
+    *model = (struct weft_openai_model){.index = found >= 0 ? (size_t)found : 0};
+    if (found >= 0 && is_called(offers, model->index, name)) {
+        return true;
+    }
+    if (weft_externals_find(offers->externals, name, &model->external) || found >= 0 ||
+        match->kind == WEFT_MODEL_MATCH_SEVERAL) {
+        return model->external.server || found >= 0;
+    }
+    if (weft_externals_find_typed(offers->externals, name, &model->external, &others)) {
+        return true;
+    }
+    if (match->count == 0 || others.kind == WEFT_MODEL_MATCH_SEVERAL) {
+        *match = others;
+        for (size_t i = 0; i < match->count; i++) {
+            match->at[i] += weft_models_count(offers->models);
+        }
+    }
+    return false;
+}
+
+int weft_openai_model_find(const struct weft_openai_offers *offers, struct weft_slice name,
+                           struct weft_openai_model *model, struct weft_openai_error *error)
 {
     struct weft_model_match match;
-    int found = weft_models_find(models, name, &match);
-    if (found >= 0) {
-        *index = (size_t)found;
+    if (find(offers, name, model, &match)) {
         return 0;
     }
-    if (weft_models_count(models) == 0) {
-        weft_openai_error_set(error, 404, "model_not_found", "This node serves no model yet.");
+    if (weft_openai_models_count(offers) == 0) {
+        bool servers = weft_externals_servers(offers->externals) > 0;
+        weft_openai_error_set(error, 404, "model_not_found", "This node serves no model yet%s.",
+                              servers ? ", and the servers that it knows have told it of none" : "");
         return WEFT_ERR_INVALID;
     }
     if (name.size == 0) {
         char names[NAMES_SIZE];
-        list_names(models, names);
+        list_names(offers, names);
         return weft_openai_wrong(error, "model", "missing_required_parameter",
                                  "model is missing: name one that is served here: %s.", names);
     }
-    return refuse_name(models, &match, error);
+    return refuse_name(offers, &match, error);
 }
 
-int weft_openai_model_find_path(const struct weft_models *models, struct weft_slice part, size_t *index,
-                                struct weft_openai_error *error)
+int weft_openai_model_find_path(const struct weft_openai_offers *offers, struct weft_slice part,
+                                struct weft_openai_model *model, struct weft_openai_error *error)
 {
     char name[WEFT_MODEL_TYPED_MAX + 1]; /* one more: what is too long must not become a name */
     size_t size = 0;
@@ -174,5 +254,5 @@ int weft_openai_model_find_path(const struct weft_models *models, struct weft_sl
             }
         }
     }
-    return weft_openai_model_find(models, weft_slice(name, size), index, error);
+    return weft_openai_model_find(offers, weft_slice(name, size), model, error);
 }

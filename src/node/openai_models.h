@@ -2,18 +2,35 @@
 #ifndef WEFT_NODE_OPENAI_MODELS_H
 #define WEFT_NODE_OPENAI_MODELS_H
 
+#include "node/externals.h"
 #include "node/models.h"
 #include "node/openai_error.h"
 
-/* Appends the list of all models, or one of them. */
-WEFT_MUST_USE int weft_openai_models_write(const struct weft_models *models, struct weft_bytes *out);
-WEFT_MUST_USE int weft_openai_model_write(const struct weft_models *models, size_t index, struct weft_bytes *out);
+/* All that is offered: this node's own models, and those of servers that are not ours. */
+struct weft_openai_offers {
+    const struct weft_models *models;
+    struct weft_externals *externals;
+};
 
-/* The model that goes by `name`. WEFT_ERR_INVALID, and *error says why (404, or 400 where none is named). */
-WEFT_MUST_USE int weft_openai_model_find(const struct weft_models *models, struct weft_slice name, size_t *index,
-                                         struct weft_openai_error *error);
+/* One of them. */
+struct weft_openai_model {
+    struct weft_external_offer external; /* no server: it is ours */
+    size_t index;                        /* of ours */
+};
+
+size_t weft_openai_models_count(const struct weft_openai_offers *offers);
+
+/* Appends the list of all models, or one of them. */
+WEFT_MUST_USE int weft_openai_models_write(const struct weft_openai_offers *offers, struct weft_bytes *out);
+WEFT_MUST_USE int weft_openai_model_write(const struct weft_openai_offers *offers,
+                                          const struct weft_openai_model *model, struct weft_bytes *out);
+
+/* The model that goes by `name`: ours first, but for one of another's that is called exactly so. WEFT_ERR_INVALID, and
+ * *error says why (404, or 400 where none is named). */
+WEFT_MUST_USE int weft_openai_model_find(const struct weft_openai_offers *offers, struct weft_slice name,
+                                         struct weft_openai_model *model, struct weft_openai_error *error);
 /* The same from a part of a path, where bytes may be written as %41. */
-WEFT_MUST_USE int weft_openai_model_find_path(const struct weft_models *models, struct weft_slice part, size_t *index,
-                                              struct weft_openai_error *error);
+WEFT_MUST_USE int weft_openai_model_find_path(const struct weft_openai_offers *offers, struct weft_slice part,
+                                              struct weft_openai_model *model, struct weft_openai_error *error);
 
 #endif

@@ -13,6 +13,7 @@ enum weft_setting_kind {
     WEFT_SETTING_HOSTS,     /* struct weft_config_hosts */
     WEFT_SETTING_ORIGINS,   /* struct weft_config_origins */
     WEFT_SETTING_MODELS,    /* struct weft_config_models */
+    WEFT_SETTING_EXTERNALS, /* struct weft_config_externals */
     WEFT_SETTING_SWITCH,    /* bool; its flag takes no value */
     WEFT_SETTING_SIZE,      /* int64_t bytes */
     WEFT_SETTING_COUNT,     /* int64_t */

@@ -235,10 +235,75 @@ static int take_url(struct weft_config *config, struct weft_slice *field, struct
     return field->data ? 0 : WEFT_ERR_MEMORY;
 }
 
+/* The next word of a text, which is cut off; empty at its end. */
+static struct weft_slice next_word(struct weft_slice *text)
+{
+    while (text->size > 0 && text->data[0] == ' ') {
+        *text = weft_slice(text->data + 1, text->size - 1);
+    }
+    const char *end = text->size > 0 ? memchr(text->data, ' ', text->size) : NULL;
+    struct weft_slice word = weft_slice(text->data, end ? (size_t)(end - text->data) : text->size);
+    *text = weft_slice(text->data + word.size, text->size - word.size);
+    return word;
+}
+
+/* "key_env=NAME" or "key_file=FILE", one of them. */
+static bool take_key(struct weft_config_external *external, struct weft_slice word)
+{
+    const struct weft_slice starts[] = {WEFT_SLICE("key_env="), WEFT_SLICE("key_file=")};
+    struct weft_slice *fields[] = {&external->key_env, &external->key_file};
+    for (size_t i = 0; i < WEFT_COUNT(starts); i++) {
+        if (weft_slice_starts(word, starts[i]) && word.size > starts[i].size && external->key_env.size == 0 &&
+            external->key_file.size == 0) {
+            *fields[i] = weft_slice(word.data + starts[i].size, word.size - starts[i].size);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int copy_each(struct weft_arena *arena, struct weft_slice *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        *texts[i] = texts[i]->size > 0 ? weft_arena_copy(arena, *texts[i]) : *texts[i];
+        if (texts[i]->size > 0 && !texts[i]->data) {
+            return WEFT_ERR_MEMORY;
+        }
+    }
+    return 0;
+}
+
+static int add_external(struct weft_config *config, struct weft_config_externals *externals, struct weft_slice text,
+                        char expected[WEFT_CONFIG_PROBLEM_MAX])
+{
+    const char *why = "";
+    struct weft_config_external external = {.name = next_word(&text)};
+    struct weft_slice key = next_word(&text), rest = next_word(&text);
+    struct weft_slice *const texts[] = {&external.name, &external.key_env, &external.key_file};
+    if (externals->count == WEFT_CONFIG_EXTERNALS_MAX) {
+        (void)expect(expected, "no more than %d servers", WEFT_CONFIG_EXTERNALS_MAX);
+        return WEFT_ERR_FULL;
+    }
+    if (weft_url_parse(external.name, &external.url, &why) < 0) {
+        return expect(expected, "http://HOST:PORT/v1, https://HOST/v1, h2c://HOST:PORT/v1 or unix:PATH (%s)", why);
+    }
+    if ((key.size > 0 && !take_key(&external, key)) || rest.size > 0) {
+        return expect(expected, "a URL, and behind it key_env=NAME or key_file=FILE where the server wants a key");
+    }
+    int error = copy_each(&config->arena, texts, WEFT_COUNT(texts));
+    if (error == 0) {
+        error = weft_url_parse(external.name, &external.url, NULL); /* cannot fail: the same text did not */
+    }
+    if (error == 0) {
+        externals->at[externals->count++] = external;
+    }
+    return error;
+}
+
 bool weft_setting_is_list(enum weft_setting_kind kind)
 {
     return kind == WEFT_SETTING_LISTENERS || kind == WEFT_SETTING_HOSTS || kind == WEFT_SETTING_ORIGINS ||
-           kind == WEFT_SETTING_MODELS;
+           kind == WEFT_SETTING_MODELS || kind == WEFT_SETTING_EXTERNALS;
 }
 
 void weft_setting_clear(struct weft_config *config, const struct weft_setting *setting)
@@ -252,6 +317,8 @@ void weft_setting_clear(struct weft_config *config, const struct weft_setting *s
         ((struct weft_config_origins *)field)->count = 0;
     } else if (setting->kind == WEFT_SETTING_MODELS) {
         ((struct weft_config_models *)field)->count = 0;
+    } else if (setting->kind == WEFT_SETTING_EXTERNALS) {
+        ((struct weft_config_externals *)field)->count = 0;
     }
 }
 
@@ -289,6 +356,8 @@ int weft_setting_take(struct weft_config *config, const struct weft_setting *set
         return add_name(&config->arena, origins->at, &origins->count, WEFT_CONFIG_ORIGINS_MAX, text, expected);
     case WEFT_SETTING_MODELS:
         return add_model(config, field, text, expected);
+    case WEFT_SETTING_EXTERNALS:
+        return add_external(config, field, text, expected);
     case WEFT_SETTING_SWITCH:
         return take_switch(field, text, expected);
     case WEFT_SETTING_SIZE:

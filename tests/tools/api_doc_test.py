@@ -18,6 +18,7 @@ ENGINE_CODES = [
     re.compile(r'refuse\(\s*errand,\s*(?:error,\s*)?"(\w+)"'),
     re.compile(r'\.code = "(\w+)"'),
 ]
+EXTERNAL_CODES = [re.compile(r'say\(error, \d+, "(\w+)"'), re.compile(r'\.code = "(\w+)"')]
 INSIDE = {"context_overflow", "bad_method"}  # the node renames the one, and never causes the other
 
 
@@ -42,6 +43,14 @@ class ApiDocTest(unittest.TestCase):
                 codes.update(pattern.findall(read(source)))
         self.assertGreater(len(codes), 12)
         self.assertEqual([], sorted(codes - self.named))
+
+    def test_codes_of_external_servers(self):
+        codes = set()
+        for source in glob.glob(os.path.join(HOUSE, "src/node/external*.c")):
+            for pattern in CODES + EXTERNAL_CODES:
+                codes.update(pattern.findall(read(source)))
+        self.assertGreater(len(codes), 8)
+        self.assertEqual([], sorted(codes - INSIDE - self.named))
 
     def test_codes_of_the_engine(self):
         codes = set()

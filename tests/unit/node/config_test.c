@@ -210,6 +210,11 @@ static void test_models(void **state)
     assert_int_equal(weft_config_check(&config, true, &problem), WEFT_ERR_INVALID);
     assert_non_null(strstr(problem.text, "`models` and `upstream` are both set"));
     weft_config_deinit(&config);
+    assert_int_equal(load(&config, &(struct sources){.flags = "--external http://y --upstream http://x:1"}, &problem),
+                     0);
+    assert_int_equal(weft_config_check(&config, false, &problem), WEFT_ERR_INVALID);
+    assert_non_null(strstr(problem.text, "`external` and `upstream` are both set"));
+    weft_config_deinit(&config);
 }
 
 static void test_secret(void **state)

@@ -82,13 +82,13 @@ static void test_many_names(void **state)
     (void)state;
     static const char *const six[] = {"a.gguf", "b.gguf", "c.gguf", "d.gguf", "e.gguf", "f.gguf", NULL};
     parlour_begin(six);
+    const struct weft_openai_offers offers = {parlour.front.models, parlour.front.externals};
     struct weft_openai_error error;
-    size_t index;
-    assert_int_equal(weft_openai_model_find(parlour.front.models, WEFT_SLICE("unheard-of"), &index, &error),
-                     WEFT_ERR_INVALID);
+    struct weft_openai_model model;
+    assert_int_equal(weft_openai_model_find(&offers, WEFT_SLICE("unheard-of"), &model, &error), WEFT_ERR_INVALID);
     assert_int_equal(error.status, 404);
     assert_string_equal(error.message, "No model of that name is served here. Served are: a, b, c, d and 2 more.");
-    assert_int_equal(weft_openai_model_find(parlour.front.models, WEFT_SLICE(""), &index, &error), WEFT_ERR_INVALID);
+    assert_int_equal(weft_openai_model_find(&offers, WEFT_SLICE(""), &model, &error), WEFT_ERR_INVALID);
     assert_int_equal(error.status, 400);
     assert_string_equal(error.code, "missing_required_parameter");
     assert_string_equal(error.param, "model");

@@ -41,6 +41,19 @@ static inline bool parlour_draining(const void *self)
     return false;
 }
 
+static inline void parlour_make_externals(void)
+{
+    const struct weft_externals_options options = {.loop = &engines.loop,
+                                                   .journal = &parlour.journal,
+                                                   .metrics = &parlour.metrics,
+                                                   .config = &parlour.config,
+                                                   .models = parlour.front.models,
+                                                   .id = 9};
+    char problem[WEFT_EXTERNAL_PROBLEM_MAX];
+    assert_int_equal(weft_externals_new(&parlour.front.externals, &options, problem), 0);
+    weft_externals_start(parlour.front.externals);
+}
+
 /* `paths` end with NULL; NULL itself: there is no model. */
 static inline void parlour_begin(const char *const *paths)
 {
@@ -71,6 +84,18 @@ static inline void parlour_begin(const char *const *paths)
     }
     assert_int_equal(weft_models_new(&parlour.front.models, &options, problem), 0);
     weft_models_start(parlour.front.models);
+    parlour_make_externals();
+}
+
+/* A server that is not ours is known too, from here on. */
+static inline void parlour_external(const char *url)
+{
+    struct weft_config_external *external = &parlour.config.externals.at[0];
+    external->name = weft_slice_text(url);
+    assert_int_equal(weft_url_parse(external->name, &external->url, NULL), 0);
+    parlour.config.externals.count = 1;
+    weft_externals_free(parlour.front.externals);
+    parlour_make_externals();
 }
 
 static inline bool parlour_ready(void *self)
@@ -106,8 +131,8 @@ static inline void parlour_look(void *self, struct weft_exchange *exchange)
     }
 }
 
-/* A request stands at the door, its body not yet there. False if memory ran out before that. */
-static inline bool parlour_knock(const char *method, const char *target)
+/* A request stands at the door, its body not yet there; it has come this way. False if memory ran out before that. */
+static inline bool parlour_knock_via(const char *method, const char *target, struct weft_slice via)
 {
     parlour.status = parlour.aborted = 0;
     parlour.size = 0;
@@ -123,7 +148,8 @@ static inline bool parlour_knock(const char *method, const char *target)
                                                    .authority = WEFT_SLICE("localhost"),
                                                    .target = weft_slice_text(target)};
     if (weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE("content-type"),
-                        WEFT_SLICE("application/json")) < 0) {
+                        WEFT_SLICE("application/json")) < 0 ||
+        (via.size > 0 && weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE("via"), via) < 0)) {
         weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
         weft_exchange_leave(exchange, WEFT_ASKER, 0);
         parlour.exchange = NULL;
@@ -133,6 +159,11 @@ static inline bool parlour_knock(const char *method, const char *target)
     const struct weft_front_caller caller = {.local = true, .connection = ++parlour.connections};
     weft_front_request(&parlour.front, exchange, &caller);
     return true;
+}
+
+static inline bool parlour_knock(const char *method, const char *target)
+{
+    return parlour_knock_via(method, target, WEFT_SLICE(""));
 }
 
 /* The client hangs up. */
@@ -173,6 +204,8 @@ static inline int parlour_ask(const char *method, const char *target, const char
 
 static inline void parlour_end(void)
 {
+    weft_externals_free(parlour.front.externals);
+    parlour.front.externals = NULL;
     weft_models_free(parlour.front.models);
     parlour.front.models = NULL;
     engines_pass(WEFT_SECOND);

@@ -134,6 +134,41 @@ static void test_lists_are_bounded_and_cleared(void **state)
     assert_int_equal(config.port, 7); /* what is no list keeps its value */
 }
 
+static void test_external_servers(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {"",
+                                          "localhost:8080",
+                                          "http://x y",
+                                          "http://x key=secret",
+                                          "http://x key_env=",
+                                          "http://x key_env=A key_file=b",
+                                          "http://x key_env=A key_env=B",
+                                          "http://x key_env=A B"};
+    for (size_t i = 0; i < WEFT_COUNT(refused); i++) {
+        assert_int_equal(take("external", refused[i]), WEFT_ERR_INVALID);
+    }
+    assert_int_equal(config.externals.count, 0);
+    assert_int_equal(take("external", "http://10.0.0.1:8080/v1"), 0);
+    assert_int_equal(take("external", "https://x/v1   key_env=NAME "), 0);
+    assert_int_equal(take("external", "unix:/a key_file=/b"), 0);
+    const struct weft_config_external *at = config.externals.at;
+    assert_int_equal(config.externals.count, 3);
+    assert_true(weft_slice_equal(at[0].name, WEFT_SLICE("http://10.0.0.1:8080/v1")));
+    assert_true(weft_slice_equal(at[0].url.path, WEFT_SLICE("/v1")));
+    assert_int_equal(at[0].key_env.size + at[0].key_file.size, 0);
+    assert_true(weft_slice_equal(at[1].name, WEFT_SLICE("https://x/v1")));
+    assert_string_equal(at[1].key_env.data, "NAME"); /* with a NUL behind it */
+    assert_int_equal(at[2].url.scheme, WEFT_URL_UNIX);
+    assert_string_equal(at[2].key_file.data, "/b");
+    while (config.externals.count < WEFT_CONFIG_EXTERNALS_MAX) {
+        assert_int_equal(take("external", "http://x"), 0);
+    }
+    assert_int_equal(take("external", "http://x"), WEFT_ERR_FULL);
+    weft_setting_clear(&config, weft_setting_by_name(WEFT_SLICE("external")));
+    assert_int_equal(config.externals.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +176,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ports, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_choices, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_lists_are_bounded_and_cleared, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_external_servers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
