@@ -239,7 +239,8 @@ static void on_signal(void *self, int number)
         say_draining(up);
         weft_node_drain(up->node, -1);
     } else {
-        weft_node_stop(up->node);
+        weft_node_stop(up->node); /* cuts what runs ... */
+        weft_node_stop(up->node); /* ... and does not wait for engines either */
     }
 }
 
@@ -334,16 +335,16 @@ static int run_node(struct up *up)
                                                    : "out of memory before the start");
     }
     weft_sys_log_pretty(up->sys, up->pretty);
+    status = weft_sys_on_signal(up->sys, on_signal, up); /* one that comes before the loop runs waits for it */
+    if (status < 0) {
+        return say_problem("signals cannot be watched, so this node could not be ended well; is memory short?");
+    }
     status = find_engine(up);
     if (status == 0) {
         status = make_node(up);
     }
     if (status < 0) {
         return say_problem(up->problem.text);
-    }
-    status = weft_sys_on_signal(up->sys, on_signal, up);
-    if (status < 0) {
-        return say_problem("signals cannot be watched, so this node could not be ended well; is memory short?");
     }
     weft_node_start(up->node);
     status = weft_sys_run(up->sys, weft_node_guest(up->node));

@@ -64,7 +64,9 @@ size_t weft_carrier_running(const struct weft_carrier *carrier);
  * client's: none but what its askers decide. */
 weft_time weft_carrier_deadline(const struct weft_carrier *carrier);
 void weft_carrier_expire(struct weft_carrier *carrier);
-/* Finishes what is running and takes nothing new (h1: Connection: close; h2: GOAWAY). */
+/* Finishes what is running, then closes. What the peer has asked before it can know that still comes as a request, to
+ * be refused (h1: Connection: close, at the latest with that refusal; h2: GOAWAY, which refuses what comes after it).
+ */
 void weft_carrier_drain(struct weft_carrier *carrier);
 
 /* Client: can it carry one more exchange now? */

@@ -205,7 +205,7 @@ static void next_request(struct server *server)
     weft_h1_reader_next(&server->reader);
     server->head_written = server->chunked = false;
     server->dropped = 0;
-    server->deadline = from_now(server, WEFT_HTTP_IDLE_TIMEOUT);
+    server->deadline = from_now(server, server->draining ? WEFT_HTTP_DRAIN_GRACE : WEFT_HTTP_IDLE_TIMEOUT);
 }
 
 /* The body of a request whose answer is out. */
@@ -314,8 +314,8 @@ static void answered(struct server *server)
 {
     leave(server, 0);
     bool over = server->reader.phase == WEFT_H1_OVER;
-    bool large = !over && server->reader.guard.length > (int64_t)DRAIN_MAX;
-    if (!server->keep_alive || server->draining || large) {
+    bool unread = !over && (server->draining || server->reader.guard.length > (int64_t)DRAIN_MAX);
+    if (!server->keep_alive || unread) {
         finish(server);
         return;
     }
@@ -337,7 +337,7 @@ static int give_up(struct server *server, struct weft_bytes *output)
         finish(server);
         return 0;
     }
-    bool close = !server->keep_alive || server->reader.phase != WEFT_H1_OVER;
+    bool close = !server->keep_alive || server->draining || server->reader.phase != WEFT_H1_OVER;
     int error = weft_h1_write_refusal(output, weft_refusal_for_error(server->exchange->aborted[WEFT_WORKER]), close,
                                       server->head_only);
     if (error == 0) {
@@ -472,8 +472,10 @@ static void server_drain(struct weft_carrier *carrier)
 {
     struct server *server = server_of(carrier);
     server->draining = true;
-    if (!server->exchange && !server->refusing) {
-        finish(server);
+    if (!server->exchange && !is_ending(server) && server->reader.phase != WEFT_H1_HEAD) {
+        finish(server); /* its answer is out: nobody needs the rest of the request */
+    } else if (!server->exchange && !is_ending(server) && !server->reader.guard.begun) {
+        server->deadline = from_now(server, WEFT_HTTP_DRAIN_GRACE);
     }
     touch(server);
 }

@@ -24,6 +24,8 @@
 #define WEFT_HTTP_HEADER_TIMEOUT                                                                                       \
     (10 * WEFT_SECOND)                     /* from a head's first byte (or a connection's start) to its end: 408 */
 #define WEFT_HTTP_LINGER (5 * WEFT_SECOND) /* the rest of a request whose answer is out: dropped, then reset (h2) */
+#define WEFT_HTTP_DRAIN_GRACE                                                                                          \
+    (250 * WEFT_MS) /* of an idle connection that drains: a request on its way still gets its answer */
 /* Of bodies only the gap is bounded, not the rate: a stream may rightly be slow. What a peer that drips costs is one
  * connection, and their number has its own limit. */
 #define WEFT_HTTP_IDLE_TIMEOUT (75 * WEFT_SECOND) /* no exchange, or a body or reader that does not move: closed */

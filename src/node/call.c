@@ -3,6 +3,10 @@
 
 #include "base/error.h"
 
+const struct weft_refusal weft_call_cut_off = {503, "shutting_down",
+                                               "This node is shutting down, and could wait for this answer no longer. "
+                                               "Ask again, here in a moment or at another node."};
+
 /* Nothing of a call may be touched after this. */
 static void leave(struct weft_call *call, int status, int error)
 {
@@ -18,6 +22,10 @@ void weft_call_close(struct weft_call *call, int status, bool cancelled, int err
     weft_time took = front->loop->turn.now - call->started;
     if (error && !status && !cancelled) {
         status = weft_refusal_for_error(error)->status; /* so the carrier answers, as nobody else has */
+    }
+    *(call->previous ? &call->previous->next : &front->calls) = call->next;
+    if (call->next) {
+        call->next->previous = call->previous;
     }
     front->metrics->running--;
     front->metrics->request_bytes += exchange->flows[WEFT_REQUEST].written;
@@ -35,6 +43,8 @@ void weft_call_close(struct weft_call *call, int status, bool cancelled, int err
     weft_journal_ms(journal, "ms", took);
     if (cancelled) {
         weft_journal_word(journal, "outcome", "the client left");
+    } else if (call->was_cut) {
+        weft_journal_word(journal, "outcome", "cut, as the node was ending");
     } else if (error) {
         weft_journal_word(journal, "outcome", weft_error_text(error));
     }
@@ -47,10 +57,15 @@ void weft_call_json(struct weft_call *call, int status, struct weft_slice json)
     leave(call, error < 0 ? 0 : status, error);
 }
 
+void weft_call_put_off(struct weft_call *call, const struct weft_refusal *refusal, int retry_s)
+{
+    int error = weft_exchange_refuse(call->exchange, refusal, retry_s);
+    leave(call, error < 0 ? 0 : refusal->status, error);
+}
+
 void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal)
 {
-    int error = weft_exchange_refuse(call->exchange, refusal, 0);
-    leave(call, error < 0 ? 0 : refusal->status, error);
+    weft_call_put_off(call, refusal, 0);
 }
 
 void weft_call_answer(struct weft_call *call, int status, struct weft_slice type, struct weft_bytes *body, int error)

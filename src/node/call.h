@@ -15,11 +15,23 @@ struct weft_call {
     uint64_t connection; /* that it came by */
     weft_time started;
     char id[WEFT_CALL_ID_SIZE];
+    struct weft_call *next, *previous; /* in the front's list, until it is closed */
+    /* Ends and closes the call now, as far as possible in its own words (`weft_call_cut_off`): the node is ending.
+     * NULL: it is refused. For whoever takes longer than a turn; `worker` is theirs. */
+    void (*cut)(struct weft_call *call);
+    void *worker;
+    bool was_cut;
 };
+
+/* What those hear whose answers the node cuts. */
+extern const struct weft_refusal weft_call_cut_off;
+#define WEFT_CALL_RETRY_S 5 /* what they are told to wait, and those who come while the node drains */
 
 /* Answers in full with JSON and ends the call. */
 void weft_call_json(struct weft_call *call, int status, struct weft_slice json);
 void weft_call_refuse(struct weft_call *call, const struct weft_refusal *refusal);
+/* The same, and says when it is worth another try. */
+void weft_call_put_off(struct weft_call *call, const struct weft_refusal *refusal, int retry_s);
 /* Answers in full with what is in `body`, which is emptied, and ends the call. `error`: what went wrong in making it,
  * or 0. */
 void weft_call_answer(struct weft_call *call, int status, struct weft_slice type, struct weft_bytes *body, int error);

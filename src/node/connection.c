@@ -21,14 +21,15 @@ struct weft_connection {
     struct weft_bytes plain;      /* from the carrier, not yet sealed or written */
     struct weft_task flush;
     struct weft_timer timer;
-    weft_time since;      /* it was made then, or the socket has taken nothing since then (blocked) */
+    weft_time since;      /* it was made or told to drain then, or the socket has taken nothing since (blocked) */
     const char *phrase;   /* why it failed, if there is more to say than `failed` */
     int failed;           /* WEFT_ERR_*: nothing more can be sent */
     uint8_t preface_seen; /* bytes of the preface that came, while nothing else did */
     bool accepted;
     bool opened; /* the socket is connected */
     bool reading;
-    bool ended;   /* the peer sends no more */
+    bool ended; /* the peer sends no more */
+    bool draining;
     bool blocked; /* the socket takes nothing for now */
     bool shut;    /* close_notify is in the output */
     bool h2;      /* what the carrier speaks */
@@ -87,6 +88,8 @@ static void start_carrier(struct weft_connection *c, bool h2)
     }
     if (error < 0) {
         fail(c, error, NULL);
+    } else if (c->draining) {
+        weft_carrier_drain(c->carrier);
     }
     touch(c);
 }
@@ -271,7 +274,8 @@ static const struct weft_socket_user socket_user = {
 
 static weft_time deadline(const struct weft_connection *c)
 {
-    weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + WEFT_HTTP_HEADER_TIMEOUT;
+    weft_time first_words = c->draining ? WEFT_HTTP_DRAIN_GRACE : WEFT_HTTP_HEADER_TIMEOUT;
+    weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + first_words;
     if (c->blocked && c->since + WEFT_HTTP_IDLE_TIMEOUT < at) {
         at = c->since + WEFT_HTTP_IDLE_TIMEOUT;
     }
@@ -435,8 +439,11 @@ void weft_connection_free(struct weft_connection *connection)
 
 void weft_connection_drain(struct weft_connection *connection)
 {
+    connection->draining = true;
     if (connection->carrier) {
         weft_carrier_drain(connection->carrier);
+    } else if (connection->accepted) {
+        connection->since = connection->options.loop->turn.now; /* it may be about to say something */
     } else {
         fail(connection, WEFT_ERR_CLOSED, NULL);
     }

@@ -1,6 +1,7 @@
 /* node/front.c - the front door. */
 #include "node/front.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "node/call.h"
@@ -11,6 +12,11 @@ static void (*const handlers[WEFT_ROUTES])(struct weft_call *call) = {
     [WEFT_ROUTE_LOAD] = weft_call_load,       [WEFT_ROUTE_DRAIN] = weft_call_drain,
     [WEFT_ROUTE_API] = weft_call_api,
 };
+
+static const struct weft_refusal draining = {
+    503, "draining",
+    "This node is shutting down: it finishes what it has begun, and takes no new request. Ask again, here in a moment "
+    "or at another node."};
 
 static int add(struct weft_exchange *exchange, const char *name, struct weft_slice value)
 {
@@ -107,6 +113,11 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
                                .connection = caller->connection,
                                .started = front->loop->turn.now};
     new_id(call);
+    call->next = front->calls;
+    if (call->next) {
+        call->next->previous = call;
+    }
+    front->calls = call;
     front->metrics->running++;
     int error = add_common(call, &verdict);
     if (error < 0) {
@@ -116,7 +127,29 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
         weft_call_refuse(call, &verdict.refusal);
     } else if (verdict.options) {
         answer_options(call, &verdict);
+    } else if (verdict.route == WEFT_ROUTE_API && front->draining(front->self)) {
+        weft_call_put_off(call, &draining, WEFT_CALL_RETRY_S);
     } else {
         handlers[verdict.route](call);
     }
+}
+
+static void cut(struct weft_call *call)
+{
+    call->was_cut = true;
+    if (call->cut) {
+        call->cut(call);
+    } else {
+        weft_call_put_off(call, &weft_call_cut_off, WEFT_CALL_RETRY_S);
+    }
+}
+
+size_t weft_front_cut(struct weft_front *front)
+{
+    size_t count = 0;
+    for (struct weft_call *call; (call = front->calls); count++) {
+        cut(call);
+        WEFT_ASSERT(front->calls != call); /* it is closed, or this would never end */
+    }
+    return count;
 }

@@ -16,6 +16,8 @@
  * is waited for in the exchange. */
 #define WEFT_FRONT_BODY_MAX ((size_t)16 * 1024)
 
+struct weft_call;
+
 struct weft_front {
     struct weft_loop *loop;
     struct weft_journal *journal;
@@ -31,6 +33,7 @@ struct weft_front {
     void (*drain)(void *self, weft_time timeout); /* the owner asks the node to stop; negative: its own timeout */
     bool (*draining)(const void *self);
     void *self;
+    struct weft_call *calls; /* that are not closed */
     /* private to front.c */
     int64_t date_s; /* what `date` says */
     char date[32];
@@ -45,5 +48,7 @@ struct weft_front_caller {
 /* A request's head is complete: takes the worker's end. */
 void weft_front_request(struct weft_front *front, struct weft_exchange *exchange,
                         const struct weft_front_caller *caller);
+/* Ends all that run, each by an error in its own shape. Returns how many there were. */
+size_t weft_front_cut(struct weft_front *front);
 
 #endif

@@ -41,7 +41,8 @@ void weft_call_ready(struct weft_call *call)
 {
     const struct weft_front *front = call->front;
     if (front->draining(front->self)) {
-        weft_call_refuse(call, &(const struct weft_refusal){503, "draining", "This node is shutting down."});
+        weft_call_put_off(call, &(const struct weft_refusal){503, "draining", "This node is shutting down."},
+                          WEFT_CALL_RETRY_S);
     } else if (weft_models_ready(front->models) == 1) {
         weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ready\"}\n"));
     } else {
@@ -292,6 +293,11 @@ static void relay_done(void *self, const struct weft_relay_result *result)
     weft_call_close(call, result->status, result->cancelled, result->error);
 }
 
+static void cut_relay(struct weft_call *call)
+{
+    weft_relay_cut(call->worker, &weft_call_cut_off, WEFT_CALL_RETRY_S);
+}
+
 static int ask_upstream(void *self, struct weft_exchange *exchange)
 {
     return weft_upstream_ask(self, exchange);
@@ -311,8 +317,12 @@ static void relay(struct weft_call *call)
         .done = relay_done,
         .self = call,
     };
-    int error = weft_relay_start(call->exchange, &options);
-    if (error < 0) {
+    struct weft_relay *started;
+    int error = weft_relay_start(&started, call->exchange, &options);
+    if (error == 0) {
+        call->cut = cut_relay;
+        call->worker = started;
+    } else {
         weft_call_close(call, 0, false, error);
         weft_exchange_leave(call->exchange, WEFT_WORKER, error);
     }

@@ -15,6 +15,7 @@
 #define TOKEN_BYTES    32
 #define TOKEN_FILE_MAX 256
 #define PATH_SIZE      4096
+#define LAST_WORDS     (2 * WEFT_SECOND) /* what clients get to read that their answer was cut */
 
 struct listener {
     struct weft_node *node;
@@ -51,6 +52,7 @@ struct weft_node {
     enum node_state state;
     size_t cut; /* answers */
     bool accepting;
+    bool cutting;     /* the drain took too long: who still waited was told */
     bool was_ready;   /* that was said */
     bool token_there; /* making one has found that out */
     char token_path[PATH_SIZE];
@@ -205,11 +207,17 @@ static void close_listeners(struct weft_node *node)
 static void on_drain_timeout(struct weft_timer *timer)
 {
     struct weft_node *node = WEFT_CONTAINER(timer, struct weft_node, drain_timer);
+    if (node->cutting) {
+        weft_node_stop(node); /* who is left does not even read that */
+        return;
+    }
+    node->cutting = true;
     if (weft_journal_begin(&node->journal, WEFT_LOG_WARN, "drain timed out")) {
         weft_journal_number(&node->journal, "cut", (int64_t)node->metrics.running);
         weft_journal_end(&node->journal);
     }
-    weft_node_stop(node);
+    node->cut = weft_front_cut(&node->front);
+    weft_timer_set(&node->loop.timers, timer, node->loop.turn.now + LAST_WORDS);
 }
 
 void weft_node_drain(struct weft_node *node, weft_time timeout)
@@ -252,7 +260,7 @@ void weft_node_stop(struct weft_node *node)
         say_stopped(node); /* engines that are left are killed by weft_node_free() */
         return;
     }
-    node->cut = (size_t)node->metrics.running;
+    node->cut += (size_t)node->metrics.running;
     close_listeners(node);
     close_connections(node);
     part(node);

@@ -51,8 +51,8 @@ void weft_node_start(struct weft_node *node); /* `started` comes later */
 void weft_node_free(struct weft_node *node);  /* after the host's loop has ended: no callback may come any more */
 struct weft_guest weft_node_guest(struct weft_node *node);
 
-/* Takes no new connection or request, finishes what is running, at most for `timeout` (negative: the setting's), then
- * ends its engines and stops. */
+/* Takes no new connection or request, and finishes what is running, at most for `timeout` (negative: the setting's):
+ * then every answer that is left ends with an error that says so. At last it ends its engines and stops. */
 void weft_node_drain(struct weft_node *node, weft_time timeout);
 /* Cuts everything that runs and ends the engines, then says `stopped`; a second one does not wait for engines. */
 void weft_node_stop(struct weft_node *node);

@@ -531,6 +531,19 @@ static void on_wake(void *self, struct weft_exchange *exchange)
     }
 }
 
+static void cut(struct weft_call *call)
+{
+    struct talk *talk = call->worker;
+    struct weft_openai_error error;
+    weft_openai_error_set(&error, weft_call_cut_off.status, weft_call_cut_off.code, "%s", weft_call_cut_off.why);
+    error.retry_s = WEFT_CALL_RETRY_S;
+    if (call->exchange->aborted[WEFT_ASKER]) {
+        end(talk, true, 0);
+    } else {
+        fail(talk, &error);
+    }
+}
+
 static void start_talk(struct weft_call *call, enum weft_openai_shape shape)
 {
     const struct weft_front *front = call->front;
@@ -547,6 +560,8 @@ static void start_talk(struct weft_call *call, enum weft_openai_shape shape)
         return;
     }
     *talk = (struct talk){.call = call, .shape = shape};
+    call->cut = cut;
+    call->worker = talk;
     weft_exchange_want_body(call->exchange);
     weft_exchange_attach(call->exchange, WEFT_WORKER, on_wake, talk);
 }

@@ -15,7 +15,7 @@ static const char *const trailer_fields[] = {"content-digest", "repr-digest", "s
 #define RETRY_S 1 /* a node that is short of connections or memory may have some again by then */
 
 /* Lives in the outer exchange's arena. */
-struct relay {
+struct weft_relay {
     struct weft_relay_options options;
     struct weft_relay_result result;
     struct weft_exchange *outer; /* the client's: we are its worker */
@@ -50,7 +50,7 @@ static int copy_fields(struct weft_exchange *to, struct weft_fields *into, const
 }
 
 /* The end, whatever came before: both exchanges are left and nothing of the relay may be touched any more. */
-static void finish(struct relay *relay, int why)
+static void finish(struct weft_relay *relay, int why)
 {
     struct weft_loop *loop = relay->options.loop;
     weft_timer_clear(&loop->timers, &relay->silence);
@@ -98,7 +98,7 @@ static struct weft_refusal refusal_for(int error)
 
 /* In mid-stream the head is gone: an event stream that stands between two events gets one more, that says what
  * happened, and ends in order. Any other body is cut, so that nobody can take it for whole. */
-static int end_events(struct relay *relay, const struct weft_refusal *refusal)
+static int end_events(struct weft_relay *relay, const struct weft_refusal *refusal)
 {
     char body[WEFT_REFUSAL_BODY_MAX];
     int size = weft_refusal_body(body, sizeof(body), refusal);
@@ -117,18 +117,29 @@ static int end_events(struct relay *relay, const struct weft_refusal *refusal)
     return error;
 }
 
-static void fail(struct relay *relay, int error)
+static void end_with(struct weft_relay *relay, const struct weft_refusal *refusal, int retry_s, int error)
 {
     struct weft_exchange *outer = relay->outer;
-    struct weft_refusal refusal = refusal_for(error);
-    relay->result.error = error;
     int failed = error;
     if (!outer->answer_begun) {
-        failed = weft_exchange_refuse(outer, &refusal, refusal.status == 503 ? RETRY_S : 0);
+        failed = weft_exchange_refuse(outer, refusal, retry_s);
     } else if (relay->events && weft_sse_tail_between(&relay->tail) && outer->flows[WEFT_ANSWER].length < 0) {
-        failed = end_events(relay, &refusal);
+        failed = end_events(relay, refusal);
     }
     finish(relay, failed < 0 ? error : 0);
+}
+
+static void fail(struct weft_relay *relay, int error)
+{
+    struct weft_refusal refusal = refusal_for(error);
+    relay->result.error = error;
+    end_with(relay, &refusal, refusal.status == 503 ? RETRY_S : 0, error);
+}
+
+void weft_relay_cut(struct weft_relay *relay, const struct weft_refusal *why, int retry_s)
+{
+    relay->result.cancelled = relay->outer->aborted[WEFT_ASKER] != 0;
+    end_with(relay, why, retry_s, relay->result.cancelled ? WEFT_ERR_CANCELLED : WEFT_ERR_CLOSED);
 }
 
 /* Moves what one flow holds into the other, as far as there is room. Returns how much, or an error. */
@@ -155,7 +166,7 @@ static int end_flow(struct weft_exchange *from, struct weft_exchange *to, enum w
     return error;
 }
 
-static int carry_request(struct relay *relay)
+static int carry_request(struct weft_relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
     if (inner->body_wanted) {
@@ -178,7 +189,7 @@ static bool is_events(const struct weft_exchange *exchange)
                              WEFT_SLICE("text/event-stream"));
 }
 
-static int begin_answer(struct relay *relay)
+static int begin_answer(struct weft_relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
     size_t ours = outer->answer.fields.count;
@@ -195,7 +206,7 @@ static int begin_answer(struct relay *relay)
     return 0;
 }
 
-static int carry_answer(struct relay *relay)
+static int carry_answer(struct weft_relay *relay)
 {
     struct weft_exchange *outer = relay->outer, *inner = relay->inner;
     if (inner->answer_begun && !outer->answer_begun) {
@@ -220,7 +231,7 @@ static int carry_answer(struct relay *relay)
 }
 
 /* An answer that has failed before any of it went out is refused, unless whole events have come: they are passed on. */
-static bool is_stillborn(const struct relay *relay)
+static bool is_stillborn(const struct weft_relay *relay)
 {
     const struct weft_exchange *inner = relay->inner;
     if (relay->outer->answer_begun || !inner->answer_begun || !inner->aborted[WEFT_WORKER]) {
@@ -236,7 +247,7 @@ static bool is_stillborn(const struct relay *relay)
 
 static void pump(void *self, struct weft_exchange *woken)
 {
-    struct relay *relay = self;
+    struct weft_relay *relay = self;
     (void)woken; /* one look does for both */
     if (relay->outer->aborted[WEFT_ASKER]) {
         relay->result.cancelled = true;
@@ -261,7 +272,7 @@ static void pump(void *self, struct weft_exchange *woken)
 }
 
 /* To take more of the answer, or to send more of a body of which the upstream has taken all there was. */
-static bool waits_for_client(const struct relay *relay)
+static bool waits_for_client(const struct weft_relay *relay)
 {
     const struct weft_flow *body = &relay->outer->flows[WEFT_REQUEST];
     size_t here = body->bytes.size + relay->inner->flows[WEFT_REQUEST].bytes.size;
@@ -270,7 +281,7 @@ static bool waits_for_client(const struct relay *relay)
 
 static void on_silence(struct weft_timer *timer)
 {
-    struct relay *relay = WEFT_CONTAINER(timer, struct relay, silence);
+    struct weft_relay *relay = WEFT_CONTAINER(timer, struct weft_relay, silence);
     struct weft_loop *loop = relay->options.loop;
     if (waits_for_client(relay)) {
         relay->heard = loop->turn.now;
@@ -283,7 +294,7 @@ static void on_silence(struct weft_timer *timer)
     }
 }
 
-static int make_inner(struct relay *relay)
+static int make_inner(struct weft_relay *relay)
 {
     struct weft_exchange *outer = relay->outer;
     const struct weft_relay_target *target = &relay->options.target;
@@ -326,13 +337,14 @@ bool weft_relay_loops(const struct weft_exchange *exchange, struct weft_slice ou
     return false;
 }
 
-int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options)
+int weft_relay_start(struct weft_relay **out, struct weft_exchange *exchange, const struct weft_relay_options *options)
 {
-    struct relay *relay = weft_arena_alloc(&exchange->arena, sizeof(*relay));
+    struct weft_relay *relay = weft_arena_alloc(&exchange->arena, sizeof(*relay));
+    *out = NULL;
     if (!relay) {
         return WEFT_ERR_MEMORY;
     }
-    *relay = (struct relay){.options = *options, .outer = exchange, .heard = options->loop->turn.now};
+    *relay = (struct weft_relay){.options = *options, .outer = exchange, .heard = options->loop->turn.now};
     weft_sse_tail_init(&relay->tail);
     weft_timer_init(&relay->silence, on_silence);
     int error = weft_timers_reserve(&options->loop->timers);
@@ -350,6 +362,7 @@ int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_opt
     }
     weft_exchange_attach(exchange, WEFT_WORKER, pump, relay);
     weft_timer_set(&options->loop->timers, &relay->silence, relay->heard + WEFT_RELAY_SILENCE);
+    *out = relay;
     return 0;
 
 release_timer:

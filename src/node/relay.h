@@ -21,6 +21,8 @@ struct weft_relay_target {
     struct weft_slice path;              /* what stands before each target; may be empty */
 };
 
+struct weft_relay; /* one such exchange, until `done` */
+
 /* How a relayed exchange went. */
 struct weft_relay_result {
     int status;           /* what the client was answered; 0 if it left before */
@@ -43,7 +45,10 @@ struct weft_relay_options {
  * next one until nothing is left. */
 bool weft_relay_loops(const struct weft_exchange *exchange, struct weft_slice via);
 
-/* Takes the worker's end of `exchange`. On error it is still the caller's. */
-WEFT_MUST_USE int weft_relay_start(struct weft_exchange *exchange, const struct weft_relay_options *options);
+/* Takes the worker's end of `exchange`. On error that is still the caller's, and *out is NULL. */
+WEFT_MUST_USE int weft_relay_start(struct weft_relay **out, struct weft_exchange *exchange,
+                                   const struct weft_relay_options *options);
+/* Ends it now, from the turn: the client is told why, as far as its answer still allows; `done` is called. */
+void weft_relay_cut(struct weft_relay *relay, const struct weft_refusal *why, int retry_s);
 
 #endif

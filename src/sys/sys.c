@@ -18,6 +18,8 @@
 #define DESCRIPTORS_MIN 16  /* the loop's own are a dozen, and libuv aborts where it gets none */
 #define LOG_AGAIN_MS    100 /* a slow reader of the log is tried again after this */
 
+static const int signal_numbers[] = {SIGTERM, SIGINT};
+
 /* -- time, chance, errors -- */
 
 static weft_time machine_now(void)
@@ -365,6 +367,26 @@ int weft_sys_new(struct weft_sys **out)
     return 0;
 }
 
+static void on_late_signal(uv_signal_t *handle, int number)
+{
+    (void)handle, (void)number; /* its loop never runs */
+}
+
+/* A signal that nobody watches any more ends the process at once: libuv sees to that when the last handle for it stops.
+ * One that comes while all is being put away must not decide how this process ends; so another loop, that never runs,
+ * watches from here on. */
+static void keep_signals(void)
+{
+    static uv_signal_t keepers[WEFT_COUNT(signal_numbers)];
+    static bool kept;
+    uv_loop_t *loop = kept ? NULL : uv_default_loop();
+    for (size_t i = 0; loop && i < WEFT_COUNT(signal_numbers); i++) {
+        /* Without memory or descriptors it is as it was: a second signal just now ends the process by itself. */
+        kept = uv_signal_init(loop, &keepers[i]) == 0 &&
+               uv_signal_start(&keepers[i], on_late_signal, signal_numbers[i]) == 0;
+    }
+}
+
 static void close_handle(uv_handle_t *handle, void *unused)
 {
     (void)unused;
@@ -391,6 +413,9 @@ bool weft_sys_free(struct weft_sys *sys)
     weft_log_deinit(&sys->log);
     if (sys->sockets > 0 || sys->jobs > 0 || sys->processes > 0) {
         return false;
+    }
+    if (sys->signalled) {
+        keep_signals();
     }
     uv_walk(&sys->loop, close_handle, NULL);
     (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* until the last close callback */
@@ -437,14 +462,13 @@ static void on_signal(uv_signal_t *handle, int number)
 
 int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
     WEFT_ASSERT(!sys->signalled); /* once */
     sys->signalled = signalled;
     sys->signalled_self = self;
-    for (size_t i = 0; i < WEFT_COUNT(numbers); i++) {
+    for (size_t i = 0; i < WEFT_COUNT(signal_numbers); i++) {
         sys->signals[i].data = sys;
         int status = uv_signal_init(&sys->loop, &sys->signals[i]);
-        status = status ? status : uv_signal_start(&sys->signals[i], on_signal, numbers[i]);
+        status = status ? status : uv_signal_start(&sys->signals[i], on_signal, signal_numbers[i]);
         if (status < 0) {
             return weft_sys_error(status);
         }

@@ -613,13 +613,18 @@ static void test_drain(void **state)
 {
     (void)state;
     struct stage stage;
-    open_stage(&stage);
+    open_stage(&stage); /* idle: it ends soon */
     stage_receive_text(&stage, GET);
+    size_t sent = stage.sent_size;
     weft_carrier_drain(stage.carrier);
+    assert_true(weft_carrier_deadline(stage.carrier) == stage.turn.now + WEFT_HTTP_DRAIN_GRACE);
+    assert_false(weft_carrier_done(stage.carrier));
+    pass_time(&stage, WEFT_HTTP_DRAIN_GRACE);
     assert_true(weft_carrier_done(stage.carrier));
+    assert_int_equal(stage.sent_size, sent);
     stage_close(&stage);
 
-    open_holding(&stage, GET GET);
+    open_holding(&stage, GET GET); /* an answer that says that it is the last is the last */
     weft_carrier_drain(stage.carrier);
     stage_settle(&stage);
     assert_false(weft_carrier_done(stage.carrier));
@@ -628,6 +633,53 @@ static void test_drain(void **state)
     assert_slice(stage_header(only_answer(&stage).head, "connection"), "close");
     assert_true(weft_carrier_done(stage.carrier));
     assert_int_equal(stage.requests, 1);
+    stage_close(&stage);
+}
+
+/* What was asked before the client could know of the drain comes as a request, and its answer is the last. */
+static void test_drain_with_a_request_on_its_way(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct stage_answer answers[STAGE_ANSWERS_MAX];
+    open_holding(&stage, GET GET GET); /* behind an answer whose head is out already */
+    begin(&stage, 200, WEFT_LENGTH_UNKNOWN);
+    write_text(&stage, "some");
+    stage_settle(&stage);
+    weft_carrier_drain(stage.carrier);
+    end_and_leave(&stage);
+    assert_int_equal(stage.requests, 2);
+    begin(&stage, 503, 0);
+    end_and_leave(&stage);
+    assert_int_equal(stage_answers(&stage, answers), 2);
+    assert_null(stage_header(answers[0].head, "connection").data);
+    assert_slice(stage_header(answers[1].head, "connection"), "close");
+    assert_int_equal(stage.requests, 2);
+    assert_true(weft_carrier_done(stage.carrier));
+    stage_close(&stage);
+
+    static const weft_time halves[] = {WEFT_HTTP_DRAIN_GRACE - 1, WEFT_HTTP_HEADER_TIMEOUT - 1};
+    for (size_t i = 0; i < WEFT_COUNT(halves); i++) { /* on its way to an idle connection; half of it here already */
+        open_stage(&stage);
+        stage_receive_text(&stage, i == 0 ? "" : "GET / HTT");
+        weft_carrier_drain(stage.carrier);
+        pass_time(&stage, halves[i]);
+        assert_false(weft_carrier_done(stage.carrier));
+        stage_receive_text(&stage, i == 0 ? GET : "P/1.1\r\nHost: a\r\n\r\n");
+        assert_int_equal(only_answer(&stage).status, 200);
+        assert_slice(stage_header(only_answer(&stage).head, "connection"), "close");
+        assert_true(weft_carrier_done(stage.carrier));
+        stage_close(&stage);
+    }
+
+    open_holding(&stage, GET); /* none came */
+    begin(&stage, 200, WEFT_LENGTH_UNKNOWN);
+    stage_settle(&stage);
+    weft_carrier_drain(stage.carrier);
+    end_and_leave(&stage);
+    assert_false(weft_carrier_done(stage.carrier));
+    pass_time(&stage, WEFT_HTTP_DRAIN_GRACE);
+    assert_true(weft_carrier_done(stage.carrier));
     stage_close(&stage);
 }
 
@@ -679,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_body_timeout),
         cmocka_unit_test(test_work_has_no_deadline),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_with_a_request_on_its_way),
         cmocka_unit_test(test_idle_is_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,7 @@
 /* tests/unit/node/node_test.c - a node from its start to its end. */
 #include "node/node.h"
+
+#include "http/limits.h"
 #include "node/runner.h"
 #include "stage.h"
 
@@ -122,7 +124,7 @@ static void test_drain_finishes_streams(void **state)
         stage_pass(100 * WEFT_MS);
         weft_resident_drain(&stage.node, -1);
         weft_node_drain(stage.node.node, 0); /* once is enough: the second changes nothing */
-        stage_pass(100 * WEFT_MS);
+        stage_pass(WEFT_HTTP_DRAIN_GRACE + WEFT_MS);
         assert_true(idle.ended && !stage.raw.ended && !stage.node.stopped);
         weft_raw_dial(&late, stage.clients, STAGE_TCP);
         stage_pass(WEFT_MS);
@@ -140,22 +142,118 @@ static void test_drain_finishes_streams(void **state)
     }
 }
 
+static void say(struct weft_raw *raw, const char *bytes)
+{
+    weft_raw_dial(raw, stage.clients, STAGE_TCP);
+    weft_raw_text(raw, bytes);
+}
+
+#define GET(path) "GET " path " HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+/* Whoever asks before he can know of it is told, with a time to come again, and that nothing follows. */
+static void test_drain_refuses_what_is_new(void **state)
+{
+    (void)state;
+    static struct weft_raw kept, half, fresh;
+    stage_begin(RELAY_H1);
+    say(&kept, GET("/health"));
+    say(&half, "GET /v1/models HT");
+    weft_raw_dial(&fresh, stage.clients, STAGE_TCP);
+    say(&stage.raw, GET("/v1/x?do=events&n=100") GET("/v1/x?do=answer") GET("/v1/x?do=answer"));
+    stage_pass(100 * WEFT_MS);
+    weft_resident_drain(&stage.node, -1);
+    stage_pass(100 * WEFT_MS);
+    weft_raw_text(&kept, GET("/v1/models"));
+    weft_raw_text(&half, "TP/1.1\r\nHost: localhost\r\n\r\n");
+    weft_raw_text(&fresh, GET("/v1/models"));
+    stage_pass(10 * WEFT_SECOND);
+    const struct weft_raw *late[] = {&kept, &half, &fresh, &stage.raw};
+    for (size_t i = 0; i < WEFT_COUNT(late); i++) {
+        struct weft_answers answers;
+        weft_answers_h1(&answers, weft_slice(late[i]->in, late[i]->in_size), 0, late[i]->ended);
+        assert_true(!answers.malformed && late[i]->ended);
+        assert_int_equal(answers.whole, i % 3 == 0 ? 2 : 1);
+        const struct weft_answer *last = &answers.at[answers.whole - 1];
+        assert_int_equal(last->status, 503);
+        assert_true(weft_slice_equal(weft_answer_field(last, "retry-after"), WEFT_SLICE("5")));
+        assert_true(weft_slice_equal(weft_answer_field(last, "connection"), WEFT_SLICE("close")));
+        assert_true(weft_answer_text(last, stage.text, sizeof(stage.text)) > 0);
+        assert_says("\"code\":\"draining\"");
+    }
+    assert_non_null(strstr(stage.raw.in, WEFT_ENGINE_DONE)); /* what ran was finished */
+    assert_int_equal(stage.engine.asked, 1);
+    assert_true(stage.node.stopped);
+    weft_raw_close(&kept, false);
+    weft_raw_close(&half, false);
+    weft_raw_close(&fresh, false);
+    weft_raw_close(&stage.raw, false);
+    stage_end();
+}
+
+/* At the limit every answer that still can is ended in order, and says why; any other is cut, so that nobody takes it
+ * for whole. */
 static void test_drain_cuts_in_the_end(void **state)
 {
     (void)state;
+    static struct weft_raw unbegun, raw;
     stage_begin(RELAY_H1 "drain_timeout: 3s\n");
-    weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
-    weft_raw_text(&stage.raw, "GET /v1/x?do=stall&n=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    say(&stage.raw, GET("/v1/x?do=stall&n=1"));
+    say(&unbegun, GET("/v1/x?do=silent"));
+    say(&raw, GET("/v1/x?do=bytes&n=1000"));
+    weft_raw_read(&raw, false); /* nor does he read */
     stage_pass(100 * WEFT_MS);
     weft_resident_drain(&stage.node, -1);
     stage_pass(2 * WEFT_SECOND);
     assert_true(!stage.raw.ended && !stage.node.stopped);
-    stage_pass(2 * WEFT_SECOND);
-    assert_true(stage.raw.ended && stage.node.stopped);
+    stage_pass(1500 * WEFT_MS);
+    assert_true(stage.raw.ended && unbegun.ended && !stage.node.stopped);
     assert_int_equal(stage.engine.running, 0); /* the upstream was told */
-    assert_non_null(strstr(weft_world_log(stage.host), "\"event\":\"drain timed out\",\"cut\":1"));
+    assert_non_null(strstr(weft_world_log(stage.host), "\"event\":\"drain timed out\",\"cut\":3"));
     stage_read(false);
-    assert_int_equal(stage.answers.whole, 0); /* and nobody takes it for whole */
+    assert_int_equal(stage.answers.whole, 1);
+    assert_true(weft_answer_text(&stage.answers.at[0], stage.text, sizeof(stage.text)) > 0);
+    assert_says(WEFT_ENGINE_EVENT "event: error\ndata: {\"error\":{\"message\":\"This node is shutting down");
+    assert_says("\"code\":\"shutting_down\"");
+    weft_answers_h1(&stage.answers, weft_slice(unbegun.in, unbegun.in_size), 0, true);
+    assert_int_equal(stage.answers.whole, 1);
+    assert_int_equal(stage.answers.at[0].status, 503);
+    assert_field("retry-after", "5");
+    stage_pass(2 * WEFT_SECOND);
+    assert_true(stage.node.stopped);
+    assert_int_equal(weft_node_cut(stage.node.node), 3);
+    weft_raw_read(&raw, true);
+    stage_pass(WEFT_SECOND);
+    weft_answers_h1(&stage.answers, weft_slice(raw.in, raw.in_size), 0, true);
+    assert_int_equal(stage.answers.whole, 0);
+    weft_raw_close(&stage.raw, false);
+    weft_raw_close(&unbegun, false);
+    weft_raw_close(&raw, false);
+    stage_end();
+}
+
+/* Over h2 too: the stream ends, and is not reset; what comes after the GOAWAY was told so by it. */
+static void test_drain_cuts_h2(void **state)
+{
+    (void)state;
+    stage_begin(RELAY_H2 "drain_timeout: 3s\n");
+    struct weft_frames_request request = {
+        .stream = 1, .method = "GET", .path = "/v1/x?do=stall&n=1", .authority = "localhost"};
+    weft_raw_dial(&stage.raw, stage.clients, STAGE_TCP);
+    weft_frames_hello(&stage.raw);
+    weft_frames_ask(&stage.raw, &request);
+    stage_pass(100 * WEFT_MS);
+    weft_resident_drain(&stage.node, -1);
+    stage_pass(100 * WEFT_MS);
+    request.stream = 3;
+    weft_frames_ask(&stage.raw, &request);
+    stage_pass(4 * WEFT_SECOND);
+    stage_read(true);
+    assert_true(stage.answers.goaway && stage.raw.ended);
+    assert_int_equal(stage.answers.count, 1);
+    assert_true(stage.answers.at[0].whole && !stage.answers.at[0].reset && stage.answers.at[0].status == 200);
+    assert_true(memmem(stage.raw.in, stage.raw.in_size, "\"shutting_down\"", 15));
+    assert_int_equal(stage.engine.asked, 1);
+    assert_true(stage.node.stopped);
     weft_raw_close(&stage.raw, false);
     stage_end();
 }
@@ -379,6 +477,8 @@ static void test_only_dates_hang_on_the_wall_clock(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_drain_refuses_what_is_new),
+        cmocka_unit_test(test_drain_cuts_h2),
         cmocka_unit_test(test_a_stop_cuts_nothing),
         cmocka_unit_test(test_a_sleep_ends_no_engine),
         cmocka_unit_test(test_only_dates_hang_on_the_wall_clock),

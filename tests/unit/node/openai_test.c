@@ -23,6 +23,63 @@ static bool has_field(const char *line)
     return strstr(parlour.head, line);
 }
 
+/* -- a node that ends -- */
+
+static void cut(const char *body)
+{
+    engines_pass(0);
+    assert_true(parlour_knock("POST", CHAT));
+    parlour_say(weft_slice_text(body), true);
+    engines_pass(WEFT_SECOND);
+    assert_int_equal(parlour.metrics.running, 1);
+    assert_int_equal(weft_front_cut(&parlour.front), 1);
+    engines_pass(WEFT_SECOND);
+    assert_true(parlour_over(NULL));
+    assert_int_equal(parlour.aborted, 0); /* it ends in order */
+    assert_int_equal(parlour.metrics.running, 0);
+}
+
+/* A stream is told by an event, and what has not begun by a status; the engine works for nobody any more. */
+static void test_cut(void **state)
+{
+    (void)state;
+    begin("do=stall&n=2");
+    cut("{" MODEL "," HI STREAM "}");
+    assert_int_equal(parlour.status, 200);
+    parlour_has("word", true);
+    const char *last = strstr(parlour.text, "data: {\"error\":{\"message\":\"This node is shutting down");
+    assert_non_null(last);
+    assert_non_null(strstr(last, "\"type\":\"server_error\",\"param\":null,\"code\":\"shutting_down\"}}\n\n"));
+    parlour_has("[DONE]", false);
+    cut("{" MODEL "," HI "}");
+    assert_int_equal(parlour.status, 503);
+    assert_true(has_field("retry-after: 5\n") && has_field("content-type: application/json\n"));
+    parlour_has("\"code\":\"shutting_down\"", true);
+    parlour_end();
+}
+
+/* Before the body is all there, and with a client that has just left. */
+static void test_cut_at_odd_moments(void **state)
+{
+    (void)state;
+    begin("do=stall&n=2");
+    engines_pass(0);
+    assert_true(parlour_knock("POST", CHAT));
+    parlour_say(WEFT_SLICE("{"), false);
+    engines_pass(0);
+    assert_int_equal(weft_front_cut(&parlour.front), 1);
+    engines_pass(0);
+    assert_int_equal(parlour.status, 503);
+    assert_true(parlour_knock("POST", CHAT));
+    parlour_say(WEFT_SLICE("{" MODEL "," HI STREAM "}"), true);
+    engines_pass(WEFT_SECOND);
+    parlour_leave();
+    assert_int_equal(weft_front_cut(&parlour.front), 1);
+    engines_pass(0);
+    assert_int_equal(weft_front_cut(&parlour.front), 0);
+    parlour_end();
+}
+
 /* -- what is answered -- */
 
 static void test_whole(void **state)
@@ -334,10 +391,13 @@ int main(void)
 {
     weft_json_setup(42);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),       cmocka_unit_test(test_stream),       cmocka_unit_test(test_completion),
-        cmocka_unit_test(test_seed),        cmocka_unit_test(test_refused),      cmocka_unit_test(test_not_ready),
-        cmocka_unit_test(test_bodies),      cmocka_unit_test(test_engine_fails), cmocka_unit_test(test_client_leaves),
-        cmocka_unit_test(test_slow_reader), cmocka_unit_test(test_torture),
+        cmocka_unit_test(test_cut),           cmocka_unit_test(test_cut_at_odd_moments),
+        cmocka_unit_test(test_whole),         cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_completion),    cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_not_ready),
+        cmocka_unit_test(test_bodies),        cmocka_unit_test(test_engine_fails),
+        cmocka_unit_test(test_client_leaves), cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

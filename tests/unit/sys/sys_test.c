@@ -99,6 +99,23 @@ static void a_signal_comes_as_a_callback(void **state)
     }
 }
 
+/* Or the second of two would end a process that is just ending well after the first. */
+static void a_signal_that_comes_late_is_passed_over(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        struct stage stage;
+        stage_init(&stage);
+        struct heard heard = {0};
+        assert_int_equal(weft_sys_on_signal(stage.sys, signalled, &heard), 0);
+        assert_int_equal(raise(SIGTERM), 0);
+        stage_run(&stage, &heard.any);
+        stage_deinit(&stage);
+        assert_int_equal(raise(SIGTERM), 0);
+        assert_int_equal(raise(SIGINT), 0);
+    }
+}
+
 static void the_process_leaves_no_core_and_may_open_all_it_can(void **state)
 {
     (void)state;
@@ -143,6 +160,7 @@ int main(void)
         cmocka_unit_test(a_deadline_is_kept_and_never_early),
         cmocka_unit_test(another_thread_may_ask_for_a_turn),
         cmocka_unit_test(a_signal_comes_as_a_callback),
+        cmocka_unit_test(a_signal_that_comes_late_is_passed_over),
         cmocka_unit_test(the_process_leaves_no_core_and_may_open_all_it_can),
         cmocka_unit_test(entropy_fills_all_and_differs),
         cmocka_unit_test(the_clock_goes_forward_only),
