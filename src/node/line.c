@@ -226,15 +226,21 @@ void weft_line_got_on(struct weft_place *place)
     struct weft_line *line = place->line;
     place->news++;
     line->wrote = line->wrote || place->holds; /* what an engine that is gone had written says nothing of this one */
-    if (place->suspicion == WEFT_PLACE_CLEAR || (place->news > 1 && place->news < WEFT_LINE_TRIAL)) {
-        return;
-    }
-    if (place->news >= WEFT_LINE_TRIAL) {
-        place->yields = place->suspicion == WEFT_PLACE_ALONE;
-        place->suspicion = WEFT_PLACE_CLEAR;
+    if (place->news == WEFT_LINE_CLEARED) {
         place->strikes = 0;
     }
-    look_soon(line);
+    if (place->suspicion == WEFT_PLACE_CLEAR) {
+        return;
+    }
+    bool alone = place->suspicion == WEFT_PLACE_ALONE;
+    if (place->news >= (alone && place->trials == 0 ? WEFT_LINE_TRIAL : WEFT_LINE_CLEARED)) {
+        place->suspicion = WEFT_PLACE_CLEAR;
+        place->yields = alone;
+        place->trials += alone;
+        look_soon(line);
+    } else if (place->news == 1) {
+        look_soon(line);
+    }
 }
 
 /* -- the engine's deaths -- */
@@ -257,38 +263,47 @@ static void strike(struct weft_place *place)
     }
 }
 
-bool weft_line_shut(struct weft_line *line)
+void weft_line_shut(struct weft_line *line)
 {
     if (!line->open) {
-        return false;
+        return;
     }
-    size_t those = 0;
-    struct weft_place *one = NULL;
-    bool tried = false;
     bring_on(line);
     for (struct weft_place *place = line->first; place; place = place->next) {
-        if (ran(place)) {
-            those++;
-            one = place;
-            tried = tried || place->suspicion != WEFT_PLACE_CLEAR;
-        }
+        place->ran = ran(place);
         if (place->state == WEFT_PLACE_RUNS) {
             count(place);
             place->holds = false;
         }
     }
-    for (struct weft_place *place = line->first; place && those > 1; place = place->next) {
-        if (ran(place)) {
-            place->suspicion = tried ? WEFT_PLACE_ALONE : WEFT_PLACE_TRIED;
-        }
-    }
-    if (those == 1) {
-        strike(one);
-    }
     line->open = false;
     line->slots = line->used = 0;
     look_soon(line);
-    return those > 0 && (those == 1 || tried || line->wrote);
+}
+
+bool weft_line_died(struct weft_line *line, bool by_itself)
+{
+    size_t those = 0;
+    struct weft_place *one = NULL;
+    bool tried = false;
+    WEFT_ASSERT(!line->open);
+    for (struct weft_place *place = line->first; place; place = place->next) {
+        if (place->ran) {
+            those++;
+            one = place;
+            tried = tried || place->suspicion != WEFT_PLACE_CLEAR;
+        }
+    }
+    for (struct weft_place *place = line->first; place && by_itself && those > 1; place = place->next) {
+        if (place->ran) {
+            place->suspicion = tried ? WEFT_PLACE_ALONE : WEFT_PLACE_TRIED;
+        }
+    }
+    if (by_itself && those == 1) {
+        strike(one);
+    }
+    look_soon(line);
+    return line->wrote || (those > 0 && (those == 1 || tried));
 }
 
 void weft_line_open(struct weft_line *line, size_t slots)
@@ -298,6 +313,9 @@ void weft_line_open(struct weft_line *line, size_t slots)
     line->slots = slots > 0 ? slots : 1;
     line->used = 0;
     line->life++;
+    for (struct weft_place *place = line->first; place; place = place->next) {
+        place->ran = false;
+    }
     look_soon(line);
 }
 
@@ -371,7 +389,14 @@ static bool take_one_back(struct weft_line *line)
     return false;
 }
 
-/* Those who were cut before those who came later, and of them who must go alone first. */
+/* Who must go alone first, and of them who has fewer strikes: a kill by chance does not meet the same one each time. */
+static bool goes_first(const struct weft_place *one, const struct weft_place *other)
+{
+    bool alone = one->suspicion == WEFT_PLACE_ALONE, other_alone = other->suspicion == WEFT_PLACE_ALONE;
+    return alone != other_alone ? alone : alone && one->strikes < other->strikes;
+}
+
+/* Those who were cut before those who came later. */
 static struct weft_place *next_of(const struct weft_line *line)
 {
     struct weft_place *chosen = NULL;
@@ -379,7 +404,7 @@ static struct weft_place *next_of(const struct weft_line *line)
         if (place->state != WEFT_PLACE_AGAIN || (place->not_before > line->time && !place->suspicion)) {
             continue;
         }
-        if (!chosen || (place->suspicion == WEFT_PLACE_ALONE && chosen->suspicion != WEFT_PLACE_ALONE)) {
+        if (!chosen || goes_first(place, chosen)) {
             chosen = place;
         }
     }

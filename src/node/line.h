@@ -1,10 +1,11 @@
 /* node/line.h - the line before one engine: who waits, who goes next, what runs there, and what its deaths are put down
  * to.
  *
- * Who waits goes fairly (mesh/queue.h). Who was cut by the engine's end goes before all others, and carefully: a
- * request may be what ended it. If one ran alone, that is a strike for it; if several ran, they go one at a time, each
- * when the one before has got on; if that ends in a death too, each goes strictly alone until it has written
- * WEFT_LINE_TRIAL tokens. Three strikes without getting that far in between, and the request is out, and known again.
+ * Who waits goes fairly (mesh/queue.h). Who was cut by the engine's end goes before all others. If the engine was
+ * killed by somebody else, that is all. If it ended of itself, a request may be what ended it, so they go carefully: if
+ * one ran alone, that is a strike for it; if several ran, they go one at a time, each when the one before has got on;
+ * if that ends in a death too, each goes strictly alone for a few tokens. Three strikes without getting
+ * WEFT_LINE_CLEARED tokens further in between, and the request is out, and known again.
  *
  * Time is the line's own: it goes on only while the node itself runs, so that a node that was stopped or asleep finds
  * nobody too late and no engine silent. Everything is called from the turn. */
@@ -18,7 +19,8 @@
 #define WEFT_LINE_TICK        (250 * WEFT_MS) /* how exact deadlines and silences are; who was cut waits this long */
 #define WEFT_LINE_TELL        WEFT_SECOND     /* how often those who wait are told */
 #define WEFT_LINE_STRIKES_MAX 3
-#define WEFT_LINE_TRIAL       32  /* new tokens that clear a suspect */
+#define WEFT_LINE_TRIAL       8   /* new tokens for which a suspect goes alone, the first time; then ... */
+#define WEFT_LINE_CLEARED     32  /* ... so many, which also clear it of all suspicion */
 #define WEFT_LINE_KILLERS_MAX 256 /* requests that are known to end engines; beyond, the oldest is forgotten */
 
 struct weft_line;
@@ -62,10 +64,12 @@ struct weft_place {
     uint16_t choices;
     enum weft_place_suspicion suspicion;
     uint32_t strikes;
+    uint32_t trials;       /* that it passed alone */
     uint32_t news;         /* tokens since it last went */
     bool holds;            /* slots of the engine: `choices` of them */
     bool cut;              /* the engine let go of it, not it of the engine */
     bool yields;           /* it has passed alone: others' turn */
+    bool ran;              /* when the engine went, of whose end nothing is known yet */
     bool paused;           /* its reader is slow: its silence says nothing */
     weft_time since;       /* it waits, or runs */
     weft_time sign;        /* the last one of life */
@@ -105,9 +109,10 @@ void weft_line_free(struct weft_line *line); /* nobody may stand in it */
 /* -- the engine's side -- */
 
 void weft_line_open(struct weft_line *line, size_t slots); /* it is ready */
-/* It is gone, or going. True if requests may have caused it, or it had written something: the death says little about
- * the engine itself. */
-bool weft_line_shut(struct weft_line *line);
+void weft_line_shut(struct weft_line *line);               /* it is gone, or going */
+/* It was not told to go. `by_itself`: nobody else killed it, so what ran there may have. True if requests may be why,
+ * or it had written something: the death says little about the engine. Before it is opened again. */
+bool weft_line_died(struct weft_line *line, bool by_itself);
 /* While on, nobody goes, and those who run there go on: a server that is not ours is not to be asked for now, which is
  * nobody's doing. Off also takes back that it will not come again. */
 void weft_line_rest(struct weft_line *line, bool on);

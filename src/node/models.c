@@ -216,12 +216,13 @@ static void on_refused(void *self, const char *message)
 static void on_ending(void *self)
 {
     struct model *model = self;
-    model->excused = weft_line_shut(model->line);
+    weft_line_shut(model->line);
 }
 
 static void on_ended(void *self, const char *why, bool for_good)
 {
     struct model *model = self;
+    model->excused = weft_line_died(model->line, !weft_runner_ended_by_others(model->runner));
     weft_runner_free(model->runner);
     model->runner = NULL;
     if (model->models->stopping) {

@@ -33,7 +33,8 @@ struct weft_runner {
     weft_time asked;                    /* the question was */
     enum runner_state state;
     bool served;      /* it was ready once */
-    const char *doom; /* why it was killed; NULL: it was not, by us */
+    const char *doom; /* why it was killed; NULL: it was not, or only as it would not go */
+    bool ours;        /* it was killed by us */
     int code, signal;
 };
 
@@ -172,6 +173,7 @@ void weft_runner_kill(struct weft_runner *runner, const char *why)
 {
     if (runner->process) {
         runner->doom = why;
+        runner->ours = true;
         runner->loop->host->ops->kill(runner->process, true);
     }
     part(runner);
@@ -275,6 +277,7 @@ static void on_timer(struct weft_timer *timer)
     struct weft_runner *runner = WEFT_CONTAINER(timer, struct weft_runner, timer);
     if (runner->state == RUNNER_ENDING) {
         if (runner->process) {
+            runner->ours = true;
             runner->loop->host->ops->kill(runner->process, true);
         }
         close_connection(runner);
@@ -361,6 +364,13 @@ void weft_runner_free(struct weft_runner *runner)
     weft_timer_clear(&runner->loop->timers, &runner->timer);
     weft_timers_release(&runner->loop->timers);
     weft_free(runner);
+}
+
+bool weft_runner_ended_by_others(const struct weft_runner *runner)
+{
+    bool sent = runner->signal == KILLED || runner->signal == TERMINATED || runner->signal == INTERRUPTED ||
+                runner->signal == HUNG_UP;
+    return sent && !runner->ours;
 }
 
 int64_t weft_runner_process(const struct weft_runner *runner)

@@ -42,6 +42,9 @@ void weft_runner_stop(struct weft_runner *runner);
 /* Ends it at once, as it does not do what it should; `ended` comes, with this `why` (a literal). */
 void weft_runner_kill(struct weft_runner *runner, const char *why);
 
+/* Once it has ended: somebody else had killed it, or asked it to end. */
+bool weft_runner_ended_by_others(const struct weft_runner *runner);
+
 int64_t weft_runner_process(const struct weft_runner *runner); /* 0 when it has ended */
 /* Where requests to it go; holds for this turn. WEFT_ERR_CLOSED when it is ending. */
 WEFT_MUST_USE int weft_runner_target(struct weft_runner *runner, struct weft_relay_target *target);

@@ -139,9 +139,10 @@ static void get_on(size_t i, int tokens)
 }
 
 /* The engine ends, and all that ran there hear of it. */
-static bool die(void)
+static bool end_engine(bool by_itself)
 {
-    bool excused = weft_line_shut(scene.line);
+    weft_line_shut(scene.line);
+    bool excused = weft_line_died(scene.line, by_itself);
     for (size_t i = 0; i < GUESTS; i++) {
         if (scene.guests[i].place.state == WEFT_PLACE_RUNS) {
             weft_line_again(&scene.guests[i].place, true);
@@ -149,6 +150,11 @@ static bool die(void)
     }
     pass(WEFT_SECOND);
     return excused;
+}
+
+static bool die(void)
+{
+    return end_engine(true);
 }
 
 static void come_back(size_t slots)
@@ -350,7 +356,7 @@ static void who_gets_on_is_cleared(void **state)
     for (int i = 0; i < 10; i++) {
         assert_true(die());
         come_back(4);
-        get_on(0, WEFT_LINE_TRIAL);
+        get_on(0, WEFT_LINE_CLEARED);
     }
     assert_false(scene.guests[0].is_out);
     assert_string_equal(running(), "0");
@@ -415,6 +421,65 @@ static void then_each_goes_alone(void **state)
     end();
 }
 
+/* A second time alone takes longer, and the one with fewer strikes goes first. */
+static void each_goes_alone_in_turn(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(2);
+    (void)die();
+    come_back(4);
+    get_on(0, 1);
+    (void)die();
+    come_back(4);
+    assert_string_equal(running(), "0");
+    assert_true(die()); /* a strike */
+    come_back(4);
+    assert_string_equal(running(), "1");
+    get_on(1, WEFT_LINE_TRIAL);
+    assert_string_equal(running(), "0");
+    get_on(0, WEFT_LINE_TRIAL);
+    assert_string_equal(running(), "01");
+    assert_int_equal(scene.guests[0].place.strikes, 1);
+    get_on(0, WEFT_LINE_CLEARED);
+    assert_int_equal(scene.guests[0].place.strikes, 0);
+    get_on(1, 1);
+    (void)die();
+    come_back(4);
+    assert_string_equal(running(), "0");
+    get_on(0, 1);
+    (void)die();
+    come_back(4);
+    assert_string_equal(running(), "0");
+    get_on(0, WEFT_LINE_CLEARED - 1);
+    assert_string_equal(running(), "0");
+    get_on(0, 1);
+    assert_string_equal(running(), "1");
+    end();
+}
+
+static void a_kill_from_outside_is_nobodys_fault(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(3);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(end_engine(false), i > 0); /* the first engine had written nothing */
+        come_back(4);
+        assert_string_equal(running(), "012");
+        get_on(1, 1);
+    }
+    weft_line_leave(&scene.guests[0].place);
+    weft_line_leave(&scene.guests[1].place);
+    assert_true(end_engine(false));
+    come_back(4);
+    assert_string_equal(running(), "2");
+    assert_int_equal(info().strikes, 0);
+    end();
+}
+
 /* An engine that ends by itself, or before it has written anything for several, counts against itself. */
 static void deaths_that_nobody_caused_count(void **state)
 {
@@ -425,7 +490,6 @@ static void deaths_that_nobody_caused_count(void **state)
     come_back(4);
     join(2);
     assert_false(die());
-    assert_false(weft_line_shut(scene.line)); /* shut already */
     end();
 }
 
@@ -517,6 +581,8 @@ int main(void)
         cmocka_unit_test(who_gets_on_is_cleared),
         cmocka_unit_test(several_go_one_at_a_time),
         cmocka_unit_test(then_each_goes_alone),
+        cmocka_unit_test(each_goes_alone_in_turn),
+        cmocka_unit_test(a_kill_from_outside_is_nobodys_fault),
         cmocka_unit_test(deaths_that_nobody_caused_count),
         cmocka_unit_test(an_engine_that_is_silent_is_ended),
         cmocka_unit_test(one_answer_that_is_silent_is_taken_up_again),
