@@ -294,9 +294,11 @@ bool weft_line_died(struct weft_line *line, bool by_itself)
             tried = tried || place->suspicion != WEFT_PLACE_CLEAR;
         }
     }
-    for (struct weft_place *place = line->first; place && by_itself && those > 1; place = place->next) {
-        if (place->ran) {
-            place->suspicion = tried ? WEFT_PLACE_ALONE : WEFT_PLACE_TRIED;
+    for (struct weft_place *place = line->first; place && by_itself; place = place->next) {
+        if (tried && (place->ran || place->suspicion == WEFT_PLACE_TRIED)) {
+            place->suspicion = WEFT_PLACE_ALONE; /* those too whose turn had not come: the next death may be chance */
+        } else if (place->ran && those > 1) {
+            place->suspicion = WEFT_PLACE_TRIED;
         }
     }
     if (by_itself && those == 1) {
