@@ -190,6 +190,46 @@ static void test_readiness_says_what_was_given_up(void **state)
     stage_end();
 }
 
+/* Ten want eight slots. */
+static void test_load(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 10 };
+    static struct weft_raw clients[CLIENTS];
+    char request[512];
+    const char *body = "{\"model\":\"One\",\"stream\":true,\"prompt\":\"do=frames&n=10000\"}";
+    (void)snprintf(request, sizeof(request),
+                   "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    stage_begin_with_models(models, 1, NULL);
+    assert_int_equal(stage_ask("GET", "/load", "", ""), 200);
+    assert_says("{\"draining\":false,\"models\":[{\"name\":\"One\",\"state\":\"loading\",\"slots\":0,\"running\":0,"
+                "\"waiting\":0,\"estimate_s\":null}]}");
+    stage_pass(WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/load", "", ""), 200);
+    assert_says("\"state\":\"ready\",\"slots\":8,\"running\":0,\"waiting\":0,\"estimate_s\":0}");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        weft_raw_dial(&clients[i], stage.clients, STAGE_TCP);
+        weft_raw_text(&clients[i], request);
+    }
+    stage_pass(3 * WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/load", "", ""), 200);
+    assert_says("\"slots\":8,\"running\":8,\"waiting\":2,\"estimate_s\":null}");
+    assert_non_null(strstr(clients[CLIENTS - 1].in, ": waiting, 1 before you\n\n"));
+    assert_int_equal(stage_ask("GET", "/metrics", "", ""), 200);
+    assert_says("\nweft_queue_waiting{model=\"One\"} 2\n");
+    assert_says("\nweft_queue_running{model=\"One\"} 8\n");
+    assert_says("\nweft_answers_resumed_total{model=\"One\"} 0\n");
+    for (size_t i = 0; i < CLIENTS; i++) {
+        weft_raw_close(&clients[i], true);
+    }
+    stage_pass(WEFT_SECOND);
+    assert_int_equal(stage_ask("GET", "/load", "", ""), 200);
+    assert_says("\"running\":0,\"waiting\":0,"); /* who hangs up has left */
+    stage_end();
+}
+
 static void test_status_of_models(void **state)
 {
     (void)state;
@@ -244,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_no_model),
         cmocka_unit_test(test_readiness_waits_for_models),
         cmocka_unit_test(test_readiness_says_what_was_given_up),
+        cmocka_unit_test(test_load),
         cmocka_unit_test(test_status_of_models),
     };
     weft_json_setup(1);
