@@ -22,7 +22,7 @@ NAME = os.path.splitext(os.path.basename(engine.model_path()))[0]
 STREAMS = 4
 TOKENS = 64
 STOP_S = 15
-FIRST_HALF, SECOND_HALF = b"GET /health HTTP/1.1\r\nHost: local", b"host\r\nConnection: close\r\n\r\n"
+HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 class Stream(threading.Thread):
@@ -65,14 +65,15 @@ class Sleep(unittest.TestCase):
 
     def sleep(self, with_engine):
         with weft.Weft("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1", "--slots",
-                       str(STREAMS), "--context", "512") as node:
+                       str(STREAMS), "--context", "512", "--stall", "3s") as node:
             processes = [node.process.pid] + ([self.engine_of(node)] if with_engine else [])
             streams = [Stream(node, seed) for seed in range(STREAMS)]
             for stream in streams:
                 self.assertTrue(stream.begun.wait(weft.WAIT_S))
             slow = socket.create_connection(("127.0.0.1", node.tcp_port), timeout=weft.WAIT_S)
             self.addCleanup(slow.close)
-            slow.sendall(FIRST_HALF)
+            slow.sendall(HEALTH + HEALTH[:20])
+            self.assertIn(b"200 OK", slow.recv(4096), "so it has read what came with that, too")
             for process in processes:
                 os.kill(process, signal.SIGSTOP)
             time.sleep(1)  # what was under way arrives
@@ -81,7 +82,7 @@ class Sleep(unittest.TestCase):
             self.assertEqual([len(stream.lines) for stream in streams], heard, "it was stopped")
             for process in processes:
                 os.kill(process, signal.SIGCONT)
-            slow.sendall(SECOND_HALF)
+            slow.sendall(HEALTH[20:])
             self.assertIn(b"200 OK", slow.recv(4096))
             for stream, lines in zip(streams, heard):
                 stream.join(weft.WAIT_S)
