@@ -1,4 +1,6 @@
-/* engine/about.c - what the engine says of itself: how far it is, how busy it is, and what it runs. */
+/* engine/about.c - what the engine says of itself: how far it is, how busy it is, what it runs; and on how many
+ * threads.
+ */
 #include "engine/routes.h"
 
 #include <math.h>
@@ -71,8 +73,9 @@ void weft_about_load(struct weft_errand *errand)
 
 /* -- /info -- */
 
-static void add_model(struct weft_json *json, const struct weft_model *model)
+static void add_model(struct weft_json *json, const struct weft_desk *desk)
 {
+    const struct weft_model *model = desk->model;
     add_text(json, "name", model->name);
     add_text(json, "description", model->description);
     add_text(json, "architecture", model->architecture);
@@ -86,7 +89,7 @@ static void add_model(struct weft_json *json, const struct weft_model *model)
     weft_json_add_bool(json, "knows_reasoning", weft_chat_knows_reasoning(model->chat));
     add_count(json, "context_tokens", (uint64_t)model->context_tokens);
     add_count(json, "slots", (uint64_t)model->slots);
-    add_count(json, "threads", (uint64_t)model->thread_count);
+    add_count(json, "threads", (uint64_t)weft_scheduler_threads(desk->scheduler));
     add_count(json, "memory", model->estimate.total);
     add_count(json, "memory_weights", model->estimate.weights);
     add_count(json, "memory_context", model->estimate.context);
@@ -123,11 +126,26 @@ void weft_about_info(struct weft_errand *errand)
     struct weft_json json;
     weft_json_start(&json, &text);
     weft_json_object(&json);
-    add_model(&json, desk->model);
+    add_model(&json, desk);
     add_text(&json, "variant", desk->backend->variant);
     add_devices(&json, desk->backend);
     add_text(&json, "libllama", weft_backend_llama_version());
     add_text(&json, "sandbox", desk->sandbox_level);
+    weft_json_object_end(&json);
+    weft_errand_reply(errand, &text, weft_json_finish(&json));
+}
+
+/* -- /threads -- */
+
+void weft_about_threads(struct weft_errand *errand)
+{
+    struct weft_scheduler *scheduler = errand->desk->scheduler;
+    struct weft_bytes text = {0};
+    struct weft_json json;
+    weft_scheduler_set_threads(scheduler, errand->request.threads);
+    weft_json_start(&json, &text);
+    weft_json_object(&json);
+    add_count(&json, "threads", (uint64_t)weft_scheduler_threads(scheduler));
     weft_json_object_end(&json);
     weft_errand_reply(errand, &text, weft_json_finish(&json));
 }

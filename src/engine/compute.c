@@ -384,6 +384,14 @@ static void tell_progress(struct weft_compute *compute)
 
 /* -- a turn -- */
 
+void weft_compute_set_threads(struct weft_compute *compute, int32_t threads)
+{
+    /* Where it cannot be done it is tried again before the next step. */
+    if (threads != compute->pace.threads_max && weft_model_set_threads(compute->model, threads) == 0) {
+        weft_pace_set_threads(&compute->pace, threads);
+    }
+}
+
 void weft_compute_count(struct weft_compute *compute)
 {
     compute->load.slots_free = 0;

@@ -56,6 +56,8 @@ void weft_compute_free(struct weft_compute *compute, void (*freed)(struct weft_j
 
 /* Takes over a task; it waits behind the others. */
 void weft_compute_add(struct weft_compute *compute, struct weft_task *task);
+/* So many threads compute, from the next step on. */
+void weft_compute_set_threads(struct weft_compute *compute, int32_t threads);
 /* The first half of a turn: who is cancelled leaves, who waits begins. True if there is something to compute. What is
  * told by it need not wait for the step. */
 bool weft_compute_admit(struct weft_compute *compute);

@@ -107,6 +107,30 @@ static void threads_free(struct ggml_threadpool *threads)
     }
 }
 
+/* A pool of the right size, not a larger one in part: its idle threads would be woken by each step, and spin a while.
+ * The back-end knows its pool until a step brings it another, and touches it then. */
+int weft_model_set_threads(struct weft_model *model, int32_t count)
+{
+    if (model->threads_before) {
+        return WEFT_ERR_BUSY;
+    }
+    struct ggml_threadpool *threads = threads_new(count);
+    if (!threads) {
+        return WEFT_ERR_MEMORY;
+    }
+    llama_attach_threadpool(model->context, threads, threads);
+    llama_set_n_threads(model->context, count, count);
+    model->threads_before = model->threads;
+    model->threads = threads;
+    return 0;
+}
+
+void weft_model_stepped(struct weft_model *model)
+{
+    threads_free(model->threads_before);
+    model->threads_before = NULL;
+}
+
 /* -- loading -- */
 
 static bool on_progress(float progress, void *self)
@@ -313,6 +337,7 @@ void weft_model_free(struct weft_model *model)
         llama_detach_threadpool(model->context);
         llama_free(model->context);
     }
+    threads_free(model->threads_before);
     threads_free(model->threads);
     if (model->llama) {
         llama_model_free(model->llama);

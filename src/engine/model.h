@@ -31,7 +31,7 @@ struct weft_model {
     struct llama_model *llama;
     struct llama_context *context;
     const struct llama_vocab *vocab;
-    struct ggml_threadpool *threads;
+    struct ggml_threadpool *threads, *threads_before; /* the second: libllama lets go of them with its next step */
     struct weft_tokenizer tokenizer;
     struct weft_chat *chat;
     bool has_template;
@@ -43,8 +43,8 @@ struct weft_model {
     int32_t trained_tokens; /* context it was trained for */
     int32_t slots, vocabulary, embedding;
     size_t token_bytes_max; /* a text has a token at least for so many bytes; 0: this vocabulary promises nothing */
-    int32_t thread_count;
-    bool embeds; /* its back-end pools embeddings itself */
+    int32_t thread_count;   /* at first */
+    bool embeds;            /* its back-end pools embeddings itself */
     /* what the file recommends, or NAN / -1 */
     float temperature, top_p, min_p;
     int32_t top_k;
@@ -63,6 +63,11 @@ WEFT_MUST_USE int weft_model_load(struct weft_model **out, const struct weft_eng
 void weft_model_free(struct weft_model *model);
 /* Computes one whole step, as large as they come, and forgets it: then all memory of the model has been touched. */
 WEFT_MUST_USE int weft_model_exercise(struct weft_model *model, char problem[WEFT_ENGINE_PROBLEM_MAX]);
+
+/* Another number of threads, from the next step on. WEFT_ERR_BUSY until a step was computed with those before. */
+WEFT_MUST_USE int weft_model_set_threads(struct weft_model *model, int32_t count);
+/* A step was computed: the threads before these can go. */
+void weft_model_stepped(struct weft_model *model);
 
 /* -- the vocabulary -- */
 

@@ -9,7 +9,6 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define THREADS_MAX  512 /* libllama's own bound */
 #define CONTEXT_MAX  (1 << 24)
 #define LAYERS_MAX   65536
 #define WORD_SHOWN   60 /* bytes of a wrong word that a message repeats */
@@ -32,7 +31,7 @@ static const struct flag flags[] = {
     {.name = "--variant", .kind = KIND_TEXT, .offset = FIELD(variant)},
     {.name = "--slots", .kind = KIND_NUMBER, .offset = FIELD(slots), .min = 1, .max = WEFT_ENGINE_SLOTS_MAX},
     {.name = "--context", .kind = KIND_NUMBER, .offset = FIELD(context), .min = 0, .max = CONTEXT_MAX},
-    {.name = "--threads", .kind = KIND_NUMBER, .offset = FIELD(threads), .min = 0, .max = THREADS_MAX},
+    {.name = "--threads", .kind = KIND_NUMBER, .offset = FIELD(threads), .min = 0, .max = WEFT_ENGINE_THREADS_MAX},
     {.name = "--gpu-layers", .kind = KIND_NUMBER, .offset = FIELD(gpu_layers), .min = -1, .max = LAYERS_MAX},
     {.name = "--memory-max", .kind = KIND_BYTES, .offset = FIELD(memory_max)},
     {.name = "--sandbox", .kind = KIND_SANDBOX, .offset = FIELD(sandbox)},

@@ -5,6 +5,7 @@
 #include "base/types.h"
 
 #define WEFT_ENGINE_SLOTS_MAX   64
+#define WEFT_ENGINE_THREADS_MAX 512 /* libllama's own bound */
 #define WEFT_ENGINE_SOCKET      3   /* the descriptor of our end of the socket pair */
 #define WEFT_ENGINE_PROBLEM_MAX 512 /* bytes of a sentence that says why something failed */
 

@@ -63,6 +63,13 @@ static void forget(struct weft_pace *pace)
     pace->slow_steps = 0;
 }
 
+void weft_pace_set_threads(struct weft_pace *pace, int32_t threads)
+{
+    pace->threads = pace->threads_max = threads;
+    pace->until = 0;
+    forget(pace);
+}
+
 static double clamp(double value, double least, double most)
 {
     return value < least ? least : value > most ? most : value;

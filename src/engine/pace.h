@@ -35,6 +35,9 @@ void weft_pace_init(struct weft_pace *pace, int32_t threads, uint64_t slot_bytes
 /* Learns from a step. 1 if `threads` changed. */
 int weft_pace_learn(struct weft_pace *pace, const struct weft_pace_step *step, weft_time now);
 
+/* From now on there are so many threads: what was learnt with others says nothing. */
+void weft_pace_set_threads(struct weft_pace *pace, int32_t threads);
+
 /* How many rows of prompts the next step may have, for `readers` prompts beside `writing` answers: at least one for
  * each, with the answers at most WEFT_PACE_ROWS_MAX. One that only reads is longer, unless it is to be `brief`. */
 size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t readers, bool brief);

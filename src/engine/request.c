@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "engine/grammar.h"
+#include "engine/options.h"
 #include "wire/json.h"
 
 #define BIAS_BOUND    1e6
@@ -291,6 +292,11 @@ static void read_input(struct reading *reading, const json_t *value)
     reading->out->input_count = count;
 }
 
+static void read_threads(struct reading *reading, const json_t *value)
+{
+    reading->out->threads = (int32_t)read_int(reading, value, 1, WEFT_ENGINE_THREADS_MAX);
+}
+
 /* -- members: of the answer -- */
 
 static void read_max_tokens(struct reading *reading, const json_t *value)
@@ -440,6 +446,7 @@ static void read_logit_bias(struct reading *reading, const json_t *value)
 #define EMBED      (1U << WEFT_REQUEST_EMBED)
 #define TOKENIZE   (1U << WEFT_REQUEST_TOKENIZE)
 #define DETOKENIZE (1U << WEFT_REQUEST_DETOKENIZE)
+#define THREADS    (1U << WEFT_REQUEST_THREADS)
 
 static const struct member {
     const char *name;
@@ -463,6 +470,7 @@ static const struct member {
     {"special", TOKENIZE, read_special},
     {"begin", TOKENIZE, read_begin},
     {"input", EMBED, read_input},
+    {"threads", THREADS, read_threads},
     {"max_tokens", GENERATE, read_max_tokens},
     {"stop", GENERATE, read_stop},
     {"n", GENERATE, read_choices},
@@ -581,6 +589,9 @@ static void check(struct reading *reading, const json_t *body)
         break;
     case WEFT_REQUEST_DETOKENIZE:
         need(reading, json_object_get(body, "ids"), "ids", "is missing");
+        break;
+    case WEFT_REQUEST_THREADS:
+        need(reading, json_object_get(body, "threads"), "threads", "is missing");
         break;
     }
 }

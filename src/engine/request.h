@@ -20,6 +20,7 @@ enum weft_request_kind {
     WEFT_REQUEST_EMBED,
     WEFT_REQUEST_TOKENIZE,
     WEFT_REQUEST_DETOKENIZE,
+    WEFT_REQUEST_THREADS,
 };
 
 /* A text, or ids; ids are within the vocabulary. */
@@ -57,6 +58,7 @@ struct weft_request {
     bool resumes;
     struct weft_slice call_ids; /* empty: none was given */
     size_t from;                /* score: the first of prompt.ids that is scored; at least 1, below prompt.count */
+    int32_t threads;            /* threads: 1 to WEFT_ENGINE_THREADS_MAX */
 };
 
 /* Reads and checks a body. Everything *out points to lives in `arena`; texts there have a NUL behind them. `vocabulary`

@@ -24,5 +24,6 @@ const struct weft_route weft_routes[] = {
      .free = weft_measure_free},
     {.method = "POST", .path = "/tokenize", .kind = WEFT_REQUEST_TOKENIZE, .begin = weft_convert_to_ids},
     {.method = "POST", .path = "/detokenize", .kind = WEFT_REQUEST_DETOKENIZE, .begin = weft_convert_to_text},
+    {.method = "POST", .path = "/threads", .kind = WEFT_REQUEST_THREADS, .begin = weft_about_threads},
     {.path = NULL},
 };

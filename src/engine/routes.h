@@ -11,6 +11,7 @@ extern const struct weft_route weft_routes[]; /* ends with one without a path */
 /* -- about.c: of the engine itself -- */
 void weft_about_load(struct weft_errand *errand);
 void weft_about_info(struct weft_errand *errand);
+void weft_about_threads(struct weft_errand *errand);
 
 /* -- convert.c: texts and ids -- */
 void weft_convert_to_ids(struct weft_errand *errand);

@@ -13,7 +13,8 @@ struct weft_scheduler {
     struct weft_compute *compute; /* the computing thread's, while it runs */
     pthread_t thread;
     atomic_bool stop;
-    atomic_bool more; /* `in` is not empty */
+    atomic_bool more;   /* `in` is not empty */
+    atomic_int threads; /* that are to compute */
 
     pthread_mutex_t lock; /* holds for what follows */
     pthread_cond_t work;
@@ -70,6 +71,7 @@ static void *run(void *self)
         busy = weft_compute_admit(scheduler->compute);
         give_out(scheduler);
         if (busy) {
+            weft_compute_set_threads(scheduler->compute, atomic_load(&scheduler->threads));
             weft_compute_step(scheduler->compute);
             give_out(scheduler);
         }
@@ -103,6 +105,7 @@ int weft_scheduler_new(struct weft_scheduler **out, const struct weft_scheduler_
     scheduler->in_tail = &scheduler->in;
     atomic_init(&scheduler->stop, false);
     atomic_init(&scheduler->more, false);
+    atomic_init(&scheduler->threads, options->model->thread_count);
     int status = weft_compute_new(&scheduler->compute, options, &scheduler->stop, &scheduler->more);
     if (status < 0) {
         goto free_scheduler;
@@ -200,6 +203,16 @@ void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *jo
 {
     (void)scheduler; /* a thread with a job does not sleep: it sees this before its next step, or in it */
     atomic_store(&job->cancelled, true);
+}
+
+void weft_scheduler_set_threads(struct weft_scheduler *scheduler, int32_t threads)
+{
+    atomic_store(&scheduler->threads, threads); /* a thread that sleeps need not hear of it: it has no step to take */
+}
+
+int32_t weft_scheduler_threads(const struct weft_scheduler *scheduler)
+{
+    return atomic_load(&scheduler->threads);
 }
 
 struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler)

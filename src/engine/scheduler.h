@@ -38,6 +38,9 @@ void weft_scheduler_free(struct weft_scheduler *scheduler, void (*freed)(struct 
 WEFT_MUST_USE int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job);
 /* Cancels within a step; DONE (WEFT_ERR_CANCELLED) still comes. */
 void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *job);
+/* So many threads compute, 1 to WEFT_ENGINE_THREADS_MAX, from the next step on. */
+void weft_scheduler_set_threads(struct weft_scheduler *scheduler, int32_t threads);
+int32_t weft_scheduler_threads(const struct weft_scheduler *scheduler);
 /* All event batches so far, oldest first, or NULL; each is freed with weft_event_batch_free(), before the scheduler:
  * the bytes of tokens are in a table of its. */
 struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler);

@@ -1,6 +1,6 @@
 /* engine/service.h - what the engine answers over its socket: HTTP/2, one exchange per request.
  *
- * GET /info, GET /load, POST /generate (the native stream), /score, /embed, /tokenize, /detokenize. Runs on the main
+ * GET /info, GET /load, POST /generate (the native stream), /score, /embed, /tokenize, /detokenize, /threads. Runs on the main
  * thread, as the guest of a host; the model is loaded and computes on others. */
 #ifndef WEFT_ENGINE_SERVICE_H
 #define WEFT_ENGINE_SERVICE_H

@@ -144,6 +144,9 @@ static bool decode(struct weft_compute *compute)
                                                .logits = compute->wanted,
                                            });
     llama_synchronize(context);
+    if (status == 0) {
+        weft_model_stepped(compute->model);
+    }
     for (size_t i = 0; i < compute->slot_count && status == 0; i++) {
         struct weft_slot *slot = &compute->slots[i];
         slot->count += slot->rows;

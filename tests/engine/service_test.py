@@ -60,6 +60,30 @@ class About(unittest.TestCase):
         self.assertEqual(after["tokens_sampled"] - before["tokens_sampled"], 5)
         self.assertGreater(after["steps"], before["steps"])
 
+    @unittest.skipUnless(os.path.isdir("/proc/self"), "threads are counted in /proc, and this system has none")
+    def test_threads(self):
+        """In the middle of an answer, too; the system says how many there are."""
+        folder = f"/proc/{engine.process.pid}/task"
+        engine.generate(prompt=COUNTING, max_tokens=1)
+        alone = len(os.listdir(folder))
+        stream = engine.stream(prompt=COUNTING, ignore_end=True, temperature=0)
+        try:
+            for threads in (2, 1):  # more than there are cores would wait for each other for ever
+                self.assertEqual(engine.post("/threads", {"threads": threads}), {"threads": threads})
+                self.assertEqual(engine.get("/info")[1]["threads"], threads)
+                while len(os.listdir(folder)) - alone != threads - 1:
+                    self.assertIsNotNone(stream.token(), f"the answer has ended, and it took no {threads} threads")
+                self.assertIsNotNone(stream.token())
+        finally:
+            stream.cancel()
+            engine.post("/threads", {"threads": 1})
+        for wrong in ({}, {"threads": 0}, {"threads": 513}, {"threads": "2"}):
+            with self.assertRaises(Refused) as refused:
+                engine.post("/threads", wrong)
+            self.assertEqual((refused.exception.status, refused.exception.code), (400, "invalid_request"))
+            self.assertIn("'threads'", refused.exception.message)
+        self.assertEqual(engine.get("/info")[1]["threads"], 1)
+
     def test_other_paths_and_methods(self):
         self.assertEqual(engine.ask("GET", "/nothing")[0], 404)
         self.assertEqual(engine.ask("GET", "/load?x=1")[0], 404)

@@ -216,6 +216,37 @@ static void who_comes_right_after_another_is_read_with_it(void **state)
     weft_compute_free(compute, NULL);
 }
 
+/* libllama holds the threads of its last step until the next one. Few steps, for on a machine that is busy two threads
+ * wait for each other for long. */
+static void threads_change_between_steps(void **state)
+{
+    (void)state;
+    static struct ask ask;
+    struct weft_compute *compute = make();
+    static const int32_t prompt[] = {504, 3575, 338, 260, 4649};
+    static const int32_t counts[] = {1, 2, 1};
+    ask_init(&ask, prompt, WEFT_COUNT(prompt), WEFT_COUNT(counts));
+    ask.job.ignore_end = true;
+    assert_int_equal(submit(compute, &ask), 0);
+    for (size_t i = 0; i < WEFT_COUNT(counts); i++) {
+        assert_true(weft_compute_admit(compute));
+        weft_compute_set_threads(compute, counts[i]);
+        assert_int_equal(compute->pace.threads, counts[i]);
+        if (i > 0) {
+            weft_compute_set_threads(compute, 7); /* not before there was a step */
+            assert_int_equal(compute->pace.threads, counts[i]);
+        }
+        weft_compute_step(compute);
+        assert_null(model->threads_before);
+        take_all(compute);
+        assert_int_equal(ask.told[0].count, i + 1);
+    }
+    run(compute);
+    assert_int_equal(ask.end.done.status, 0);
+    weft_compute_set_threads(compute, 2); /* and no step comes: the model frees both */
+    weft_compute_free(compute, NULL);
+}
+
 static void a_vocabulary_has_bytes_for_each_token(void **state)
 {
     (void)state;
@@ -243,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_scheduler_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(a_step_that_is_broken_off_can_be_taken_again),
         cmocka_unit_test(who_comes_right_after_another_is_read_with_it),
+        cmocka_unit_test(threads_change_between_steps),
         cmocka_unit_test(a_vocabulary_has_bytes_for_each_token),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -174,6 +174,43 @@ static void threads_are_dropped_when_cores_are_gone_and_come_back(void **state)
     assert_int_equal(pace.hold, WEFT_PACE_HOLD); /* all went well for long */
 }
 
+static void with_other_threads_all_is_learnt_anew(void **state)
+{
+    (void)state;
+    struct machine machine = {.row_us = 1000, .step_us = 0, .times = 1};
+    begin(4);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(step(&machine, 0, 100, 0), 0);
+        assert_int_equal(step(&machine, 1, 0, 0), 0);
+    }
+    weft_pace_set_threads(&pace, 1);
+    assert_int_equal(pace.threads, 1);
+    assert_true(weft_pace_budget(&pace, 0, 1, false) <= 64); /* as at the beginning */
+    machine.times = 4;                                       /* no cores are gone: it is right so */
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(step(&machine, 0, 100, 0), 0);
+        assert_int_equal(step(&machine, 1, 0, 0), 0);
+    }
+    assert_near(pace.row_us, 4000, 0.1);
+    /* More are given while some are held back: those that are given count. */
+    begin(4);
+    machine.times = 1;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(step(&machine, 1, 0, 0), 0);
+    }
+    machine.times = 10;
+    while (pace.threads == 4) {
+        (void)step(&machine, 1, 0, 0);
+    }
+    weft_pace_set_threads(&pace, 8);
+    assert_int_equal(pace.threads, 8);
+    machine.times = 1;
+    for (int i = 0; i < 4000; i++) {
+        assert_int_equal(step(&machine, 1, 0, 0), 0);
+    }
+    assert_int_equal(pace.threads, 8);
+}
+
 static void more_answers_are_no_reason_to_drop_threads(void **state)
 {
     (void)state;
@@ -232,6 +269,7 @@ int main(void)
         cmocka_unit_test(what_a_row_costs_is_not_learnt_where_others_write),
         cmocka_unit_test(a_copy_is_guessed_and_taken_off),
         cmocka_unit_test(threads_are_dropped_when_cores_are_gone_and_come_back),
+        cmocka_unit_test(with_other_threads_all_is_learnt_anew),
         cmocka_unit_test(more_answers_are_no_reason_to_drop_threads),
         cmocka_unit_test(one_thread_cannot_be_dropped),
         cmocka_unit_test(prompts_share_and_a_short_one_leaves_its_rest_to_the_others),

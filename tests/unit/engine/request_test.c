@@ -116,6 +116,15 @@ static void test_ids(void **state)
     assert_int_equal(request.prompt.count, 0);
 }
 
+static void test_threads(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt(WEFT_REQUEST_THREADS, "{\"threads\":1}"), 0);
+    assert_int_equal(request.threads, 1);
+    assert_int_equal(attempt(WEFT_REQUEST_THREADS, "{\"threads\":512}"), 0);
+    assert_int_equal(request.threads, 512);
+}
+
 static void test_embed_and_tokenize(void **state)
 {
     (void)state;
@@ -224,6 +233,11 @@ static const struct refusal refusals[] = {
     {WEFT_REQUEST_TOKENIZE, "{\"text\":\"a\",\"messages\":[1]}", "'text' cannot stand beside"},
     {WEFT_REQUEST_DETOKENIZE, "{}", "'ids' is missing"},
     {WEFT_REQUEST_DETOKENIZE, "{\"ids\":[\"canary\"]}", "'ids' holds an id"},
+    {WEFT_REQUEST_THREADS, "{}", "'threads' is missing"},
+    {WEFT_REQUEST_THREADS, "{\"threads\":0}", "'threads' must be an integer from 1 to 512"},
+    {WEFT_REQUEST_THREADS, "{\"threads\":513}", "'threads' must be an integer from 1 to 512"},
+    {WEFT_REQUEST_THREADS, "{\"threads\":1.5}", "'threads' must be an integer from 1 to 512"},
+    {WEFT_REQUEST_THREADS, "{\"threads\":1,\"seed\":1}", "'seed' is not a member"},
 };
 
 static void test_refusals(void **state)
@@ -298,6 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_defaults, begin, end),
         cmocka_unit_test_setup_teardown(test_generate_with_everything, begin, end),
         cmocka_unit_test_setup_teardown(test_ids, begin, end),
+        cmocka_unit_test_setup_teardown(test_threads, begin, end),
         cmocka_unit_test_setup_teardown(test_embed_and_tokenize, begin, end),
         cmocka_unit_test_setup_teardown(test_refusals, begin, end),
         cmocka_unit_test_setup_teardown(test_bounds, begin, end),
