@@ -17,6 +17,7 @@ struct choice {
 struct weft_answer {
     struct weft_answer_options options;
     struct choice choices[WEFT_JOB_CHOICES_MAX];
+    struct weft_frame progress; /* how far it is */
 
     /* of the step that is being added */
     uint16_t choice;
@@ -137,6 +138,16 @@ static int write_token(struct weft_answer *answer, const struct weft_event *even
     return error;
 }
 
+/* Another token is told: from the first one on it writes. */
+static void count_token(struct weft_answer *answer)
+{
+    struct weft_frame *progress = &answer->progress;
+    uint32_t before = progress->progress.phase == WEFT_PHASE_DECODE ? progress->progress.done : 0;
+    progress->progress.phase = WEFT_PHASE_DECODE;
+    progress->progress.done = before + 1;
+    progress->progress.total = 0;
+}
+
 static int add_token(struct weft_answer *answer, const struct weft_event *event, struct weft_bytes *out)
 {
     struct choice *choice = &answer->choices[event->choice];
@@ -152,7 +163,13 @@ static int add_token(struct weft_answer *answer, const struct weft_event *event,
         const struct weft_frame delta = {.kind = WEFT_FRAME_DELTA, .delta = {.part = WEFT_PART_CONTENT, .text = shown}};
         error = write_delta(answer, &delta);
     }
-    return error < 0 || answer->silent ? error : write_token(answer, event, out);
+    if (error < 0 || answer->silent) {
+        return error;
+    }
+    if (!event->token.prompt) {
+        count_token(answer);
+    }
+    return write_token(answer, event, out);
 }
 
 static bool is_clients(const struct weft_answer *answer, struct weft_slice stop)
@@ -194,12 +211,12 @@ static int add_finish(struct weft_answer *answer, const struct weft_event *event
     return weft_native_write(out, &frame);
 }
 
-static int add_progress(const struct weft_event *event, struct weft_bytes *out)
+static int add_progress(struct weft_answer *answer, const struct weft_event *event, struct weft_bytes *out)
 {
-    const struct weft_frame frame = {
-        .kind = WEFT_FRAME_PROGRESS,
-        .progress = {.phase = event->progress.phase, .done = event->progress.done, .total = event->progress.total}};
-    return weft_native_write(out, &frame);
+    answer->progress.progress.phase = event->progress.phase;
+    answer->progress.progress.done = event->progress.done;
+    answer->progress.progress.total = event->progress.total;
+    return weft_answer_sign(answer, out);
 }
 
 static int add_failure(const struct weft_event *event, struct weft_bytes *out)
@@ -245,7 +262,7 @@ int weft_answer_add(struct weft_answer *answer, const struct weft_event *event, 
 {
     switch (event->kind) {
     case WEFT_EVENT_PROGRESS:
-        return add_progress(event, out);
+        return add_progress(answer, event, out);
     case WEFT_EVENT_TOKEN:
         return add_token(answer, event, out);
     case WEFT_EVENT_FINISH:
@@ -259,6 +276,11 @@ int weft_answer_add(struct weft_answer *answer, const struct weft_event *event, 
     return 0;
 }
 
+int weft_answer_sign(const struct weft_answer *answer, struct weft_bytes *out)
+{
+    return weft_native_write(out, &answer->progress);
+}
+
 /* -- life -- */
 
 int weft_answer_new(struct weft_answer **out, const struct weft_answer_options *options)
@@ -268,6 +290,7 @@ int weft_answer_new(struct weft_answer **out, const struct weft_answer_options *
         return WEFT_ERR_MEMORY;
     }
     answer->options = *options;
+    answer->progress.kind = WEFT_FRAME_PROGRESS;
     weft_bytes_init(&answer->deltas);
     for (uint16_t i = 0; options->prompt && i < options->choices; i++) {
         int error = weft_chat_parser_new(&answer->choices[i].parser, options->prompt);

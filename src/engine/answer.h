@@ -27,5 +27,7 @@ void weft_answer_free(struct weft_answer *answer);
 /* Appends the frames of one event, which is in its batch still: a token looks ahead whether it is the last of its
  * choice. 1: the last of them was END or ERROR, and nothing may be added; 0: more comes; or an error. */
 WEFT_MUST_USE int weft_answer_add(struct weft_answer *answer, const struct weft_event *event, struct weft_bytes *out);
+/* Appends a frame that says no more than that it goes on: how far it is, as was told last. */
+WEFT_MUST_USE int weft_answer_sign(const struct weft_answer *answer, struct weft_bytes *out);
 
 #endif

@@ -163,6 +163,7 @@ static bool settle(struct weft_compute *compute, struct weft_task *task, int sta
 void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status)
 {
     struct weft_task *task = compute->slots[slot].task;
+    weft_compute_tick(compute);
     if (status != 0) {
         release(compute, slot);
         (void)settle(compute, task, status); /* nobody looks at the task after this */
@@ -271,6 +272,7 @@ static size_t place(struct weft_compute *compute, struct weft_task *task, uint16
 static bool begin(struct weft_compute *compute, struct weft_task *task)
 {
     uint16_t choice = task->begun++;
+    weft_compute_tick(compute);
     if (choice == 0) {
         task->started = compute->now(compute->self);
     }
@@ -359,6 +361,13 @@ void weft_compute_spread(struct weft_compute *compute, size_t slot, const float 
 }
 
 /* -- signs of life -- */
+
+/* Nobody else writes it, and nobody reads more out of it than that it has changed. */
+void weft_compute_tick(struct weft_compute *compute)
+{
+    unsigned ticks = atomic_load_explicit(&compute->ticks, memory_order_relaxed);
+    atomic_store_explicit(&compute->ticks, ticks + 1, memory_order_relaxed);
+}
 
 static void tell_progress(struct weft_compute *compute)
 {

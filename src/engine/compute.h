@@ -45,6 +45,7 @@ struct weft_compute {
     int32_t *sequence_at[WEFT_MODEL_BATCH];
     int8_t wanted[WEFT_MODEL_BATCH];
 
+    atomic_uint ticks; /* it gets on: another thread looks */
     struct weft_scheduler_load load; /* as it was after the last half of a turn */
 };
 
@@ -66,7 +67,10 @@ void weft_compute_step(struct weft_compute *compute);
 
 /* -- between compute.c, which knows who is in which slot, and step.c, which computes -- */
 
-/* libllama asks between the parts of a step: is it to be broken off? `self` is the compute. */
+/* It got on. */
+void weft_compute_tick(struct weft_compute *compute);
+/* libllama asks between the parts of a step, and so it is seen to get on: is it to be broken off? `self` is the
+ * compute. */
 bool weft_step_unwanted(void *self);
 /* The first choice of a task has read its prompt and these are its last logits: other choices begin from there. */
 void weft_compute_spread(struct weft_compute *compute, size_t slot, const float *logits);

@@ -140,8 +140,30 @@ int weft_errand_submit(struct weft_errand *errand)
         weft_errand_fail(errand, error);
     } else {
         errand->running = true;
+        if (errand->route->sign) {
+            struct weft_desk *desk = errand->desk;
+            weft_pulse_wake(&desk->pulse, weft_scheduler_ticks(desk->scheduler), desk->turn.now);
+        }
     }
     return error;
+}
+
+void weft_errand_signs(struct weft_desk *desk, bool lives)
+{
+    bool any = false;
+    for (struct weft_errand *errand = desk->errands; errand; errand = errand->next) {
+        if (!errand->running || !errand->exchange || !errand->route->sign) {
+            continue;
+        }
+        any = true;
+        if (lives && !errand->told) {
+            errand->route->sign(errand);
+        }
+        errand->told = false;
+    }
+    if (!any) {
+        weft_pulse_rest(&desk->pulse);
+    }
 }
 
 void weft_errand_event(const struct weft_event *event)
@@ -246,6 +268,11 @@ static int read_body(struct weft_errand *errand, char problem[WEFT_REQUEST_PROBL
     return error;
 }
 
+static bool has_body(const struct weft_route *route)
+{
+    return strcmp(route->method, "POST") == 0;
+}
+
 static void begin(struct weft_errand *errand)
 {
     errand->begun = true;
@@ -254,7 +281,7 @@ static void begin(struct weft_errand *errand)
         return;
     }
     char problem[WEFT_REQUEST_PROBLEM_MAX] = "";
-    int error = strcmp(errand->route->method, "POST") == 0 ? read_body(errand, problem) : 0;
+    int error = has_body(errand->route) ? read_body(errand, problem) : 0;
     if (error == WEFT_ERR_INVALID || error == WEFT_ERR_TOO_LARGE) {
         refuse(errand, "invalid_request", problem);
     } else if (error < 0) {
@@ -271,14 +298,31 @@ static void on_wake(void *self, struct weft_exchange *exchange)
         weft_errand_end(errand, WEFT_ERR_CANCELLED);
         return;
     }
-    if (errand->begun) {
+    if (errand->whole) {
         return;
     }
     (void)weft_exchange_take_all(exchange, WEFT_REQUEST,
                                  &errand->body); /* how much is in its size; the carrier bounds it */
-    if (exchange->flows[WEFT_REQUEST].ended) {
+    errand->whole = exchange->flows[WEFT_REQUEST].ended;
+    if (errand->whole && !has_body(errand->route)) {
         begin(errand);
     }
+}
+
+bool weft_errand_begin_one(struct weft_desk *desk)
+{
+    struct weft_errand *oldest = NULL;
+    bool more = false;
+    for (struct weft_errand *errand = desk->errands; errand; errand = errand->next) {
+        if (errand->whole && !errand->begun) {
+            more = oldest;
+            oldest = errand;
+        }
+    }
+    if (oldest) {
+        begin(oldest);
+    }
+    return more;
 }
 
 static const struct weft_route *find(const struct weft_route *routes, const struct weft_exchange *exchange,

@@ -11,6 +11,7 @@
 #include "engine/job.h"
 #include "engine/model.h"
 #include "engine/options.h"
+#include "engine/pulse.h"
 #include "engine/request.h"
 #include "engine/scheduler.h"
 #include "host/host.h"
@@ -38,7 +39,8 @@ struct weft_desk {
     char problem[WEFT_ENGINE_PROBLEM_MAX];
     struct weft_model *model;         /* NULL until ready */
     struct weft_scheduler *scheduler; /* likewise */
-    struct weft_errand *errands;      /* all there are */
+    struct weft_errand *errands;      /* all there are, the newest first */
+    struct weft_pulse pulse;
 };
 
 struct weft_errand {
@@ -50,8 +52,10 @@ struct weft_errand {
     struct weft_arena arena;     /* for the request */
     struct weft_request request; /* POST: as it was read */
     struct weft_job job;
+    bool whole;   /* the body is here */
     bool begun;   /* the route has the request */
     bool running; /* the job is the scheduler's until DONE */
+    bool told;    /* a part of the answer went out since the desk's last look */
     void *work;   /* the route's */
 };
 
@@ -62,11 +66,17 @@ struct weft_route {
     bool at_any_time;            /* also without a model */
     void (*begin)(struct weft_errand *errand);
     void (*event)(struct weft_errand *errand, const struct weft_event *event); /* of its job; NULL if it has none */
+    void (*sign)(struct weft_errand *errand); /* sends a sign of life; NULL if its answer comes whole */
     void (*free)(struct weft_errand *errand); /* gives back errand->work, which may be NULL; NULL if it has none */
 };
 
 /* Takes the worker's end of the exchange, and finds the route in a table that ends with one without a path. */
 void weft_errand_start(struct weft_desk *desk, const struct weft_route *routes, struct weft_exchange *exchange);
+/* Begins the oldest request that has its body. True if there are more: each is for a turn of its own, as a template or
+ * grammar may take long, and what others are to hear goes out between two turns. */
+WEFT_MUST_USE bool weft_errand_begin_one(struct weft_desk *desk);
+/* The desk has looked: if the computing thread `lives`, those hear so who heard nothing since its last look. */
+void weft_errand_signs(struct weft_desk *desk, bool lives);
 /* An event of the errand's job. */
 void weft_errand_event(const struct weft_event *event);
 /* The job of `job` is back because the scheduler ends. */

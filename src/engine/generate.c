@@ -169,6 +169,7 @@ void weft_generate_event(struct weft_errand *errand, const struct weft_event *ev
     struct weft_bytes frames = {0};
     int result = weft_answer_add(generation->answer, event, &frames);
     if (result >= 0 && frames.size > 0) {
+        errand->told = true;
         int error = weft_exchange_move(exchange, WEFT_ANSWER, &frames);
         result = error < 0 ? error : result;
     }
@@ -182,4 +183,16 @@ void weft_generate_event(struct weft_errand *errand, const struct weft_event *ev
     if (result != 0) {
         weft_errand_end(errand, result < 0 ? result : 0);
     }
+}
+
+void weft_generate_sign(struct weft_errand *errand)
+{
+    const struct generation *generation = errand->work;
+    struct weft_bytes frames = {0};
+    int error = weft_answer_sign(generation->answer, &frames);
+    if (error == 0) {
+        error = weft_exchange_move(errand->exchange, WEFT_ANSWER, &frames);
+    }
+    (void)error; /* nothing depends on this frame; what kept it from going out shows with the next event */
+    weft_bytes_deinit(&frames);
 }

@@ -12,7 +12,9 @@
 extern "C" {
 #endif
 
-#define WEFT_GUARD_TEMPLATE_MS 10000
+/* While it lasts nobody else is served: two of them, as one request may cause, are to be over before the node takes the
+ * engine for hung. */
+#define WEFT_GUARD_TEMPLATE_MS 4000
 
 /* Sets up the handlers (the time's signal, libllama's abort); once, in main. */
 WEFT_MUST_USE int weft_guard_setup(void);

@@ -9,6 +9,7 @@ const struct weft_route weft_routes[] = {
      .kind = WEFT_REQUEST_GENERATE,
      .begin = weft_generate_begin,
      .event = weft_generate_event,
+     .sign = weft_generate_sign,
      .free = weft_generate_free},
     {.method = "POST",
      .path = "/score",

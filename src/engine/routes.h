@@ -20,6 +20,7 @@ void weft_convert_to_text(struct weft_errand *errand);
 /* -- generate.c: the native stream -- */
 void weft_generate_begin(struct weft_errand *errand);
 void weft_generate_event(struct weft_errand *errand, const struct weft_event *event);
+void weft_generate_sign(struct weft_errand *errand);
 void weft_generate_free(struct weft_errand *errand);
 
 /* -- measure.c: how likely given ids are, and what a text is near to -- */

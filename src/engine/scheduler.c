@@ -215,6 +215,11 @@ int32_t weft_scheduler_threads(const struct weft_scheduler *scheduler)
     return atomic_load(&scheduler->threads);
 }
 
+unsigned weft_scheduler_ticks(const struct weft_scheduler *scheduler)
+{
+    return atomic_load_explicit(&scheduler->compute->ticks, memory_order_relaxed);
+}
+
 struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler)
 {
     (void)pthread_mutex_lock(&scheduler->lock);

@@ -41,6 +41,8 @@ void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *jo
 /* So many threads compute, 1 to WEFT_ENGINE_THREADS_MAX, from the next step on. */
 void weft_scheduler_set_threads(struct weft_scheduler *scheduler, int32_t threads);
 int32_t weft_scheduler_threads(const struct weft_scheduler *scheduler);
+/* Moves on as long as a thread that has something to compute gets on with it. */
+unsigned weft_scheduler_ticks(const struct weft_scheduler *scheduler);
 /* All event batches so far, oldest first, or NULL; each is freed with weft_event_batch_free(), before the scheduler:
  * the bytes of tokens are in a table of its. */
 struct weft_event_batch *weft_scheduler_events(struct weft_scheduler *scheduler);

@@ -113,6 +113,13 @@ static void take_events(struct weft_scheduler *scheduler)
     }
 }
 
+static void look_at_pulse(struct weft_desk *desk)
+{
+    if (desk->turn.now >= desk->pulse.due) {
+        weft_errand_signs(desk, weft_pulse_look(&desk->pulse, weft_scheduler_ticks(desk->scheduler), desk->turn.now));
+    }
+}
+
 static weft_time turn(void *self, weft_time at)
 {
     struct weft_service *service = self;
@@ -123,9 +130,15 @@ static weft_time turn(void *self, weft_time at)
     if (service->desk.scheduler) {
         take_events(service->desk.scheduler);
     }
+    look_at_pulse(&service->desk);
     weft_pipe_expire(service->pipe);
     weft_turn_run(&service->desk.turn);
-    return weft_pipe_deadline(service->pipe);
+    if (weft_errand_begin_one(&service->desk)) {
+        service->options.poke(service->options.self);
+    }
+    weft_turn_run(&service->desk.turn);
+    weft_time deadline = weft_pipe_deadline(service->pipe), look = service->desk.pulse.due;
+    return look < deadline ? look : deadline;
 }
 
 struct weft_guest weft_service_guest(struct weft_service *service)
@@ -159,6 +172,7 @@ int weft_service_new(struct weft_service **out, const struct weft_service_option
     service->desk = (struct weft_desk){
         .host = host, .engine = options->engine, .backend = options->backend, .sandbox_level = options->sandbox_level};
     weft_turn_init(&service->desk.turn);
+    weft_pulse_init(&service->desk.pulse);
     service->desk.turn.now = host->ops->now(host);
     uint64_t seed;
     host->ops->entropy(host, &seed, sizeof(seed));

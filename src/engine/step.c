@@ -125,7 +125,8 @@ static bool comes_together(const struct weft_compute *compute)
 
 bool weft_step_unwanted(void *self)
 {
-    const struct weft_compute *compute = self;
+    struct weft_compute *compute = self;
+    weft_compute_tick(compute);
     if (atomic_load(compute->stop) || all_cancelled(compute)) {
         return true;
     }

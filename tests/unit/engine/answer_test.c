@@ -86,6 +86,42 @@ static void test_what_was_delivered_is_not_told_again(void **state)
     tear_down();
 }
 
+static void expect_sign(enum weft_phase phase, uint32_t done, uint32_t total)
+{
+    assert_int_equal(weft_answer_sign(answer, &out), 0);
+    struct weft_frame frame = next(WEFT_FRAME_PROGRESS);
+    assert_int_equal(frame.progress.phase, phase);
+    assert_int_equal(frame.progress.done, done);
+    assert_int_equal(frame.progress.total, total);
+}
+
+/* It says again what was told last. */
+static void test_a_sign_of_life(void **state)
+{
+    (void)state;
+    set_up(2);
+    expect_sign(WEFT_PHASE_WAITING, 0, 0);
+    struct weft_event event = {.job = &job, .kind = WEFT_EVENT_PROGRESS, .progress = {WEFT_PHASE_PREFILL, 20, 300}};
+    assert_int_equal(weft_answer_add(answer, &event, &out), 0);
+    (void)next(WEFT_FRAME_PROGRESS);
+    expect_sign(WEFT_PHASE_PREFILL, 20, 300);
+    event = token(0, 5, WEFT_SLICE("a"), WEFT_SLICE(""));
+    event.token.prompt = true; /* an echo is no answer yet */
+    assert_int_equal(weft_answer_add(answer, &event, &out), 0);
+    (void)next(WEFT_FRAME_TOKEN);
+    expect_sign(WEFT_PHASE_PREFILL, 20, 300);
+    for (uint32_t i = 0; i < 3; i++) {
+        event = token(1, i, WEFT_SLICE("a"), WEFT_SLICE(""));
+        event.token.replayed = i == 0;
+        assert_int_equal(weft_answer_add(answer, &event, &out), 0);
+        if (i > 0) {
+            (void)next(WEFT_FRAME_TOKEN);
+            expect_sign(WEFT_PHASE_DECODE, i, 0);
+        }
+    }
+    tear_down();
+}
+
 static void test_logprobs_and_the_prompt(void **state)
 {
     (void)state;
@@ -239,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_token_and_what_it_shows),
         cmocka_unit_test(test_what_was_delivered_is_not_told_again),
+        cmocka_unit_test(test_a_sign_of_life),
         cmocka_unit_test(test_logprobs_and_the_prompt),
         cmocka_unit_test(test_a_long_text_is_split_between_characters),
         cmocka_unit_test(test_only_the_clients_stop_is_named),

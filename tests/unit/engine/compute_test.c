@@ -185,6 +185,29 @@ static void a_step_that_is_broken_off_can_be_taken_again(void **state)
     weft_compute_free(compute, NULL);
 }
 
+/* Also inside a step: a thread that hangs in one is seen to. */
+static void a_step_ticks_between_its_parts(void **state)
+{
+    (void)state;
+    static struct ask ask;
+    struct weft_compute *compute = make();
+    int32_t prompt[100];
+    for (int32_t i = 0; i < 100; i++) {
+        prompt[i] = 6000 + 3 * i;
+    }
+    ask_init(&ask, prompt, 100, 1);
+    assert_int_equal(submit(compute, &ask), 0);
+    assert_true(weft_compute_admit(compute));
+    unsigned before = compute->ticks;
+    weft_compute_step(compute);
+    assert_true(compute->ticks - before > 100); /* each layer has several */
+    run(compute);
+    before = compute->ticks;
+    assert_false(weft_compute_admit(compute));
+    assert_int_equal(compute->ticks, before); /* where nothing is computed nothing ticks */
+    weft_compute_free(compute, NULL);
+}
+
 static void who_comes_right_after_another_is_read_with_it(void **state)
 {
     (void)state;
@@ -273,6 +296,7 @@ int main(void)
         cmocka_unit_test(each_allocation_may_fail),
         cmocka_unit_test(a_scheduler_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(a_step_that_is_broken_off_can_be_taken_again),
+        cmocka_unit_test(a_step_ticks_between_its_parts),
         cmocka_unit_test(who_comes_right_after_another_is_read_with_it),
         cmocka_unit_test(threads_change_between_steps),
         cmocka_unit_test(a_vocabulary_has_bytes_for_each_token),

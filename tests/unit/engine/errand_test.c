@@ -14,7 +14,7 @@
 
 static struct weft_desk desk;
 static struct weft_exchange *exchange; /* we are the asker */
-static unsigned begun, freed;
+static unsigned begun, freed, signs;
 
 static void on_begin(struct weft_errand *errand)
 {
@@ -30,9 +30,16 @@ static void on_free(struct weft_errand *errand)
     freed++;
 }
 
+static void on_sign(struct weft_errand *errand)
+{
+    (void)errand;
+    signs++;
+}
+
 static const struct weft_route routes[] = {
     {.method = "GET", .path = "/any", .at_any_time = true, .begin = on_begin, .free = on_free},
     {.method = "POST", .path = "/later", .kind = WEFT_REQUEST_EMBED, .begin = on_begin, .free = on_free},
+    {.method = "POST", .path = "/stream", .kind = WEFT_REQUEST_EMBED, .begin = on_begin, .sign = on_sign},
     {.path = NULL},
 };
 
@@ -41,12 +48,21 @@ static void set_up(enum weft_desk_state state)
     desk = (struct weft_desk){.state = state, .code = "model_damaged"};
     snprintf(desk.problem, sizeof(desk.problem), "It is damaged.");
     weft_turn_init(&desk.turn);
-    begun = freed = 0;
+    begun = freed = signs = 0;
 }
 
 static void on_wake(void *self, struct weft_exchange *woken)
 {
     (void)self, (void)woken;
+}
+
+/* As the service's turn does it. */
+static void turn(void)
+{
+    weft_turn_run(&desk.turn);
+    while (weft_errand_begin_one(&desk)) {
+    }
+    weft_turn_run(&desk.turn);
 }
 
 static int ask(const char *method, const char *path)
@@ -117,7 +133,7 @@ static void test_without_a_model(void **state)
         assert_int_equal(ask("POST", "/later"), 0);
         assert_int_equal(weft_exchange_write(exchange, WEFT_REQUEST, "{}", 2), 0);
         weft_exchange_end(exchange, WEFT_REQUEST);
-        weft_turn_run(&desk.turn);
+        turn();
         expect(503, cases[i].says);
         const struct weft_field *retry = weft_fields_find(&exchange->answer.fields, "retry-after");
         assert_int_equal(retry != NULL, cases[i].retry != NULL);
@@ -140,6 +156,69 @@ static void test_a_body_is_taken_in_pieces(void **state)
     }
     leave(); /* in mid-body */
     assert_true(begun == 0 && freed == 1);
+}
+
+/* Each in a turn of its own, in the order in which they came. */
+static void test_requests_begin_one_by_one(void **state)
+{
+    (void)state;
+    struct weft_exchange *asked[3];
+    set_up(WEFT_DESK_FAILED);
+    for (size_t i = 0; i < WEFT_COUNT(asked); i++) {
+        assert_int_equal(ask("POST", "/later"), 0);
+        asked[i] = exchange;
+    }
+    assert_false(weft_errand_begin_one(&desk)); /* none has its body */
+    for (size_t i = 0; i < WEFT_COUNT(asked); i++) {
+        weft_exchange_end(asked[i], WEFT_REQUEST);
+    }
+    weft_turn_run(&desk.turn);
+    for (size_t i = 0; i < WEFT_COUNT(asked); i++) {
+        assert_false(asked[i]->flows[WEFT_ANSWER].ended);
+        assert_int_equal(weft_errand_begin_one(&desk), i + 1 < WEFT_COUNT(asked));
+        assert_true(asked[i]->flows[WEFT_ANSWER].ended);
+    }
+    for (size_t i = 0; i < WEFT_COUNT(asked); i++) {
+        weft_exchange_leave(asked[i], WEFT_ASKER, 0);
+    }
+    exchange = NULL;
+    assert_int_equal(ask("POST", "/later"), 0); /* one that hangs up while it waits */
+    weft_exchange_end(exchange, WEFT_REQUEST);
+    weft_turn_run(&desk.turn);
+    leave();
+    assert_false(weft_errand_begin_one(&desk));
+}
+
+/* For whom nothing was told since the last look, and only while the computing thread gets on. */
+static void test_signs_of_life(void **state)
+{
+    (void)state;
+    set_up(WEFT_DESK_READY);
+    weft_pulse_init(&desk.pulse);
+    weft_pulse_wake(&desk.pulse, 0, 0);
+    assert_int_equal(ask("POST", "/stream"), 0);
+    struct weft_errand *errand = desk.errands;
+    weft_errand_signs(&desk, true); /* it has no job yet */
+    assert_true(signs == 0 && desk.pulse.due == WEFT_NEVER);
+    weft_pulse_wake(&desk.pulse, 0, 0);
+    errand->running = true;
+    weft_errand_signs(&desk, true);
+    assert_true(signs == 1 && desk.pulse.due != WEFT_NEVER);
+    errand->told = true;
+    weft_errand_signs(&desk, true);
+    assert_int_equal(signs, 1);
+    weft_errand_signs(&desk, true); /* nothing was told since */
+    assert_int_equal(signs, 2);
+    weft_errand_signs(&desk, false);
+    errand->told = true;
+    weft_errand_signs(&desk, false);
+    assert_int_equal(signs, 2);
+    weft_errand_signs(&desk, true); /* it was stuck, and gets on */
+    assert_int_equal(signs, 3);
+    errand->running = false;
+    leave();
+    weft_errand_signs(&desk, true);
+    assert_true(signs == 3 && desk.pulse.due == WEFT_NEVER);
 }
 
 static void test_numbers(void **state)
@@ -176,7 +255,7 @@ static void test_each_allocation_fails_in_turn(void **state)
             int error = ask(i == 2 ? "POST" : "GET", paths[i]);
             if (error == 0 && !exchange->aborted[WEFT_WORKER] && !exchange->flows[WEFT_ANSWER].ended) {
                 weft_exchange_end(exchange, WEFT_REQUEST);
-                weft_turn_run(&desk.turn);
+                turn();
             }
             failed = weft_mem_failed();
             weft_mem_fail_at(0);
@@ -197,6 +276,8 @@ int main(void)
         cmocka_unit_test(test_routes),
         cmocka_unit_test(test_without_a_model),
         cmocka_unit_test(test_a_body_is_taken_in_pieces),
+        cmocka_unit_test(test_requests_begin_one_by_one),
+        cmocka_unit_test(test_signs_of_life),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_each_allocation_fails_in_turn),
     };
