@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "wire/engine_page.h"
 #include "wire/native.h"
 
 #define BODY_MAX ((size_t)1024 * 1024)
@@ -120,6 +121,16 @@ static bool say(struct task *task, const struct weft_frame *frame)
     return error == 0;
 }
 
+/* Of one token. */
+static void count_step(struct weft_child *child)
+{
+    struct weft_engine_page *page = child->all->loop.host->ops->shared(child->process);
+    if (page) {
+        atomic_fetch_add(&page->tokens_sampled, 1);
+        atomic_fetch_add(&page->steps, 1);
+    }
+}
+
 static bool say_token(struct task *task)
 {
     const struct weft_frame token = {.kind = WEFT_FRAME_TOKEN,
@@ -127,6 +138,7 @@ static bool say_token(struct task *task)
     const struct weft_frame delta = {.kind = WEFT_FRAME_DELTA,
                                      .delta = {.part = WEFT_PART_CONTENT, .text = WEFT_SLICE(TOKEN)}};
     task->left--;
+    count_step(task->child);
     return say(task, &token) && say(task, &delta);
 }
 

@@ -10,6 +10,7 @@
 #define WEFT_WORLD_PATH_MAX      256
 #define WEFT_WORLD_ADDRESSES_MAX 4
 #define WEFT_WORLD_SWALLOWS_MAX  4
+#define WEFT_WORLD_SHARED_MAX    64
 
 struct weft_world_file {
     char path[WEFT_WORLD_PATH_MAX]; /* empty: no file */
@@ -122,6 +123,8 @@ struct weft_process {
     struct weft_timer notice; /* its parent hears of its end */
     int code, signal;
     bool ended;
+    bool shares; /* what follows, with its parent */
+    _Alignas(max_align_t) unsigned char shared[WEFT_WORLD_SHARED_MAX];
 };
 
 struct weft_world {
@@ -174,5 +177,6 @@ int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, c
 void weft_process_kill(struct weft_process *process, bool now);
 void weft_process_disown(struct weft_process *process);
 int64_t weft_process_id(const struct weft_process *process);
+void *weft_process_shared(const struct weft_process *process);
 
 #endif

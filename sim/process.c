@@ -54,6 +54,7 @@ int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, c
     const struct weft_program *program = find_program(own, spawn->program);
     struct weft_process *process = find_free(world);
     struct weft_socket *ends[2];
+    WEFT_ASSERT(spawn->shared <= WEFT_WORLD_SHARED_MAX);
     *out = NULL;
     *socket = NULL;
     if (!program || program->status < 0) {
@@ -72,6 +73,8 @@ int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, c
     process->self = self;
     process->id = ID_FIRST + world->process_count++;
     process->ended = false;
+    process->shares = spawn->shared > 0;
+    memset(process->shared, 0, sizeof(process->shared));
     *out = process;
     *socket = ends[0];
     weft_transcript_note(world->transcript, world->now, "%s starts %s: process %u", own->name, program->path,
@@ -109,6 +112,11 @@ void weft_process_disown(struct weft_process *process)
 {
     process->user = NULL;
     weft_process_kill(process, true);
+}
+
+void *weft_process_shared(const struct weft_process *process)
+{
+    return process->shares ? (void *)(uintptr_t)process->shared : NULL; /* both may write it */
 }
 
 int64_t weft_process_id(const struct weft_process *process)

@@ -276,6 +276,7 @@ static const struct weft_host_ops ops = {
     .spawn = weft_process_spawn,
     .kill = weft_process_kill,
     .disown = weft_process_disown,
+    .shared = weft_process_shared,
     .process_id = weft_process_id,
     .cores = host_cores,
 };

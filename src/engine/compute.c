@@ -24,6 +24,7 @@ int weft_compute_new(struct weft_compute **out, const struct weft_scheduler_opti
     compute->self = options->self;
     compute->stop = stop;
     compute->more = more;
+    compute->page = options->page;
     compute->slot_count = (size_t)model->slots;
     compute->slots = weft_calloc(compute->slot_count, sizeof(*compute->slots));
     compute->ids = weft_calloc((compute->slot_count + 1) * room, sizeof(*compute->ids)); /* the last: of a new choice */
@@ -348,7 +349,7 @@ void weft_compute_spread(struct weft_compute *compute, size_t slot, const float 
         other->logits = other->want = count;
         int32_t token = 0;
         int status = weft_task_sample(task, &compute->tools, other->choice, logits, &token);
-        compute->load.tokens_sampled++;
+        weft_compute_sampled(compute);
         if (status == 0) {
             other->ids[other->want++] = token;
             continue;
@@ -388,6 +389,24 @@ static void tell_progress(struct weft_compute *compute)
             weft_task_progress(task, &compute->tools, WEFT_PHASE_PREFILL, (uint32_t)slot->count,
                                (uint32_t)task->job->prompt_count);
         }
+    }
+}
+
+/* -- counting -- */
+
+void weft_compute_sampled(struct weft_compute *compute)
+{
+    compute->load.tokens_sampled++;
+    if (compute->page) {
+        atomic_store_explicit(&compute->page->tokens_sampled, compute->load.tokens_sampled, memory_order_relaxed);
+    }
+}
+
+void weft_compute_stepped(struct weft_compute *compute)
+{
+    compute->load.steps++;
+    if (compute->page) {
+        atomic_store_explicit(&compute->page->steps, compute->load.steps, memory_order_relaxed);
     }
 }
 

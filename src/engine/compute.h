@@ -20,8 +20,9 @@ struct weft_compute {
     struct weft_model *model;
     weft_time (*now)(void *self);
     void *self;
-    const atomic_bool *stop; /* breaks off a step */
-    const atomic_bool *more; /* there is a task that was not added yet */
+    const atomic_bool *stop;       /* breaks off a step */
+    const atomic_bool *more;       /* there is a task that was not added yet */
+    struct weft_engine_page *page; /* or NULL */
 
     struct weft_pieces pieces;
     struct weft_outbox outbox;
@@ -45,7 +46,7 @@ struct weft_compute {
     int32_t *sequence_at[WEFT_MODEL_BATCH];
     int8_t wanted[WEFT_MODEL_BATCH];
 
-    atomic_uint ticks; /* it gets on: another thread looks */
+    atomic_uint ticks;               /* it gets on: another thread looks */
     struct weft_scheduler_load load; /* as it was after the last half of a turn */
 };
 
@@ -76,6 +77,9 @@ bool weft_step_unwanted(void *self);
 void weft_compute_spread(struct weft_compute *compute, size_t slot, const float *logits);
 /* What became of a token of a choice: 0, 1 (complete) or WEFT_ERR_*. The slot may be free afterwards. */
 void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status);
+/* A token was sampled; a step was computed. What counts them outlives this process. */
+void weft_compute_sampled(struct weft_compute *compute);
+void weft_compute_stepped(struct weft_compute *compute);
 /* How many slots are free and who waits, for `load`. */
 void weft_compute_count(struct weft_compute *compute);
 /* Nothing of this step counts: its rows can be computed again. */

@@ -28,7 +28,8 @@ const char *__asan_default_options(void)
 struct engine {
     struct weft_engine_options options;
     struct weft_sys *sys;
-    struct weft_socket *socket; /* to the node; the service closes it */
+    struct weft_socket *socket;    /* to the node; the service closes it */
+    struct weft_engine_page *page; /* that the node reads; NULL: there is none */
     struct weft_backend backend;
     char sandbox_level[WEFT_SANDBOX_LEVEL_MAX];
     char problem[WEFT_ENGINE_PROBLEM_MAX];
@@ -112,6 +113,7 @@ static int serve(struct engine *engine, const char *problem)
                                                  .engine = &engine->options,
                                                  .backend = &engine->backend,
                                                  .sandbox_level = engine->sandbox_level,
+                                                 .page = engine->page,
                                                  .problem = problem,
                                                  .poke = poke,
                                                  .ended = ended,
@@ -153,6 +155,10 @@ static int run(struct engine *engine)
                        "There is no socket to serve on: weft starts this program by itself. To look at a model, add "
                        "--check; weft-engine --help says more.");
         return refused(engine, WEFT_ENGINE_EXIT_USAGE);
+    }
+    void *page = NULL;
+    if (serves && weft_sys_inherit_memory(WEFT_ENGINE_PAGE, sizeof(*engine->page), &page) == 0) {
+        engine->page = page; /* whoever starts it without one does not want to know */
     }
     int status = prepare(engine);
     if (serves) {

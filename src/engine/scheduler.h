@@ -9,6 +9,7 @@
 
 #include "engine/job.h"
 #include "engine/model.h"
+#include "wire/engine_page.h"
 
 struct weft_scheduler;
 
@@ -17,6 +18,7 @@ struct weft_scheduler_options {
     weft_time (*now)(void *self); /* monotonic; from any thread */
     void (*poke)(void *self);     /* there are new events; from the computing thread, must not block */
     void *self;
+    struct weft_engine_page *page; /* where it counts for its node; NULL: nobody reads */
 };
 
 struct weft_scheduler_load {

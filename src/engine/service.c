@@ -87,7 +87,8 @@ static void take_model(struct weft_service *service)
         fail_load(desk, service->load_error, "The model could not be loaded.");
         return;
     }
-    const struct weft_scheduler_options options = {.model = service->model, .now = now, .poke = poke, .self = service};
+    const struct weft_scheduler_options options = {
+        .model = service->model, .now = now, .poke = poke, .self = service, .page = service->options.page};
     weft_backend_mute(); /* from here on it might speak of requests */
     int error = weft_scheduler_new(&desk->scheduler, &options);
     if (error < 0) {

@@ -1,7 +1,7 @@
 /* engine/service.h - what the engine answers over its socket: HTTP/2, one exchange per request.
  *
- * GET /info, GET /load, POST /generate (the native stream), /score, /embed, /tokenize, /detokenize, /threads. Runs on the main
- * thread, as the guest of a host; the model is loaded and computes on others. */
+ * GET /info, GET /load, POST /generate (the native stream), /score, /embed, /tokenize, /detokenize, /threads. Runs on
+ * the main thread, as the guest of a host; the model is loaded and computes on others. */
 #ifndef WEFT_ENGINE_SERVICE_H
 #define WEFT_ENGINE_SERVICE_H
 
@@ -9,6 +9,7 @@
 #include "engine/model.h"
 #include "engine/options.h"
 #include "host/host.h"
+#include "wire/engine_page.h"
 
 struct weft_service;
 
@@ -18,9 +19,10 @@ struct weft_service_options {
     const struct weft_engine_options *engine;
     const struct weft_backend *backend;
     const char *sandbox_level;
-    const char *problem;       /* NULL, or why there is no sense in loading: then the model has failed already */
-    void (*poke)(void *self);  /* thread-safe: runs the guest's turn soon */
-    void (*ended)(void *self); /* the socket is closed: the node has gone */
+    struct weft_engine_page *page; /* where it counts for its node; NULL: nobody reads */
+    const char *problem;           /* NULL, or why there is no sense in loading: then the model has failed already */
+    void (*poke)(void *self);      /* thread-safe: runs the guest's turn soon */
+    void (*ended)(void *self);     /* the socket is closed: the node has gone */
     void *self;
 };
 

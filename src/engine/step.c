@@ -153,7 +153,7 @@ static bool decode(struct weft_compute *compute)
         slot->count += slot->rows;
         slot->used = slot->rows > 0 ? compute->load.steps + 1 : slot->used;
     }
-    compute->load.steps++;
+    weft_compute_stepped(compute);
     if (status == 2) {
         compute->brief_steps = any_cancelled(compute) ? WEFT_COMPUTE_BRIEF : 0;
         weft_compute_break_step(compute);
@@ -210,7 +210,7 @@ static void take_row(struct weft_compute *compute, size_t i, size_t position, co
             }
         }
         status = weft_task_sample(task, &compute->tools, slot->choice, logits, &token);
-        compute->load.tokens_sampled++;
+        weft_compute_sampled(compute);
         slot->ids[slot->want] = token;
         slot->want += status == 0 ? 1 : 0;
     }

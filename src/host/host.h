@@ -43,6 +43,7 @@ struct weft_spawn {
     const char *program;     /* a path */
     const char *const *argv; /* NULL at the end; argv[0] is the name it goes by */
     int nice;                /* added to our own niceness; 0: as we are */
+    size_t shared;           /* bytes of memory that it shares with us, by its descriptor 4; 0: none */
 };
 
 /* What a node hears about a child. The socket ends on its own, before or after. */
@@ -92,6 +93,9 @@ struct weft_host_ops {
     void (*kill)(struct weft_process *process, bool now);
     /* Ends it now and forgets it: `exited` will not come. */
     void (*disown)(struct weft_process *process);
+    /* The memory that it shares with us, zeros at its start, NULL if none was asked for. Holds until `exited` has
+     * returned, or it is disowned: what the child wrote before its end is there, whatever ended it. */
+    void *(*shared)(const struct weft_process *process);
     int64_t (*process_id)(const struct weft_process *process); /* for people: logs and status */
     /* The machine: cores that may be used. */
     size_t (*cores)(struct weft_host *host);

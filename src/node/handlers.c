@@ -69,6 +69,8 @@ static void write_model(struct weft_json *json, const struct weft_model_info *in
     weft_json_add_int(json, "process", info->process);
     weft_json_add_int(json, "starts", info->starts);
     weft_json_add_int(json, "deaths", info->deaths);
+    weft_json_add_int(json, "tokens_sampled", (int64_t)info->tokens_sampled);
+    weft_json_add_int(json, "steps", (int64_t)info->steps);
     weft_json_add_int(json, "slots", info->slots);
     weft_json_add_int(json, "context", info->context_tokens);
     weft_json_add_int(json, "threads", info->threads);

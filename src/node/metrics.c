@@ -223,6 +223,13 @@ int weft_metrics_print_models(const struct weft_models *models, struct weft_byte
         escape(name, info.name);
         line(&printer, "weft_engine_deaths_total{model=\"%s\"} %" PRIu32 "\n", name, info.deaths);
     }
+    head(&printer, "weft_engine_tokens_sampled_total", "counter",
+         "Tokens that engines sampled, those that died included, by model.");
+    for (size_t i = 0; i < count; i++) {
+        weft_models_info(models, i, &info);
+        escape(name, info.name);
+        line(&printer, "weft_engine_tokens_sampled_total{model=\"%s\"} %" PRIu64 "\n", name, info.tokens_sampled);
+    }
     print_lines(&printer, models);
     return printer.error;
 }

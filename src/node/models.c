@@ -31,8 +31,9 @@ struct model {
     bool due;                   /* to be started when no other one loads */
     int32_t threads;
     uint32_t starts, deaths;
-    uint32_t deaths_in_a_row; /* that count towards giving it up */
-    bool excused;             /* the death that is being noticed does not */
+    uint32_t deaths_in_a_row;         /* that count towards giving it up */
+    bool excused;                     /* the death that is being noticed does not */
+    struct weft_runner_counts counts; /* of engines that are gone */
     weft_time started, ready;
     int64_t loaded_s;
     struct weft_model_facts facts; /* of its engine, since it was ready first */
@@ -219,10 +220,23 @@ static void on_ending(void *self)
     weft_line_shut(model->line);
 }
 
+/* Of all engines that it had and has. */
+static struct weft_runner_counts counted(const struct model *model)
+{
+    struct weft_runner_counts sum = model->counts;
+    if (model->runner) {
+        struct weft_runner_counts own = weft_runner_counts(model->runner);
+        sum.tokens_sampled += own.tokens_sampled;
+        sum.steps += own.steps;
+    }
+    return sum;
+}
+
 static void on_ended(void *self, const char *why, bool for_good)
 {
     struct model *model = self;
     model->excused = weft_line_died(model->line, !weft_runner_ended_by_others(model->runner));
+    model->counts = counted(model);
     weft_runner_free(model->runner);
     model->runner = NULL;
     if (model->models->stopping) {
@@ -445,6 +459,7 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
     WEFT_ASSERT(index < models->count);
     const struct model *model = &models->at[index];
     const struct weft_model_facts *facts = &model->facts;
+    struct weft_runner_counts sum = counted(model);
     *info = (struct weft_model_info){
         .name = model->name,
         .state = model->state,
@@ -453,6 +468,8 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .process = model->runner ? weft_runner_process(model->runner) : 0,
         .starts = model->starts,
         .deaths = model->deaths,
+        .tokens_sampled = sum.tokens_sampled,
+        .steps = sum.steps,
         .loaded_s = model->loaded_s,
         .slots = facts->slots,
         .context_tokens = facts->context_tokens,

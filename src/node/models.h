@@ -35,10 +35,11 @@ struct weft_model_info {
     enum weft_model_state state;
     double progress; /* of loading, 0..1 */
     const char *problem;
-    int64_t process;  /* of the engine, or 0 */
-    uint32_t starts;  /* how often it was started */
-    uint32_t deaths;  /* how often it ended without being told to */
-    int64_t loaded_s; /* wall clock, seconds since 1970; 0 before */
+    int64_t process;                /* of the engine, or 0 */
+    uint32_t starts;                /* how often it was started */
+    uint32_t deaths;                /* how often it ended without being told to */
+    uint64_t tokens_sampled, steps; /* by all its engines, as they say */
+    int64_t loaded_s;               /* wall clock, seconds since 1970; 0 before */
     /* once ready */
     int32_t slots, context_tokens, trained_tokens, threads;
     uint64_t memory; /* bytes, estimated at load */

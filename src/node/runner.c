@@ -8,6 +8,7 @@
 #include "node/connection.h"
 #include "node/native.h"
 #include "wire/engine_exit.h"
+#include "wire/engine_page.h"
 
 #define MESSAGE_MAX 512 /* bytes of what a refusing engine says */
 #define SILENT      "did not answer for 60 s and was killed"
@@ -36,6 +37,8 @@ struct weft_runner {
     const char *doom; /* why it was killed; NULL: it was not, or only as it would not go */
     bool ours;        /* it was killed by us */
     int code, signal;
+    const struct weft_engine_page *page; /* NULL: its process has ended, or has none */
+    struct weft_runner_counts counts;    /* as they were at its end */
 };
 
 /* -- why one ended -- */
@@ -183,6 +186,8 @@ void weft_runner_kill(struct weft_runner *runner, const char *why)
 static void on_exited(void *self, int code, int signal)
 {
     struct weft_runner *runner = self;
+    runner->counts = weft_runner_counts(runner);
+    runner->page = NULL;
     runner->process = NULL;
     runner->code = code;
     runner->signal = signal;
@@ -327,10 +332,13 @@ int weft_runner_new(struct weft_runner **out, struct weft_loop *loop, const stru
     if (error < 0) {
         goto free_runner;
     }
-    error = loop->host->ops->spawn(loop->host, spawn, &process_user, runner, &runner->process, &socket);
+    struct weft_spawn child = *spawn;
+    child.shared = sizeof(*runner->page);
+    error = loop->host->ops->spawn(loop->host, &child, &process_user, runner, &runner->process, &socket);
     if (error < 0) {
         goto release_timer;
     }
+    runner->page = loop->host->ops->shared(runner->process);
     const struct weft_connection_options options = {
         .loop = loop, .user = &connection_user, .self = runner, .h2 = true, .trusted = true};
     error = weft_connection_adopt(&runner->connection, &options, socket);
@@ -376,4 +384,16 @@ bool weft_runner_ended_by_others(const struct weft_runner *runner)
 int64_t weft_runner_process(const struct weft_runner *runner)
 {
     return runner->process ? runner->loop->host->ops->process_id(runner->process) : 0;
+}
+
+struct weft_runner_counts weft_runner_counts(const struct weft_runner *runner)
+{
+    const struct weft_engine_page *page = runner->page;
+    if (!page) {
+        return runner->counts;
+    }
+    return (struct weft_runner_counts){
+        .tokens_sampled = atomic_load_explicit(&page->tokens_sampled, memory_order_relaxed),
+        .steps = atomic_load_explicit(&page->steps, memory_order_relaxed),
+    };
 }

@@ -49,6 +49,12 @@ int64_t weft_runner_process(const struct weft_runner *runner); /* 0 when it has 
 /* Where requests to it go; holds for this turn. WEFT_ERR_CLOSED when it is ending. */
 WEFT_MUST_USE int weft_runner_target(struct weft_runner *runner, struct weft_relay_target *target);
 
+/* What its engine has counted so far, or had at its end. */
+struct weft_runner_counts {
+    uint64_t tokens_sampled, steps;
+};
+struct weft_runner_counts weft_runner_counts(const struct weft_runner *runner);
+
 /* What an exit code or signal says, into `why`: "was killed (signal 9)". */
 void weft_runner_why(int code, int signal, char why[WEFT_RUNNER_WHY_MAX]);
 

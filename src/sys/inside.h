@@ -106,6 +106,17 @@ void weft_process_disown(struct weft_process *process);
 int64_t weft_process_id(const struct weft_process *process);
 void weft_process_seal(void); /* what this process was given itself is closed on exec too: no child inherits it */
 
+void *weft_process_shared(const struct weft_process *process);
+
+/* shared.c */
+struct weft_shared {
+    void *at; /* NULL: none */
+    size_t size;
+};
+/* Makes it, of zeros; `child` is a descriptor of it for a child, closed on exec and the caller's to close. */
+int weft_shared_new(struct weft_shared *shared, size_t size, int *child);
+void weft_shared_free(struct weft_shared *shared);
+
 /* cores.c */
 size_t weft_cores(struct weft_host *host);
 /* Cores that the groups named in the file `groups` (/proc/self/cgroup) are given, by the files beneath `root`; SIZE_MAX

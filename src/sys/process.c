@@ -1,7 +1,8 @@
 /* sys/process.c - child processes, and a child's own end of what its parent gave it.
  *
- * A child gets nothing of ours but one end of a socket pair: every descriptor of this process is closed on exec (see
- * weft_process_seal), and it has a session of its own, so that a terminal's Ctrl-C reaches it through us only. */
+ * A child gets nothing of ours but one end of a socket pair, and where it is asked for some memory: every descriptor of
+ * this process is closed on exec (see weft_process_seal), and it has a session of its own, so that a terminal's Ctrl-C
+ * reaches it through us only. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include "sys/inside.h"
 
 #define CHILD_SOCKET 3    /* the descriptor by which a child knows its end */
+#define CHILD_SHARED 4    /* and the memory that it shares with us */
 #define SEAL_BLIND   1024 /* descriptors that are looked at where their folder cannot be read */
 
 struct weft_process {
@@ -25,6 +27,7 @@ struct weft_process {
     struct weft_sys *sys;
     const struct weft_process_user *user; /* NULL: disowned */
     void *self;
+    struct weft_shared shared;
 };
 
 /* -- a parent's side -- */
@@ -33,6 +36,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct weft_process *process = handle->data;
     process->sys->processes--;
+    weft_shared_free(&process->shared);
     weft_free(process);
 }
 
@@ -47,20 +51,22 @@ static void on_exited(uv_process_t *uv, int64_t code, int signal)
     uv_close((uv_handle_t *)uv, on_closed);
 }
 
-static int start(struct weft_process *process, const struct weft_spawn *spawn, int child)
+/* `shared` is -1 if there is none. */
+static int start(struct weft_process *process, const struct weft_spawn *spawn, int child, int shared)
 {
-    uv_stdio_container_t stdio[CHILD_SOCKET + 1] = {
+    uv_stdio_container_t stdio[CHILD_SHARED + 1] = {
         [0] = {.flags = UV_IGNORE}, /* the null device */
         [1] = {.flags = UV_IGNORE},
         [2] = {.flags = UV_IGNORE},
         [CHILD_SOCKET] = {.flags = UV_INHERIT_FD, .data.fd = child},
+        [CHILD_SHARED] = {.flags = UV_INHERIT_FD, .data.fd = shared},
     };
     const uv_process_options_t options = {
         .exit_cb = on_exited,
         .file = spawn->program,
         .args = (char **)(uintptr_t)spawn->argv, /* execvp() promises to change nothing there */
         .flags = UV_PROCESS_DETACHED,
-        .stdio_count = CHILD_SOCKET + 1,
+        .stdio_count = shared < 0 ? CHILD_SHARED : CHILD_SHARED + 1,
         .stdio = stdio,
     };
     int status = uv_spawn(&process->sys->loop, &process->uv, &options);
@@ -75,23 +81,29 @@ int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, c
                        void *self, struct weft_process **out, struct weft_socket **socket)
 {
     struct weft_sys *sys = WEFT_CONTAINER(host, struct weft_sys, host);
-    int child;
+    int child, shared = -1;
     *out = NULL;
     *socket = NULL;
     struct weft_process *process = weft_zalloc(sizeof(*process));
     if (!process) {
         return WEFT_ERR_MEMORY;
     }
-    int status = weft_sys_pair(sys, socket, &child);
+    int status = spawn->shared > 0 ? weft_shared_new(&process->shared, spawn->shared, &shared) : 0;
     if (status < 0) {
-        weft_free(process);
-        return status;
+        goto free_process;
+    }
+    status = weft_sys_pair(sys, socket, &child);
+    if (status < 0) {
+        goto free_shared;
     }
     process->sys = sys;
     process->uv.data = process;
     sys->processes++;
-    status = start(process, spawn, child);
-    (void)close(child); /* the child has its own copy, or there is no child */
+    status = start(process, spawn, child, shared);
+    (void)close(child); /* the child has its own copies, or there is no child */
+    if (shared >= 0) {
+        (void)close(shared);
+    }
     if (status < 0) {
         uv_close((uv_handle_t *)&process->uv, on_closed); /* libuv has made the handle all the same */
         weft_socket_close(*socket, true);
@@ -102,6 +114,20 @@ int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, c
     process->self = self;
     *out = process;
     return 0;
+
+free_shared:
+    weft_shared_free(&process->shared);
+    if (shared >= 0) {
+        (void)close(shared);
+    }
+free_process:
+    weft_free(process);
+    return status;
+}
+
+void *weft_process_shared(const struct weft_process *process)
+{
+    return process->shared.at;
 }
 
 void weft_process_kill(struct weft_process *process, bool now)

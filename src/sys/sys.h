@@ -42,6 +42,9 @@ WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, 
 /* Takes a descriptor that this process was started with: WEFT_ERR_INVALID if it is no Unix stream socket. From then on
  * this process ends when its parent does. On error *out is NULL, and the descriptor the caller's still. */
 WEFT_MUST_USE int weft_sys_inherit(struct weft_sys *sys, int descriptor, struct weft_socket **out);
+/* Maps memory that this process shares with its parent, and closes its descriptor. WEFT_ERR_INVALID if it is none of at
+ * least this size, and then the descriptor is the caller's still. On error *out is NULL. */
+WEFT_MUST_USE int weft_sys_inherit_memory(int descriptor, size_t size, void **out);
 /* From any thread: the guest gets a turn soon. Several calls may share one. */
 void weft_sys_poke(struct weft_sys *sys);
 

@@ -9,6 +9,7 @@ Leaving it closes the socket: the engine must then end by itself, with 0. WEFT_E
 ctest; else build/release/weft-engine and the default model.
 """
 
+import fcntl
 import json
 import os
 import socket
@@ -21,6 +22,7 @@ from lib.link import WAIT_S, Link
 from lib.program import HOUSE, Program
 
 POLL_S = 0.02
+HIGH = 20  # descriptors from here on are in nobody's way
 
 
 def binary_path():
@@ -82,24 +84,30 @@ class Answering:
 
 
 class Engine(Program):
-    def __init__(self, *args, model=None, threads=1, binary=None, env=None):
+    """`page`: a descriptor of memory that it counts in."""
+
+    def __init__(self, *args, model=None, threads=1, binary=None, env=None, page=None):
         super().__init__("weft-engine")
         self.binary = binary or binary_path()
         self.model = model or model_path()
         self.args = ["--model", self.model, "--threads", str(threads), *args]
-        self._env = dict(os.environ, **(env or {}))
+        self._env, self._page = dict(os.environ, **(env or {})), page
         self.link = None
 
     # -- life --
 
     def start(self):
         ours, theirs = socket.socketpair()
+        given = [theirs.fileno()] if self._page is None else [theirs.fileno(), self._page]
+        high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, HIGH) for descriptor in given]
         with theirs, open(self._log_path, "wb") as log:
-            # The engine finds its end at descriptor 3, and no other one: the shell moves it there and goes.
-            move = f'exec "$@" 3<&{theirs.fileno()}' + (f" {theirs.fileno()}<&-" if theirs.fileno() != 3 else "")
+            # The engine finds its end at descriptor 3, the page at 4, and no other one: the shell moves them and goes.
+            move = 'exec "$@"' + "".join(f" {at}<&{one} {one}<&-" for at, one in enumerate(high, start=3))
             self.process = subprocess.Popen(["bash", "-c", move, "bash", self.binary, *self.args], env=self._env,
-                                            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
+                                            pass_fds=high, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder)
+        for descriptor in high:
+            os.close(descriptor)
         self.link = Link(ours)
         return self
 

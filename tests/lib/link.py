@@ -159,6 +159,12 @@ class Link:
 
     # -- the receiving thread --
 
+    def _reply(self, data):
+        try:
+            self.send(data)
+        except OSError:
+            pass  # a peer that is gone has perhaps left more to read
+
     def _receive(self):
         data, why = b"", "the peer closed the connection"
         try:
@@ -179,7 +185,7 @@ class Link:
         if kind == frames.SETTINGS and not flags & frames.ACK:
             self._took_settings(payload)
         elif kind == frames.PING and not flags & frames.ACK:
-            self.send(frames.frame(frames.PING, frames.ACK, 0, payload))
+            self._reply(frames.frame(frames.PING, frames.ACK, 0, payload))
         elif kind == frames.WINDOW_UPDATE:
             self._took_window(stream, number, struct.unpack(">I", payload)[0])
         elif kind == frames.GOAWAY:
@@ -187,9 +193,9 @@ class Link:
         elif kind == frames.HEADERS:
             self._took_head(stream, flags, payload)
         elif kind == frames.DATA and payload:
-            self.send(frames.window_update(0, len(payload)))
+            self._reply(frames.window_update(0, len(payload)))
             if stream:
-                self.send(frames.window_update(number, len(payload)))
+                self._reply(frames.window_update(number, len(payload)))
                 stream.took(payload)
         elif kind == frames.RST_STREAM and stream:
             stream.reset = struct.unpack(">I", payload)[0]
@@ -206,7 +212,7 @@ class Link:
         self.first_window = first
         self.streams_max = values.get(MAX_CONCURRENT_STREAMS, self.streams_max)
         self._settled = True
-        self.send(frames.settings(flags=frames.ACK))
+        self._reply(frames.settings(flags=frames.ACK))
 
     def _took_window(self, stream, number, size):
         if number == 0:

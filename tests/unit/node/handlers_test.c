@@ -1,6 +1,7 @@
 /* tests/unit/node/handlers_test.c - what each route does. */
 #include "node/front.h"
 #include "stage.h"
+#include "wire/engine_page.h"
 
 static void test_health_and_readiness(void **state)
 {
@@ -240,6 +241,9 @@ static void test_status_of_models(void **state)
     stage.children.script.refuses = "No.";
     weft_child_die(&stage.children.at[1], 11);
     stage_pass(WEFT_SECOND);
+    struct weft_engine_page *page = stage.host->ops->shared(stage.children.at[0].process);
+    atomic_store(&page->tokens_sampled, 5);
+    atomic_store(&page->steps, 4);
     assert_int_equal(stage_ask_as_owner("GET", "/weft/v1/status", ""), 200);
     json_t *answer;
     assert_int_equal(weft_json_parse(weft_slice_text(stage.text), &answer, NULL), 0);
@@ -259,6 +263,9 @@ static void test_status_of_models(void **state)
     assert_string_equal(json_string_value(json_object_get(second, "state")), "failed");
     assert_int_equal(json_integer_value(json_object_get(second, "starts")), 3);
     assert_int_equal(json_integer_value(json_object_get(second, "deaths")), 2);
+    assert_int_equal(json_integer_value(json_object_get(first, "tokens_sampled")), 5);
+    assert_int_equal(json_integer_value(json_object_get(first, "steps")), 4);
+    assert_int_equal(json_integer_value(json_object_get(second, "tokens_sampled")), 0);
     assert_int_equal(json_integer_value(json_object_get(second, "process")), 0);
     assert_string_equal(json_string_value(json_object_get(second, "problem")), "No.");
     json_decref(answer);
@@ -269,6 +276,8 @@ static void test_status_of_models(void **state)
     assert_says("\nweft_engine_starts_total{model=\"a \\\"b\\\"\"} 3\n");
     assert_says("\nweft_engine_deaths_total{model=\"a \\\"b\\\"\"} 2\n");
     assert_says("\nweft_engine_deaths_total{model=\"One\"} 0\n");
+    assert_says("\nweft_engine_tokens_sampled_total{model=\"One\"} 5\n");
+    assert_says("\nweft_engine_tokens_sampled_total{model=\"a \\\"b\\\"\"} 0\n");
     stage_end();
 }
 

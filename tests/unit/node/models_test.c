@@ -5,6 +5,7 @@
 #include "node/runner.h"
 #include "unit/node/engines.h"
 #include "wire/engine_exit.h"
+#include "wire/engine_page.h"
 
 static struct house {
     struct weft_models *models;
@@ -227,6 +228,33 @@ static void a_dead_engine_is_replaced(void **state)
     assert_true(info(0).process > 0 && info(0).process != process);
     assert_int_equal(info(0).starts, 2);
     assert_int_equal(weft_models_target(house.models, 0, &target), 0);
+    end();
+}
+
+static void count(size_t child, uint64_t tokens, uint64_t steps)
+{
+    struct weft_engine_page *page = engines.host->ops->shared(engines.children.at[child].process);
+    atomic_store(&page->tokens_sampled, tokens);
+    atomic_store(&page->steps, steps);
+}
+
+static void what_engines_count_is_added_up(void **state)
+{
+    (void)state;
+    begin(one, 1);
+    assert_int_equal(info(0).tokens_sampled, 0);
+    assert_true(engines_wait(is_ready, NULL));
+    count(0, 30, 10);
+    assert_int_equal(info(0).tokens_sampled, 30);
+    count(0, 50, 20);
+    weft_child_die(&engines.children.at[0], 9);
+    engines_pass(10 * WEFT_MS);
+    assert_int_equal(info(0).tokens_sampled, 50); /* nobody runs it now */
+    assert_true(engines_wait(is_ready, NULL));
+    assert_int_equal(info(0).tokens_sampled, 50);
+    count(0, 7, 3);
+    assert_int_equal(info(0).tokens_sampled, 57);
+    assert_int_equal(info(0).steps, 23);
     end();
 }
 
@@ -546,6 +574,7 @@ int main(void)
         cmocka_unit_test(models_load_one_after_the_other),
         cmocka_unit_test(cores_are_shared_out_and_never_more),
         cmocka_unit_test(a_dead_engine_is_replaced),
+        cmocka_unit_test(what_engines_count_is_added_up),
         cmocka_unit_test(one_that_dies_leaves_the_others_alone),
         cmocka_unit_test(pauses_grow_and_the_fifth_death_is_the_last),
         cmocka_unit_test(ends_that_would_repeat_are_final_at_once),

@@ -2,6 +2,7 @@
 #include "node/runner.h"
 
 #include "unit/node/engines.h"
+#include "wire/engine_page.h"
 
 struct heard {
     struct weft_runner *runner;
@@ -10,6 +11,7 @@ struct heard {
     bool ready, refused, ended, for_good;
     int slots;
     weft_time ready_at, ended_at;
+    struct weft_runner_counts counts; /* at its end */
     char message[512], why[WEFT_RUNNER_WHY_MAX];
 };
 
@@ -45,6 +47,7 @@ static void heard_ended(void *self, const char *why, bool for_good)
     heard->ended = true;
     heard->for_good = for_good;
     heard->ended_at = weft_world_now(engines.world);
+    heard->counts = weft_runner_counts(heard->runner);
     (void)snprintf(heard->why, sizeof(heard->why), "%s", why);
     weft_runner_free(heard->runner);
     heard->runner = NULL;
@@ -94,6 +97,27 @@ static void it_is_watched_until_it_is_ready(void **state)
     assert_int_equal(engines.children.asked - asked, 60 * WEFT_SECOND / WEFT_RUNNER_WATCH);
     assert_false(heard.ended);
     weft_runner_free(heard.runner);
+    engines_end();
+}
+
+/* What it wrote last is known when it is gone. */
+static void what_it_counts_is_known(void **state)
+{
+    (void)state;
+    struct heard heard;
+    start(&heard, NULL);
+    assert_true(engines_wait(is_ready, &heard));
+    struct weft_child *child = &engines.children.at[0];
+    struct weft_engine_page *page = engines.host->ops->shared(child->process);
+    assert_int_equal(weft_runner_counts(heard.runner).tokens_sampled, 0);
+    atomic_store(&page->tokens_sampled, 41);
+    atomic_store(&page->steps, 7);
+    assert_int_equal(weft_runner_counts(heard.runner).tokens_sampled, 41);
+    atomic_store(&page->tokens_sampled, 42);
+    weft_child_die(child, 9);
+    assert_true(engines_wait(is_ended, &heard));
+    assert_int_equal(heard.counts.tokens_sampled, 42);
+    assert_int_equal(heard.counts.steps, 7);
     engines_end();
 }
 
@@ -270,6 +294,7 @@ int main(void)
     weft_json_setup(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_watched_until_it_is_ready),
+        cmocka_unit_test(what_it_counts_is_known),
         cmocka_unit_test(one_that_refuses_says_why_and_goes),
         cmocka_unit_test(its_end_is_told_whenever_it_comes),
         cmocka_unit_test(one_that_is_asked_to_stop_goes_by_itself),

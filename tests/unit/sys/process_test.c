@@ -19,6 +19,8 @@ struct child {
     pid_t pid;
     int code, signal;
     bool exited;
+    const char *shared; /* NULL: it shares nothing */
+    char left[64];      /* what stood there when it had ended */
 };
 
 static void child_exited(void *self, int code, int signal)
@@ -28,6 +30,9 @@ static void child_exited(void *self, int code, int signal)
     child->exited = true;
     child->code = code;
     child->signal = signal;
+    if (child->shared) {
+        (void)snprintf(child->left, sizeof(child->left), "%s", child->shared);
+    }
     child->process = NULL;
 }
 
@@ -40,6 +45,8 @@ static int child_try(struct child *child, struct stage *stage, const struct weft
     int status = stage->ops->spawn(stage->host, spawn, &child_user, child, &child->process, &socket);
     if (status == 0) {
         child->pid = (pid_t)stage->ops->process_id(child->process);
+        child->shared = stage->ops->shared(child->process);
+        assert_int_equal(child->shared != NULL, spawn->shared > 0);
         peer_attach(&child->peer, stage, socket);
     } else {
         assert_null(child->process);
@@ -125,6 +132,37 @@ static void a_child_gets_nothing_else(void **state)
     peer_close(&server, false);
     stage.ops->unlisten(door.listener);
     (void)close(given);
+    stage_deinit(&stage);
+}
+
+/* It holds what the child wrote last, however it ended; and the child can neither cut it off nor make it longer. */
+static void memory_is_shared_beyond_a_childs_end(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct child child;
+    char text[64];
+    const char *const argv[] = {"sh", "-c",
+                                "printf once >&4; echo >&3; read go <&3;"
+                                "truncate -s 0 /proc/$$/fd/4 2>/dev/null || printf ' and' >&4;"
+                                "truncate -s 4096 /proc/$$/fd/4 2>/dev/null || printf ' again' >&4;"
+                                "stat -Lc %a /proc/$$/fd/4 >&3; kill -9 $$",
+                                NULL};
+    const struct weft_spawn spawn = {.program = "/bin/sh", .argv = argv, .shared = 64};
+    stage_init(&stage);
+    assert_int_equal(child_try(&child, &stage, &spawn), 0);
+    child.peer.wanted = 1;
+    stage_run(&stage, &child.peer.enough);
+    assert_string_equal(child.shared, "once");
+    assert_int_equal(peer_write(&child.peer, "go\n", 3), 3);
+    child_hears(&child, text, sizeof(text));
+    assert_string_equal(text, "\n600\n");
+    if (!child.exited) {
+        stage_run(&stage, &child.exited);
+    }
+    assert_int_equal(child.signal, SIGKILL);
+    assert_string_equal(child.left, "once and again");
+    child_end(&child);
     stage_deinit(&stage);
 }
 
@@ -235,7 +273,7 @@ static void memory_may_run_out_anywhere(void **state)
         struct stage stage;
         struct child child;
         const char *const argv[] = {"true", NULL};
-        const struct weft_spawn spawn = {.program = "/bin/true", .argv = argv};
+        const struct weft_spawn spawn = {.program = "/bin/true", .argv = argv, .shared = 16};
         stage_init(&stage);
         weft_mem_fail_at(at);
         int status = child_try(&child, &stage, &spawn);
@@ -338,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_talks_over_its_socket),
         cmocka_unit_test(a_child_gets_nothing_else),
+        cmocka_unit_test(memory_is_shared_beyond_a_childs_end),
         cmocka_unit_test(a_child_has_a_session_of_its_own_and_leaves_no_core),
         cmocka_unit_test(a_child_may_be_nicer),
         cmocka_unit_test(what_killed_a_child_is_told),
