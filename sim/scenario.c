@@ -17,9 +17,9 @@
 const struct weft_scenario weft_scenarios[] = {
     {"crowd", "a node answers a crowd: patient, pipelining, leaving and rude clients, over h1 and h2",
      weft_story_crowd},
-    {"fair", "a queue with slots: some always have somebody waiting, few or many, for long answers or short ones",
+    {"fair", "a line before slots: some always have somebody waiting, few or many, for long answers or short ones",
      weft_story_fair},
-    {"flood", "a queue that is asked ten times as much as its slots can do, by clients who hang up", weft_story_flood},
+    {"flood", "a line that is asked for ten times what its slots can do, by clients who hang up", weft_story_flood},
     {"relay", "a node relays to an upstream that streams, dies and stalls, while clients come and go",
      weft_story_relay},
     {"sleep", "the node, its upstream or both are kept from running, and wall clocks jump: nobody notices",
