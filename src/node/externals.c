@@ -93,6 +93,14 @@ static void refresh(struct weft_externals *externals)
     }
 }
 
+enum weft_model_state weft_external_model_state(const struct weft_external_info *server)
+{
+    if (server->state == WEFT_EXTERNAL_UP) {
+        return WEFT_MODEL_READY;
+    }
+    return server->given_up ? WEFT_MODEL_FAILED : WEFT_MODEL_STARTING;
+}
+
 size_t weft_externals_count(struct weft_externals *externals)
 {
     refresh(externals);

@@ -46,6 +46,9 @@ struct weft_external_offer {
     struct weft_slice name; /* holds for this turn */
 };
 
+/* What a model of that server is at, in the words for ours. */
+enum weft_model_state weft_external_model_state(const struct weft_external_info *server);
+
 size_t weft_externals_count(struct weft_externals *externals);
 struct weft_external_offer weft_externals_at(struct weft_externals *externals, size_t index);
 /* By its name, letter by letter. False if none of them has it. */

@@ -57,6 +57,7 @@ void weft_call_metrics(struct weft_call *call)
     struct weft_bytes text = {0};
     int error = weft_metrics_print(call->front->metrics, call->front->version, &text);
     error = error < 0 ? error : weft_metrics_print_models(call->front->models, &text);
+    error = error < 0 ? error : weft_metrics_print_externals(call->front->externals, &text);
     weft_call_answer(call, 200, WEFT_SLICE("text/plain; version=0.0.4; charset=utf-8"), &text, error);
 }
 
@@ -154,15 +155,14 @@ void weft_call_status(struct weft_call *call)
 
 /* -- load: who waits and runs, for those who choose when and where to ask -- */
 
-static void write_load(struct weft_json *json, const struct weft_models *models, size_t index)
+static void write_load(struct weft_json *json, struct weft_slice name, enum weft_model_state state,
+                       const struct weft_line *before)
 {
-    struct weft_model_info info;
     struct weft_line_info line;
-    weft_models_info(models, index, &info);
-    weft_line_report(weft_models_line(models, index), &line);
+    weft_line_report(before, &line);
     weft_json_object(json);
-    weft_json_add_string(json, "name", info.name);
-    weft_json_add_text(json, "state", weft_model_state_name(info.state));
+    weft_json_add_string(json, "name", name);
+    weft_json_add_text(json, "state", weft_model_state_name(state));
     weft_json_add_int(json, "slots", (int64_t)line.slots);
     weft_json_add_int(json, "running", (int64_t)line.running);
     weft_json_add_int(json, "waiting", (int64_t)line.waiting);
@@ -175,9 +175,18 @@ static void write_load(struct weft_json *json, const struct weft_models *models,
     weft_json_object_end(json);
 }
 
+/* The models of one server share its line. */
+static void write_external_load(struct weft_json *json, const struct weft_external_offer *offer)
+{
+    struct weft_external_info server;
+    weft_external_info(offer->server, &server);
+    write_load(json, offer->name, weft_external_model_state(&server), offer->line);
+}
+
 void weft_call_load(struct weft_call *call)
 {
     const struct weft_models *models = call->front->models;
+    struct weft_externals *externals = call->front->externals;
     struct weft_bytes text = {0};
     struct weft_json json;
     weft_json_start(&json, &text);
@@ -186,7 +195,13 @@ void weft_call_load(struct weft_call *call)
     weft_json_key(&json, "models");
     weft_json_array(&json);
     for (size_t i = 0; i < weft_models_count(models); i++) {
-        write_load(&json, models, i);
+        struct weft_model_info info;
+        weft_models_info(models, i, &info);
+        write_load(&json, info.name, info.state, weft_models_line(models, i));
+    }
+    for (size_t i = 0; i < weft_externals_count(externals); i++) {
+        struct weft_external_offer offer = weft_externals_at(externals, i);
+        write_external_load(&json, &offer);
     }
     weft_json_array_end(&json);
     weft_json_object_end(&json);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "node/externals.h"
 #include "node/line.h"
 #include "node/models.h"
 
@@ -231,5 +232,29 @@ int weft_metrics_print_models(const struct weft_models *models, struct weft_byte
         line(&printer, "weft_engine_tokens_sampled_total{model=\"%s\"} %" PRIu64 "\n", name, info.tokens_sampled);
     }
     print_lines(&printer, models);
+    return printer.error;
+}
+
+int weft_metrics_print_externals(const struct weft_externals *externals, struct weft_bytes *out)
+{
+    struct printer printer = {.out = out};
+    struct weft_external_info info;
+    char name[LABEL_MAX];
+    size_t count = weft_externals_servers(externals);
+    if (count == 0) {
+        return 0;
+    }
+    head(&printer, "weft_external_up", "gauge", "1 for an external server that answers, 0 for one that does not.");
+    for (size_t i = 0; i < count; i++) {
+        weft_external_info(weft_externals_server(externals, i), &info);
+        escape(name, info.name);
+        line(&printer, "weft_external_up{server=\"%s\"} %d\n", name, info.state == WEFT_EXTERNAL_UP);
+    }
+    head(&printer, "weft_external_running", "gauge", "Answers that an external server writes now.");
+    for (size_t i = 0; i < count; i++) {
+        weft_external_info(weft_externals_server(externals, i), &info);
+        escape(name, info.name);
+        line(&printer, "weft_external_running{server=\"%s\"} %zu\n", name, info.running);
+    }
     return printer.error;
 }

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "node/access.h"
 
+struct weft_externals;
 struct weft_models;
 
 #define WEFT_METRICS_BUCKETS 13 /* of a histogram, without +Inf */
@@ -39,5 +40,8 @@ void weft_histogram_add(struct weft_histogram *histogram, weft_time value);
 WEFT_MUST_USE int weft_metrics_print(const struct weft_metrics *metrics, const char *version, struct weft_bytes *out);
 /* Appends what is known of each model: its name is a label, as its owner has put it there. */
 WEFT_MUST_USE int weft_metrics_print_models(const struct weft_models *models, struct weft_bytes *out);
+
+/* Appends what is known of each server that is not ours: its URL is a label, as its owner has written it. */
+WEFT_MUST_USE int weft_metrics_print_externals(const struct weft_externals *externals, struct weft_bytes *out);
 
 #endif

@@ -70,9 +70,6 @@ static void write_external(struct weft_json *json, const struct weft_external_of
 {
     struct weft_external_info info;
     weft_external_info(offer->server, &info);
-    enum weft_model_state state = info.state == WEFT_EXTERNAL_UP ? WEFT_MODEL_READY
-                                  : info.given_up                ? WEFT_MODEL_FAILED
-                                                                 : WEFT_MODEL_STARTING;
     weft_json_object(json);
     weft_json_add_string(json, "id", offer->name);
     write_text(json, "object", "model");
@@ -80,7 +77,7 @@ static void write_external(struct weft_json *json, const struct weft_external_of
     write_text(json, "owned_by", "external");
     weft_json_key(json, "weft");
     weft_json_object(json);
-    write_text(json, "state", weft_model_state_name(state));
+    write_text(json, "state", weft_model_state_name(weft_external_model_state(&info)));
     write_text(json, "problem", info.problem);
     write_text(json, "server", weft_external_kind_name(info.kind));
     weft_json_add_bool(json, "unverified", true);

@@ -53,6 +53,24 @@ static void test_they_stand_in_the_list_with_their_label(void **state)
     end();
 }
 
+static void test_what_else_is_said_of_them(void **state)
+{
+    (void)state;
+    begin(NULL);
+    assert_int_equal(parlour_ask("GET", "/load", ""), 200);
+    parlour_has("{\"name\":\"m:1b\",\"state\":\"ready\",\"slots\":64,\"running\":0,\"waiting\":0,\"estimate_s\":0}",
+                true);
+    assert_int_equal(parlour_ask("GET", "/metrics", ""), 200);
+    parlour_has("weft_external_up{server=\"http://" OUTSIDER_AT "/v1\"} 1\n", true);
+    outsider_die();
+    engines_pass(WEFT_EXTERNAL_CHECK + WEFT_SECOND);
+    assert_int_equal(parlour_ask("GET", "/load", ""), 200);
+    parlour_has("{\"name\":\"m:1b\",\"state\":\"starting\",\"slots\":0,", true);
+    assert_int_equal(parlour_ask("GET", "/metrics", ""), 200);
+    parlour_has("weft_external_up{server=\"http://" OUTSIDER_AT "/v1\"} 0\n", true);
+    end();
+}
+
 static void test_names_as_people_type_them(void **state)
 {
     (void)state;
@@ -251,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_stand_in_the_list_with_their_label),
+        cmocka_unit_test(test_what_else_is_said_of_them),
         cmocka_unit_test(test_names_as_people_type_them),
         cmocka_unit_test(test_no_model_yet),
         cmocka_unit_test(test_an_answer),
