@@ -170,7 +170,8 @@ static void write_load(struct weft_json *json, struct weft_slice name, enum weft
     if (line.estimate == WEFT_NEVER) {
         weft_json_null(json);
     } else {
-        weft_json_double(json, (double)(line.estimate / (WEFT_SECOND / 10)) / 10);
+        int64_t tenths = line.estimate / (WEFT_SECOND / 10);
+        weft_json_double(json, (double)tenths / 10);
     }
     weft_json_object_end(json);
 }
