@@ -8,7 +8,7 @@ struct heard {
     struct weft_runner *runner;
     double progress;
     size_t steps;
-    bool ready, refused, ended, for_good;
+    bool ready, refused, ending, ended, for_good, by_others;
     int slots;
     weft_time ready_at, ended_at;
     struct weft_runner_counts counts; /* at its end */
@@ -41,10 +41,21 @@ static void heard_refused(void *self, const char *message)
     (void)snprintf(heard->message, sizeof(heard->message), "%s", message);
 }
 
+static void heard_ending(void *self)
+{
+    struct heard *heard = self;
+    struct weft_relay_target target;
+    assert_false(heard->ending || heard->ended);
+    assert_int_equal(weft_runner_target(heard->runner, &target), WEFT_ERR_CLOSED);
+    heard->ending = true;
+}
+
 static void heard_ended(void *self, const char *why, bool for_good)
 {
     struct heard *heard = self;
+    assert_true(heard->ending); /* which is told first */
     heard->ended = true;
+    heard->by_others = weft_runner_ended_by_others(heard->runner);
     heard->for_good = for_good;
     heard->ended_at = weft_world_now(engines.world);
     heard->counts = weft_runner_counts(heard->runner);
@@ -53,8 +64,11 @@ static void heard_ended(void *self, const char *why, bool for_good)
     heard->runner = NULL;
 }
 
-static const struct weft_runner_user user = {
-    .loading = heard_loading, .ready = heard_ready, .refused = heard_refused, .ended = heard_ended};
+static const struct weft_runner_user user = {.loading = heard_loading,
+                                             .ready = heard_ready,
+                                             .refused = heard_refused,
+                                             .ending = heard_ending,
+                                             .ended = heard_ended};
 
 static const char *const argv[] = {"weft-engine", "--model", "m.gguf", NULL};
 static const struct weft_spawn spawn = {.program = WEFT_CHILD_PROGRAM, .argv = argv};
@@ -174,6 +188,7 @@ static void one_that_does_not_go_is_killed(void **state)
     assert_true(engines_wait(is_ended, &heard));
     assert_int_equal(heard.ended_at - heard.ready_at, WEFT_RUNNER_PARTING);
     assert_string_equal(heard.why, "was killed (signal 9)");
+    assert_false(heard.by_others);
     engines_end();
 }
 
@@ -189,6 +204,40 @@ static void one_that_answers_nothing_is_killed(void **state)
     engines_end();
 }
 
+static void one_that_is_killed_for_a_reason_ends_with_it(void **state)
+{
+    (void)state;
+    struct heard heard;
+    start(&heard, NULL);
+    assert_true(engines_wait(is_ready, &heard));
+    weft_runner_kill(heard.runner, "sang out of tune");
+    assert_true(heard.ending);
+    assert_true(engines_wait(is_ended, &heard));
+    assert_true(heard.ended_at - heard.ready_at < 10 * WEFT_MS);
+    assert_string_equal(heard.why, "sang out of tune");
+    assert_false(heard.by_others);
+    engines_end();
+}
+
+/* Signals that a process causes itself, and those that only others send. */
+static void who_ended_it_is_known(void **state)
+{
+    (void)state;
+    static const struct {
+        int code, signal;
+        bool by_others;
+    } rows[] = {{0, 9, true},  {0, 15, true},  {0, 2, true},  {0, 1, true},  {0, 11, false},
+                {0, 6, false}, {0, 31, false}, {0, 0, false}, {67, 0, false}};
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        struct heard heard;
+        start(&heard,
+              &(const struct weft_child_script){.lives = WEFT_SECOND, .code = rows[i].code, .signal = rows[i].signal});
+        assert_true(engines_wait(is_ended, &heard));
+        assert_int_equal(heard.by_others, rows[i].by_others);
+        engines_end();
+    }
+}
+
 /* It has closed its socket, but its process stays: that is no engine any more. */
 static void one_without_a_socket_is_killed(void **state)
 {
@@ -202,6 +251,7 @@ static void one_without_a_socket_is_killed(void **state)
     assert_true(engines_wait(is_ended, &heard));
     assert_int_equal(heard.ended_at - heard.ready_at, WEFT_RUNNER_PARTING);
     assert_string_equal(heard.why, "was killed (signal 9)");
+    assert_false(heard.by_others);
     engines_end();
 }
 
@@ -300,6 +350,8 @@ int main(void)
         cmocka_unit_test(one_that_is_asked_to_stop_goes_by_itself),
         cmocka_unit_test(one_that_does_not_go_is_killed),
         cmocka_unit_test(one_that_answers_nothing_is_killed),
+        cmocka_unit_test(one_that_is_killed_for_a_reason_ends_with_it),
+        cmocka_unit_test(who_ended_it_is_known),
         cmocka_unit_test(one_without_a_socket_is_killed),
         cmocka_unit_test(it_may_be_freed_at_any_time),
         cmocka_unit_test(a_program_that_is_not_there_is_said_so),
