@@ -384,9 +384,14 @@ static int attempt(struct weft_delivery *delivery)
     return error;
 }
 
-/* How often it may be tried; whoever goes alone as a suspect is counted by its strikes. */
-static bool may_try(const struct weft_delivery *delivery)
+/* How often it may be tried. An attempt that others ended, with its engine, says nothing of it; whoever goes alone as a
+ * suspect is counted by its strikes. */
+static bool may_try(struct weft_delivery *delivery)
 {
+    if (delivery->place.spared && delivery->barren > 0) {
+        delivery->barren--;
+    }
+    delivery->place.spared = false;
     bool barren = delivery->barren >= WEFT_DELIVERY_BARREN_MAX && delivery->place.suspicion != WEFT_PLACE_ALONE;
     return !barren && delivery->attempts < WEFT_DELIVERY_ATTEMPTS_MAX;
 }

@@ -291,6 +291,7 @@ bool weft_line_died(struct weft_line *line, bool by_itself)
         if (place->ran) {
             those++;
             one = place;
+            place->spared = !by_itself;
             tried = tried || place->suspicion != WEFT_PLACE_CLEAR;
         }
     }

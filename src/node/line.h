@@ -51,18 +51,19 @@ enum weft_place_suspicion {
     WEFT_PLACE_ALONE, /* ... again, or it ran alone */
 };
 
-/* Somebody's place in a line; lives in its user. Private to line.c, but for the four first. */
+/* Somebody's place in a line; lives in its user. Private to line.c, but for the six first. */
 struct weft_place {
     const struct weft_place_user *user;
     void *self;
     struct weft_mark mark; /* of the request */
     enum weft_place_state state;
+    enum weft_place_suspicion suspicion;
+    bool spared; /* its last engine was killed by others; its user takes note, and clears it */
     struct weft_line *line;
     struct weft_queue_waiter waiter;
     struct weft_place *next, *previous; /* in the line, as they came */
     uint64_t principal, life;           /* `life`: of the engine that it ran on last */
     uint16_t choices;
-    enum weft_place_suspicion suspicion;
     uint32_t strikes;
     uint32_t trials;       /* that it passed alone */
     uint32_t news;         /* tokens since it last went */

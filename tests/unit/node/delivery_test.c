@@ -44,6 +44,12 @@ static bool is_ready(void *self)
     return weft_models_ready(house.models) == 1;
 }
 
+static bool is_gone(void *self)
+{
+    (void)self;
+    return weft_models_ready(house.models) == 0;
+}
+
 static bool start(void)
 {
     static const struct weft_models_user user = {.changed = changed, .stopped = stopped};
@@ -238,6 +244,25 @@ static void deaths_that_nobody_caused_harm_nobody(void **state)
     for (size_t i = 0; i < GUESTS; i++) {
         assert_whole(i, 1000);
     }
+    end();
+}
+
+/* Also before it has written anything: that counts for nothing, up to the bound of all attempts. */
+static void kills_from_outside_are_no_barren_attempts(void **state)
+{
+    (void)state;
+    assert_true(start());
+    assert_int_equal(ask(0, "do=stall&n=0"), 0);
+    for (unsigned i = 1; i < WEFT_DELIVERY_ATTEMPTS_MAX; i++) {
+        engines_pass(WEFT_SECOND);
+        assert_non_null(house.guests[0].delivery);
+        assert_int_equal(info().running, 1);
+        assert_true(end_engine(9));
+        assert_true(engines_wait(is_gone, NULL));
+        assert_true(engines_wait(is_ready, NULL));
+    }
+    weft_delivery_cancel(house.guests[0].delivery);
+    house.guests[0].delivery = NULL;
     end();
 }
 
@@ -445,6 +470,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_goes_on_behind_what_was_told),
         cmocka_unit_test(deaths_that_nobody_caused_harm_nobody),
+        cmocka_unit_test(kills_from_outside_are_no_barren_attempts),
         cmocka_unit_test(a_slow_reader_gets_all_too),
         cmocka_unit_test(the_one_that_kills_is_struck_and_the_others_finish),
         cmocka_unit_test(an_engine_that_hangs_is_ended),
