@@ -14,10 +14,14 @@
 #define CRASH    11 /* the signal */
 #define TEXT_MAX 512
 
+#define TEXT_OF(x) #x
+#define NUMBER(x)  TEXT_OF(x)
+
 #define INFO                                                                                                           \
     "{\"name\":\"Played\",\"description\":\"llama 135M Q4_1\",\"quant\":\"Q4_1\",\"trained_tokens\":8192,"             \
     "\"has_template\":true,\"knows_tools\":true,\"knows_reasoning\":false,\"context_tokens\":4096,\"slots\":8,"        \
-    "\"threads\":2,\"memory\":1073741824,\"variant\":\"zen4\",\"sandbox\":\"seccomp + landlock\",\"temperature\":0.2}"
+    "\"threads\":2,\"memory\":" NUMBER(                                                                                \
+        WEFT_CHILD_MEMORY) ",\"variant\":\"zen4\",\"sandbox\":\"seccomp + landlock\",\"temperature\":0.2}"
 
 /* -- a life -- */
 
@@ -93,13 +97,17 @@ static void reply(struct weft_exchange *exchange, int status, const char *json)
 static void answer_load(struct weft_child *child, struct weft_exchange *exchange)
 {
     char text[TEXT_MAX];
+    bool short_of_memory = child->memory_max > 0 && child->memory_max < WEFT_CHILD_MEMORY;
+    const char *refuses = child->script.refuses;
+    refuses = refuses || !short_of_memory ? refuses : "It needs 1.1 GB, and less is left.";
     weft_time since = child->all->loop.turn.now - child->began;
     if (since < child->script.loads) {
         (void)snprintf(text, sizeof(text), "{\"state\":\"loading\",\"progress\":%d.%02d}", 0,
                        (int)(since * 100 / child->script.loads)); /* fits */
-    } else if (child->script.refuses) {
-        (void)snprintf(text, sizeof(text), "{\"state\":\"failed\",\"code\":\"refused\",\"message\":\"%s\"}",
-                       child->script.refuses); /* fits: the tests' own words */
+    } else if (refuses) {
+        (void)snprintf(text, sizeof(text), "{\"state\":\"failed\",\"code\":\"%s\",\"message\":\"%s\"}",
+                       short_of_memory || child->script.for_memory ? "does_not_fit" : "model_damaged",
+                       refuses); /* fits: the tests' own words */
     } else {
         (void)snprintf(text, sizeof(text),
                        "{\"state\":\"ready\",\"progress\":1,\"slots\":8,\"slots_free\":8}"); /* too */
@@ -313,6 +321,23 @@ static void generate(struct weft_child *child, struct weft_exchange *exchange)
     weft_exchange_attach(exchange, WEFT_WORKER, on_wake, task);
 }
 
+static void threads_wake(void *self, struct weft_exchange *exchange)
+{
+    struct weft_child *child = self;
+    struct weft_flow *request = &exchange->flows[WEFT_REQUEST];
+    char body[TEXT_MAX];
+    if (exchange->aborted[WEFT_ASKER]) {
+        weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_CANCELLED);
+    } else if (request->ended) {
+        size_t size = weft_bytes_tail(&request->bytes, body, sizeof(body) - 1);
+        body[size] = '\0';
+        weft_exchange_take(exchange, WEFT_REQUEST, size);
+        const char *number = strchr(body, ':');
+        child->threads = number ? atoi(number + 1) : 0;
+        reply(exchange, 200, "{}");
+    }
+}
+
 static void mute_wake(void *self, struct weft_exchange *exchange)
 {
     (void)self;
@@ -335,6 +360,9 @@ static void on_request(void *self, struct weft_connection *connection, struct we
         reply(exchange, 200, INFO);
     } else if (weft_slice_starts(target, WEFT_SLICE("/generate"))) {
         generate(child, exchange);
+    } else if (weft_slice_equal(target, WEFT_SLICE("/threads")) && !child->script.fixed) {
+        weft_exchange_want_body(exchange);
+        weft_exchange_attach(exchange, WEFT_WORKER, threads_wake, child);
     } else {
         reply(exchange, 404, "{\"error\":{\"code\":\"not_found\",\"message\":\"There is no such thing here.\"}}");
     }
@@ -372,6 +400,15 @@ static void remember_arguments(struct weft_children *children, const char *const
     }
 }
 
+/* What stands behind a flag; "0" if it is not there. */
+static const char *argument(const char *const *argv, const char *flag)
+{
+    while (*argv && strcmp(*argv, flag) != 0) {
+        argv++;
+    }
+    return argv[0] && argv[1] ? argv[1] : "0";
+}
+
 static void on_started(void *self, struct weft_process *process, const struct weft_spawn *spawn,
                        struct weft_socket *socket)
 {
@@ -387,6 +424,8 @@ static void on_started(void *self, struct weft_process *process, const struct we
     child->script = children->script;
     child->process = process;
     child->began = children->loop.turn.now;
+    child->memory_max = strtoull(argument(spawn->argv, "--memory-max"), NULL, 10);
+    child->threads = atoi(argument(spawn->argv, "--threads"));
     if (child->script.lives > 0) {
         weft_timer_set(&children->loop.timers, &child->end, child->began + child->script.lives);
     }

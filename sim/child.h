@@ -13,7 +13,8 @@
 #include "sim/world.h"
 
 #define WEFT_CHILD_PROGRAM  "/bin/weft-engine"
-#define WEFT_CHILDREN_MAX   4 /* at once */
+#define WEFT_CHILDREN_MAX   4          /* at once */
+#define WEFT_CHILD_MEMORY   1073741824 /* bytes that each takes */
 #define WEFT_CHILD_ARGS_MAX 512
 #define WEFT_CHILD_BODY_MAX (64 * 1024)
 #define WEFT_CHILD_GAP      (5 * WEFT_MS) /* between two tokens */
@@ -21,12 +22,14 @@
 /* How those that start from now on go. */
 struct weft_child_script {
     weft_time loads;     /* how long they load */
-    const char *refuses; /* what they say instead of being ready; NULL: they load */
+    const char *refuses; /* what they say instead of being ready; NULL: they load, if --memory-max lets them */
+    bool for_memory;     /* ... and that it is for a lack of memory */
     weft_time lives;     /* they end after this by themselves; 0: they do not */
     int code, signal;    /* ... so */
     bool mute;           /* they answer nothing */
     const char *deed;    /* "do=WHAT&n=N"; NULL: "do=frames&n=0" */
     bool stubborn;       /* they do not end when their socket is closed */
+    bool fixed;          /* they know nothing of POST /threads */
 };
 
 struct weft_children;
@@ -38,6 +41,8 @@ struct weft_child {
     struct weft_child_script script;
     weft_time began;
     struct weft_timer end;
+    uint64_t memory_max;
+    int threads; /* that it computes on */
 };
 
 struct weft_children {

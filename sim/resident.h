@@ -27,6 +27,7 @@ struct weft_resident_options {
     enum weft_journal_format journal_format;
     const char *const *models; /* paths; its engine is WEFT_CHILD_PROGRAM (see child.h) */
     size_t model_count;
+    size_t models_offered; /* the last so many of them */
 };
 
 /* Makes a node and starts it. An error if it could not be made; whether it runs is told by `started` later. */

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "node/model_facts.h"
 #include "node/model_match.h"
 
 #define SUFFIX        ".gguf"
@@ -188,23 +189,40 @@ static int find_folder(struct weft_model_files *files, const struct weft_config 
     return WEFT_ERR_TOO_LARGE;
 }
 
-static int find_one(struct weft_model_files *files, const struct listing *listing, struct weft_config_problem *problem)
+static bool is_listed(const struct weft_model_files *files, const char *name)
 {
-    if (listing->count <= 1) {
-        return listing->count == 0 ? 0 : add_path(files, files->folder, listing->names[0], SUFFIX, problem);
+    for (size_t i = 0; i < files->count; i++) {
+        if (weft_slice_equal_nocase(weft_model_name(files->paths[i]), weft_slice_text(name))) {
+            return true;
+        }
     }
-    char names[256] = "";
-    print_names(listing, names, sizeof(names));
-    (void)snprintf(problem->text, sizeof(problem->text),
-                   "%.120s holds several models (%.256s): say which to serve with --model NAME, once for each",
-                   files->folder, names);
-    return WEFT_ERR_INVALID;
+    return false;
+}
+
+/* The folder's, but for those that were named: or that have the name of one, by which the named one is meant. */
+static int add_offered(struct weft_model_files *files, const struct listing *listing,
+                       struct weft_config_problem *problem)
+{
+    int status = 0;
+    bool alone = files->count == 0 && listing->count == 1;
+    for (size_t i = 0; i < listing->count && status == 0; i++) {
+        if (is_listed(files, listing->names[i])) {
+            continue;
+        }
+        if (files->count == WEFT_MODELS_MAX) {
+            files->left_out++;
+            continue;
+        }
+        status = add_path(files, files->folder, listing->names[i], SUFFIX, problem);
+        files->offered += status == 0 && !alone ? 1 : 0;
+    }
+    return status;
 }
 
 int weft_model_files_find(struct weft_model_files *files, const struct weft_config *config,
                           const struct weft_places *places, struct weft_config_problem *problem)
 {
-    files->count = 0;
+    files->count = files->offered = files->left_out = 0;
     int status = find_folder(files, config, places, problem);
     if (status < 0 || config->no_model || (config->models.count == 0 && config->upstream_text.size > 0)) {
         return status;
@@ -215,13 +233,13 @@ int weft_model_files_find(struct weft_model_files *files, const struct weft_conf
         return WEFT_ERR_MEMORY;
     }
     status = list_folder(listing, files->folder, problem);
-    if (status == 0 && config->models.count == 0) {
-        status = find_one(files, listing, problem);
-    }
     for (size_t i = 0; status == 0 && i < config->models.count; i++) {
         const char *name = config->models.at[i].data;
         bool path = strchr(name, '/') || has_suffix(name);
         status = path ? add_file(files, name, problem) : add_named(files, listing, name, problem);
+    }
+    if (status == 0) {
+        status = add_offered(files, listing, problem);
     }
     weft_free(listing);
     if (status < 0) {

@@ -16,13 +16,15 @@
 #include "cli/version.h"
 #include "crypto/secret.h"
 #include "host/address.h"
+#include "node/model_facts.h"
 #include "node/node.h"
 #include "sys/program.h"
 #include "sys/sys.h"
 
-#define PEM_MAX    ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
-#define WHERE_SIZE (WEFT_ADDRESS_PRINT_MAX + 16)
-#define UNIX       "unix:"
+#define PEM_MAX       ((size_t)256 * 1024) /* bytes of a certificate chain or of a key */
+#define WHERE_SIZE    (WEFT_ADDRESS_PRINT_MAX + 16)
+#define OFFERED_SHOWN 8
+#define UNIX          "unix:"
 
 struct up {
     struct weft_settings settings;
@@ -35,8 +37,7 @@ struct up {
     struct weft_node *node;
     char beside[WEFT_PROGRAM_PATH_MAX]; /* the engine that came with this program */
     const char *engine;
-    char first[WEFT_MODEL_NAME_MAX]; /* the name of the first model */
-    int said;                        /* tenths of a model's loading, so that each is said once */
+    int said; /* tenths of a model's loading, so that each is said once */
     bool pretty, keyed;
     bool ready; /* it has said so */
     int signals;
@@ -130,23 +131,47 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
     struct up *up = self;
     const char *name = info->name.data;
     int size = (int)info->name.size, tenths = (int)(info->progress * 10);
-    if (up->first[0] == '\0') {
-        (void)snprintf(up->first, sizeof(up->first), "%.*s", size, name); /* fits */
-    }
     if (info->state == WEFT_MODEL_READY) {
         printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s\n", size, name, info->slots,
                info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox);
     } else if (info->state == WEFT_MODEL_FAILED) {
         fprintf(stderr, "weft: %.*s is not served: %s\n", size, name, info->problem);
-        up->exit = WEFT_EXIT_FAILURE;
-        if (!up->ready) { /* what was asked for cannot be had: better known now than by the first request */
+        up->exit = info->named ? WEFT_EXIT_FAILURE : up->exit;
+        if (info->named &&
+            !up->ready) { /* what was asked for cannot be had: better known now than by the first request */
             weft_node_stop(up->node);
         }
+    } else if (info->state == WEFT_MODEL_UNLOADED && info->problem) {
+        fprintf(stderr, "weft: %.*s does not fit beside the others, and is loaded when asked for: %s\n", size, name,
+                info->problem);
     } else if (info->state == WEFT_MODEL_LOADING && tenths > up->said) {
         printf("loading %.*s: %d %%\n", size, name, tenths * 10);
     }
     up->said = info->state == WEFT_MODEL_LOADING ? tenths : -1;
     (void)fflush(stdout); /* as above */
+}
+
+/* Those that are loaded when somebody asks for them: "a, b, c and 4 more". */
+static void say_offered(const struct up *up)
+{
+    const struct weft_model_files *models = &up->models;
+    size_t first = models->count - models->offered;
+    if (models->offered == 0) {
+        return;
+    }
+    printf("loaded when asked for: ");
+    for (size_t i = first; i < models->count && i < first + OFFERED_SHOWN; i++) {
+        struct weft_slice name = weft_model_name(models->paths[i]);
+        printf("%s%.*s", i == first ? "" : ", ", (int)name.size, name.data);
+    }
+    if (models->offered > OFFERED_SHOWN) {
+        printf(" and %zu more (`weft models` lists them)", models->offered - OFFERED_SHOWN);
+    }
+    if (models->left_out > 0) {
+        printf("; %zu of %s are left out, as a node offers %d at most", models->left_out, models->folder,
+               WEFT_MODELS_MAX);
+    }
+    printf("\n");
 }
 
 /* The first listener that needs no trust in a certificate, or else the first. */
@@ -164,11 +189,12 @@ static struct weft_config_listener easiest_listener(const struct up *up)
 /* Lines that work when pasted into a shell of this machine. What would need quotes within quotes is not said. */
 static void say_try(const struct up *up)
 {
+    struct weft_slice first = weft_model_name(up->models.paths[0]);
     struct weft_config_listener listener = easiest_listener(up);
     const char *key = up->settings.config.api_key_file.size > 0 ? up->settings.config.api_key_file.data : "";
     char where[WHERE_SIZE], chat[WEFT_PROGRAM_PATH_MAX];
     print_where(&listener, where);
-    if (strpbrk(up->first, "'\"\\") || strchr(where, '\'') || strchr(key, '\'')) {
+    if (strpbrk(first.data, "'\"\\") || strchr(where, '\'') || strchr(key, '\'')) {
         return;
     }
     bool local = listener.scheme == WEFT_CONFIG_UNIX;
@@ -179,8 +205,8 @@ static void say_try(const struct up *up)
     } else if (up->keyed) {
         printf(" -H \"Authorization: Bearer $WEFT_API_KEY\"");
     }
-    printf(" -d '{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n",
-           up->first);
+    printf(" -d '{\"model\":\"%.*s\",\"messages\":[{\"role\":\"user\",\"content\":\"Why is the sky blue?\"}]}'\n",
+           (int)first.size, first.data);
     if (weft_program_beside("weft", chat) == 0 && !strchr(chat, '\'')) {
         printf("or talk to it:\n  '%s' chat --url '%s'%s%s%s\n", chat, where, key[0] ? " --api-key-file '" : "", key,
                key[0] ? "'" : "");
@@ -192,6 +218,7 @@ static void on_ready(void *self)
     struct up *up = self;
     up->ready = true;
     if (up->models.count > 0) {
+        say_offered(up);
         printf("ready: /v1 answers\n");
         say_try(up);
     } else if (up->settings.config.externals.count > 0) {
@@ -308,6 +335,7 @@ static int make_node(struct up *up)
         .models = (const char *const *)up->models.paths,
         .model_count = up->models.count,
         .external_keys = external_keys,
+        .models_offered = up->models.offered,
         .started = on_started,
         .model_changed = on_model_changed,
         .ready = on_ready,

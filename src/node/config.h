@@ -86,7 +86,9 @@ struct weft_config {
     int64_t engine_context;           /* tokens per slot; 0: the model's own, up to a default */
     int64_t engine_threads;           /* of all engines together; 0: as many as there are cores */
     int64_t engine_gpu_layers;
-    int64_t engine_memory_max; /* of each model, bytes; 0: what the machine has available */
+    int64_t engine_memory_max;    /* of each model, bytes; 0: what the machine has available */
+    int64_t engine_memory_budget; /* of all models that are loaded, bytes; 0: likewise */
+    weft_time engine_keep_alive;  /* of models that nobody named; 0: for ever */
     enum weft_config_sandbox engine_sandbox;
     weft_time engine_stall; /* no sign of life for so long: it hangs */
     int64_t queue_max;      /* waiting requests of each model */

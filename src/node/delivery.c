@@ -167,8 +167,8 @@ static int say_estimate(char text[ESTIMATE_MAX], weft_time estimate)
 
 static void set_given_up(struct weft_native_problem *problem, const struct weft_model_info *model)
 {
-    set_problem(problem, 503, "model_failed", "%.*s is not served any more: %s", (int)model->name.size,
-                model->name.data, model->problem ? model->problem : "its engine was given up.");
+    set_problem(problem, 503, "model_failed", "%.*s is not served: %s", (int)model->name.size, model->name.data,
+                model->problem ? model->problem : "its engine was given up.");
 }
 
 static void set_struck(struct weft_native_problem *problem, const struct weft_model_info *model)

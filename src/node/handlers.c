@@ -12,18 +12,21 @@ void weft_call_health(struct weft_call *call)
     weft_call_json(call, 200, WEFT_SLICE("{\"status\":\"ok\"}\n"));
 }
 
-/* Why it is not ready: a model that was given up, or how far those are that load. No names: anybody may ask. */
+/* Why it is not ready: a model that was given up, or how far those are that load at once. No names: anybody may ask. */
 static int write_not_ready(const struct weft_models *models, struct weft_bytes *text)
 {
     struct weft_json json;
     double progress = 0;
     const char *problem = NULL;
-    size_t count = weft_models_count(models);
-    for (size_t i = 0; i < count; i++) {
+    size_t named = 0;
+    for (size_t i = 0; i < weft_models_count(models); i++) {
         struct weft_model_info info;
         weft_models_info(models, i, &info);
-        progress += info.progress / (double)count;
-        problem = problem ? problem : info.problem;
+        if (info.named) {
+            named++;
+            progress += info.progress;
+            problem = problem || info.state != WEFT_MODEL_FAILED ? problem : info.problem;
+        }
     }
     weft_json_start(&json, text);
     weft_json_object(&json);
@@ -31,7 +34,7 @@ static int write_not_ready(const struct weft_models *models, struct weft_bytes *
     if (problem) {
         weft_json_add_text(&json, "problem", problem);
     } else {
-        weft_json_add_double(&json, "progress", progress);
+        weft_json_add_double(&json, "progress", named > 0 ? progress / (double)named : 1);
     }
     weft_json_object_end(&json);
     return weft_json_finish(&json);
@@ -67,9 +70,12 @@ static void write_model(struct weft_json *json, const struct weft_model_info *in
     weft_json_add_string(json, "name", info->name);
     weft_json_add_text(json, "state", weft_model_state_name(info->state));
     weft_json_add_double(json, "progress", info->progress);
+    weft_json_add_bool(json, "named", info->named);
+    weft_json_add_int(json, "users", (int64_t)info->users);
     weft_json_add_int(json, "process", info->process);
     weft_json_add_int(json, "starts", info->starts);
     weft_json_add_int(json, "deaths", info->deaths);
+    weft_json_add_int(json, "unloads", info->unloads);
     weft_json_add_int(json, "tokens_sampled", (int64_t)info->tokens_sampled);
     weft_json_add_int(json, "steps", (int64_t)info->steps);
     weft_json_add_int(json, "slots", info->slots);

@@ -128,6 +128,9 @@ static void depart(struct weft_place *place)
     place->next = place->previous = NULL;
     place->line = NULL;
     place->state = WEFT_PLACE_OUT;
+    if (!line->first && line->options.user->unused) {
+        line->options.user->unused(line->options.self);
+    }
 }
 
 void weft_line_leave(struct weft_place *place)
@@ -327,6 +330,11 @@ void weft_line_rest(struct weft_line *line, bool on)
     line->rests = on;
     line->given_up = line->given_up && on;
     look_soon(line);
+}
+
+void weft_line_hope(struct weft_line *line)
+{
+    line->given_up = false;
 }
 
 void weft_line_give_up(struct weft_line *line)

@@ -82,6 +82,8 @@ struct weft_place {
 struct weft_line_user {
     /* Somebody joins while the engine is not there. NULL: it comes by itself. */
     void (*wanted)(void *self);
+    /* The last one who stood in the line has left it. NULL if nobody wants to know. */
+    void (*unused)(void *self);
     /* Everything that runs there has been silent for too long: the engine is to be ended. NULL: it cannot be. */
     void (*stalled)(void *self);
 };
@@ -119,6 +121,8 @@ bool weft_line_died(struct weft_line *line, bool by_itself);
 void weft_line_rest(struct weft_line *line, bool on);
 /* It will not come again: those who wait are told. */
 void weft_line_give_up(struct weft_line *line);
+/* It may come again after all: others may join. */
+void weft_line_hope(struct weft_line *line);
 void weft_line_report(const struct weft_line *line, struct weft_line_info *info);
 
 /* -- the place's side -- */

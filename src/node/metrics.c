@@ -231,6 +231,12 @@ int weft_metrics_print_models(const struct weft_models *models, struct weft_byte
         escape(name, info.name);
         line(&printer, "weft_engine_tokens_sampled_total{model=\"%s\"} %" PRIu64 "\n", name, info.tokens_sampled);
     }
+    head(&printer, "weft_model_unloads_total", "counter", "Engines told to end, for idleness or for another's memory.");
+    for (size_t i = 0; i < count; i++) {
+        weft_models_info(models, i, &info);
+        escape(name, info.name);
+        line(&printer, "weft_model_unloads_total{model=\"%s\"} %" PRIu32 "\n", name, info.unloads);
+    }
     print_lines(&printer, models);
     return printer.error;
 }

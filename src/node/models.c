@@ -1,6 +1,6 @@
 /* node/models.c - the models this node serves, each by an engine of its own.
  *
- * Engines load one after the other: each looks at what memory is left, so the one before it must have taken its. */
+ * Which one loads and which one goes is decided in tenancy.c; here is what comes of it. */
 #include "node/models.h"
 
 #include <inttypes.h>
@@ -12,6 +12,7 @@
 #include "node/line.h"
 #include "node/model_facts.h"
 #include "node/runner.h"
+#include "node/tenancy.h"
 
 #define NUMBER_SIZE 24    /* an int64_t as text */
 #define ARGS_MAX    16    /* of an engine's command line, its NULL included */
@@ -27,10 +28,12 @@ struct model {
     double progress;
     struct weft_line *line;     /* who waits for it, and what runs there */
     struct weft_runner *runner; /* NULL: no engine */
-    struct weft_timer pause;    /* then it is `due` again */
-    bool due;                   /* to be started when no other one loads */
-    int32_t threads;
-    uint32_t starts, deaths;
+    bool leaving;               /* that engine was told to end */
+    struct weft_timer pause;    /* then it is due again */
+    struct weft_tenant tenant;  /* but for its state, users and memory, which are found when asked for */
+    bool expected;              /* the node is not ready without it */
+    int32_t threads, told;      /* its share of the cores, and what its engine knows of that */
+    uint32_t starts, deaths, unloads;
     uint32_t deaths_in_a_row;         /* that count towards giving it up */
     bool excused;                     /* the death that is being noticed does not */
     struct weft_runner_counts counts; /* of engines that are gone */
@@ -42,8 +45,9 @@ struct model {
 
 struct weft_models {
     struct weft_models_options options;
-    struct weft_task look; /* who is next to load; whether all have stopped */
-    struct model *loading; /* or NULL */
+    struct weft_task look;  /* who is next to load or to go; whether all have stopped */
+    struct weft_timer idle; /* then somebody has been idle for long enough */
+    size_t cores;
     bool stopping;
     size_t count;
     struct model at[];
@@ -121,32 +125,61 @@ static void say_given_up(const struct model *model)
     }
 }
 
+static void say_unloaded(const struct model *model, const char *why)
+{
+    struct weft_journal *journal = model->models->options.journal;
+    if (say(model, WEFT_LOG_INFO, "model unloaded")) {
+        weft_journal_word(journal, "why", why);
+        weft_journal_end(journal);
+    }
+}
+
+static void say_left_out(const struct model *model)
+{
+    struct weft_journal *journal = model->models->options.journal;
+    if (say(model, WEFT_LOG_WARN, "model left out")) {
+        weft_journal_word(journal, "why", model->problem);
+        weft_journal_end(journal);
+    }
+}
+
 /* -- its ends -- */
 
-static void finished_loading(struct model *model)
+/* It is where it belongs, or will not get there: nobody waits for it to load any more. */
+static void settle(struct model *model, enum weft_model_state state)
 {
-    struct weft_models *models = model->models;
-    if (models->loading == model) {
-        models->loading = NULL;
-        look_soon(models);
-    }
+    model->state = state;
+    model->tenant.due = model->tenant.asked = model->tenant.refused = false;
+    look_soon(model->models);
+    changed(model);
 }
 
 /* `problem` is written already. */
 static void give_up(struct model *model)
 {
-    model->state = WEFT_MODEL_FAILED;
     weft_line_give_up(model->line);
     say_given_up(model);
-    finished_loading(model);
-    changed(model);
+    settle(model, WEFT_MODEL_FAILED);
 }
 
+static void become_due(struct model *model)
+{
+    model->tenant.due = true;
+    model->tenant.since = now(model->models);
+    look_soon(model->models);
+}
+
+/* It is started again after a death; or was given up for lack of memory, and may be wanted again. */
 static void on_pause_over(struct weft_timer *timer)
 {
     struct model *model = WEFT_CONTAINER(timer, struct model, pause);
-    model->due = true;
-    look_soon(model->models);
+    if (model->state == WEFT_MODEL_FAILED) {
+        model->expected = false;
+        weft_line_hope(model->line);
+        settle(model, WEFT_MODEL_UNLOADED);
+    } else {
+        become_due(model);
+    }
 }
 
 /* `for_good`: another engine would end the same way. */
@@ -176,7 +209,7 @@ static void died(struct model *model, const char *why, bool for_good)
     model->progress = 0;
     weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + wait);
     say_died(model, why, wait);
-    finished_loading(model);
+    look_soon(models);
     changed(model);
 }
 
@@ -202,16 +235,43 @@ static void on_ready(void *self, const json_t *info)
     model->ready = now(model->models);
     model->loaded_s = host->ops->wall(host) / 1000000;
     weft_line_open(model->line, (size_t)(model->facts.slots > 0 ? model->facts.slots : 1));
+    model->tenant.used = model->tenant.asked ? model->ready : model->tenant.used;
+    model->expected = model->tenant.stays;
     say_ready(model);
-    finished_loading(model);
-    changed(model);
+    settle(model, WEFT_MODEL_READY);
 }
 
-static void on_refused(void *self, const char *message)
+static void on_refused(void *self, const char *message, bool for_memory)
 {
     struct model *model = self;
     (void)snprintf(model->problem, sizeof(model->problem), "%s", message); /* as long as an engine's are */
-    give_up(model);
+    model->leaving = true;
+    if (for_memory) { /* what comes of it is decided when its engine has ended */
+        model->tenant.refused = true;
+        model->tenant.due = true;
+        model->state = WEFT_MODEL_STARTING;
+        model->progress = 0;
+        changed(model);
+    } else {
+        give_up(model);
+    }
+}
+
+static void on_shared(void *self, int32_t threads)
+{
+    struct model *model = self;
+    model->facts.threads = threads;
+    changed(model);
+}
+
+/* What its engine held is free: those that had found too little may try again. */
+static void give_back(const struct model *model)
+{
+    struct weft_models *models = model->models;
+    for (size_t i = 0; i < models->count; i++) {
+        struct model *other = &models->at[i];
+        other->tenant.refused = other->tenant.refused && other == model;
+    }
 }
 
 static void on_ending(void *self)
@@ -235,19 +295,29 @@ static struct weft_runner_counts counted(const struct model *model)
 static void on_ended(void *self, const char *why, bool for_good)
 {
     struct model *model = self;
+    struct weft_models *models = model->models;
+    bool leaving = model->leaving;
     model->excused = weft_line_died(model->line, !weft_runner_ended_by_others(model->runner));
     model->counts = counted(model);
     weft_runner_free(model->runner);
     model->runner = NULL;
-    if (model->models->stopping) {
-        look_soon(model->models);
-    } else if (model->state != WEFT_MODEL_FAILED) {
+    model->leaving = false;
+    give_back(model);
+    look_soon(models);
+    if (model->state == WEFT_MODEL_UNLOADING) {
+        model->state = model->tenant.due ? WEFT_MODEL_STARTING : WEFT_MODEL_UNLOADED;
+        changed(model);
+    } else if (!leaving && !models->stopping) {
         died(model, why, for_good);
     }
 }
 
-static const struct weft_runner_user runner_user = {
-    .loading = on_loading, .ready = on_ready, .refused = on_refused, .ending = on_ending, .ended = on_ended};
+static const struct weft_runner_user runner_user = {.loading = on_loading,
+                                                    .ready = on_ready,
+                                                    .refused = on_refused,
+                                                    .shared = on_shared,
+                                                    .ending = on_ending,
+                                                    .ended = on_ended};
 
 static void on_stalled(void *self)
 {
@@ -257,24 +327,78 @@ static void on_stalled(void *self)
     }
 }
 
-static const struct weft_line_user line_user = {.stalled = on_stalled};
+static void on_wanted(void *self)
+{
+    struct model *model = self;
+    weft_models_want(model->models, (size_t)(model - model->models->at));
+}
 
-static int spawn(struct model *model)
+/* Nobody needs it any more: another one may have waited for that. */
+static void on_unused(void *self)
+{
+    struct model *model = self;
+    model->tenant.used = now(model->models);
+    look_soon(model->models);
+}
+
+static const struct weft_line_user line_user = {.wanted = on_wanted, .unused = on_unused, .stalled = on_stalled};
+
+/* -- cores -- */
+
+/* They are shared out evenly, those left over to the first ones; each gets one at least. */
+static int32_t share_of(size_t cores, size_t count, size_t index)
+{
+    size_t share = cores / count + (index < cores % count ? 1 : 0);
+    return share < 1 ? 1 : share < THREADS_MAX ? (int32_t)share : THREADS_MAX;
+}
+
+/* It computes, or will shortly. One that waits for others to go takes nothing yet. */
+static bool computes(const struct model *model)
+{
+    return model->state == WEFT_MODEL_LOADING || model->state == WEFT_MODEL_READY ||
+           (model->state == WEFT_MODEL_STARTING && (model->expected || !model->tenant.due));
+}
+
+/* Among those that compute. An engine that is ready is told when its share is another one than it knows. */
+static void share_cores(struct weft_models *models)
+{
+    size_t count = 0, index = 0;
+    for (size_t i = 0; i < models->count; i++) {
+        count += computes(&models->at[i]) ? 1 : 0;
+    }
+    for (size_t i = 0; i < models->count; i++) {
+        struct model *model = &models->at[i];
+        if (!computes(model)) {
+            continue;
+        }
+        model->threads = share_of(models->cores, count, index++);
+        if (model->state == WEFT_MODEL_READY && model->told != model->threads) {
+            model->told = model->threads;
+            weft_runner_share(model->runner, model->threads);
+        }
+    }
+}
+
+/* -- its engine's life -- */
+
+/* `room`: of the budget of all engines; 0: no bound. */
+static int spawn(struct model *model, uint64_t room)
 {
     const struct weft_models_options *options = &model->models->options;
     const struct weft_config *config = options->config;
     char slots[NUMBER_SIZE], context[NUMBER_SIZE], threads[NUMBER_SIZE], layers[NUMBER_SIZE], memory[NUMBER_SIZE];
     bool locked = config->engine_sandbox == WEFT_CONFIG_SANDBOX_ON;
+    uint64_t set = (uint64_t)config->engine_memory_max, most = room > 0 && (set == 0 || room < set) ? room : set;
     (void)snprintf(slots, sizeof(slots), "%" PRId64, config->engine_slots); /* all of these fit */
     (void)snprintf(context, sizeof(context), "%" PRId64, config->engine_context);
     (void)snprintf(threads, sizeof(threads), "%" PRId32, model->threads);
     (void)snprintf(layers, sizeof(layers), "%" PRId64,
                    config->engine_gpu_layers < LAYERS_ALL ? config->engine_gpu_layers : -1);
-    (void)snprintf(memory, sizeof(memory), "%" PRId64, config->engine_memory_max);
+    (void)snprintf(memory, sizeof(memory), "%" PRIu64, most);
     const char *argv[ARGS_MAX] = {"weft-engine", "--model",   model->path,          "--slots", slots,
                                   "--context",   context,     "--threads",          threads,   "--gpu-layers",
                                   layers,        "--sandbox", locked ? "on" : "off"};
-    if (config->engine_memory_max > 0) {
+    if (most > 0) {
         argv[13] = "--memory-max";
         argv[14] = memory;
     }
@@ -282,17 +406,19 @@ static int spawn(struct model *model)
     return weft_runner_new(&model->runner, options->loop, &child, &runner_user, model);
 }
 
-static void start(struct model *model)
+static void start(struct model *model, uint64_t room)
 {
     struct weft_models *models = model->models;
-    model->due = model->excused = false;
+    model->tenant.due = model->excused = false;
+    model->state = WEFT_MODEL_LOADING;
+    model->progress = 0;
+    model->problem[0] = '\0';
     model->starts++;
     model->started = now(models);
-    models->loading = model;
-    int error = spawn(model);
+    share_cores(models);
+    model->told = model->threads;
+    int error = spawn(model, room);
     if (error == 0) {
-        model->state = WEFT_MODEL_LOADING;
-        model->progress = 0;
         say_started(model);
         changed(model);
     } else if (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_DENIED) {
@@ -308,29 +434,112 @@ static void start(struct model *model)
     }
 }
 
+static void unload(struct model *model, const char *why)
+{
+    model->state = WEFT_MODEL_UNLOADING;
+    model->progress = 0;
+    model->leaving = true;
+    model->expected = false;
+    model->unloads++;
+    say_unloaded(model, why);
+    weft_runner_stop(model->runner);
+    changed(model);
+}
+
+/* -- who loads and who goes -- */
+
+static size_t users_of(const struct model *model)
+{
+    struct weft_line_info line;
+    weft_line_report(model->line, &line);
+    return (size_t)(line.running + line.waiting);
+}
+
+static struct weft_tenant tenant_of(const struct model *model)
+{
+    struct weft_tenant tenant = model->tenant;
+    tenant.users = users_of(model);
+    tenant.memory = model->facts.memory;
+    tenant.state = !model->runner                     ? WEFT_TENANT_OUT
+                   : model->leaving                   ? WEFT_TENANT_LEAVING
+                   : model->state == WEFT_MODEL_READY ? WEFT_TENANT_IN
+                                                      : WEFT_TENANT_LOADING;
+    return tenant;
+}
+
+static void take_step(struct weft_models *models, const struct weft_tenancy_decision *decision)
+{
+    struct model *model = &models->at[decision->index];
+    switch (decision->step) {
+    case WEFT_TENANCY_LOAD:
+        start(model, decision->room);
+        break;
+    case WEFT_TENANCY_UNLOAD_IDLE:
+        unload(model, "idle");
+        break;
+    case WEFT_TENANCY_UNLOAD_FOR:
+        unload(model, "memory");
+        break;
+    case WEFT_TENANCY_LEAVE_OUT:
+        model->expected = false;
+        say_left_out(model);
+        settle(model, WEFT_MODEL_UNLOADED);
+        break;
+    case WEFT_TENANCY_GIVE_UP:
+        give_up(model);
+        weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + WEFT_MODEL_MEMORY_PAUSE);
+        break;
+    case WEFT_TENANCY_NOTHING:
+        break;
+    }
+}
+
+/* Step by step, until there is nothing to do but wait. Each step moves one model on, so there is an end. */
+static void decide(struct weft_models *models)
+{
+    struct weft_tenant tenants[WEFT_MODELS_MAX];
+    struct weft_tenancy tenancy = {
+        .at = tenants,
+        .count = models->count,
+        .most = WEFT_MODELS_LOADED_MAX,
+        .now = now(models),
+        .keep_alive = models->options.config->engine_keep_alive,
+        .budget = (uint64_t)models->options.config->engine_memory_budget,
+    };
+    struct weft_tenancy_decision decision;
+    do {
+        for (size_t i = 0; i < models->count; i++) {
+            tenants[i] = tenant_of(&models->at[i]);
+        }
+        decision = weft_tenancy_decide(&tenancy);
+        take_step(models, &decision);
+    } while (decision.step != WEFT_TENANCY_NOTHING);
+    weft_timer_set(&models->options.loop->timers, &models->idle, decision.again);
+}
+
 static void on_look(struct weft_task *task)
 {
     struct weft_models *models = WEFT_CONTAINER(task, struct weft_models, look);
     bool any = false;
+    if (!models->stopping) {
+        decide(models);
+        share_cores(models);
+        return;
+    }
     for (size_t i = 0; i < models->count; i++) {
-        if (models->at[i].due && !models->loading && !models->stopping) {
-            start(&models->at[i]);
-        }
         any = any || models->at[i].runner;
     }
-    if (models->stopping && !any) {
+    if (!any) {
         models->options.user->stopped(models->options.self);
     }
 }
 
-/* -- all of them -- */
-
-/* Cores are shared out evenly, those left over to the first ones; each gets one at least. */
-static int32_t share_of(size_t cores, size_t count, size_t index)
+static void on_idle(struct weft_timer *timer)
 {
-    size_t share = cores / count + (index < cores % count ? 1 : 0);
-    return share < 1 ? 1 : share < THREADS_MAX ? (int32_t)share : THREADS_MAX;
+    look_soon(WEFT_CONTAINER(timer, struct weft_models, idle));
 }
+
+/* -- all of them -- */
 
 static int make_line(struct model *model)
 {
@@ -370,12 +579,17 @@ static int init(struct weft_models *models, char problem[WEFT_MODEL_PROBLEM_MAX]
 {
     const struct weft_models_options *options = &models->options;
     struct weft_host *host = options->loop->host;
-    size_t set = (size_t)options->config->engine_threads, cores = set > 0 ? set : host->ops->cores(host);
+    size_t set = (size_t)options->config->engine_threads;
+    models->cores = set > 0 ? set : host->ops->cores(host);
     for (size_t i = 0; i < options->count; i++) {
         struct model *model = &models->at[i];
-        *model =
-            (struct model){.models = models, .path = options->paths[i], .name = weft_model_name(options->paths[i])};
-        model->threads = share_of(cores, options->count, i);
+        bool named = i < options->count - options->offered;
+        *model = (struct model){.models = models,
+                                .path = options->paths[i],
+                                .name = weft_model_name(options->paths[i]),
+                                .state = named ? WEFT_MODEL_STARTING : WEFT_MODEL_UNLOADED,
+                                .tenant = {.stays = named},
+                                .expected = named};
         weft_timer_init(&model->pause, on_pause_over);
         int error = check_name(models, i, problem);
         if (error == 0) {
@@ -396,7 +610,7 @@ static int init(struct weft_models *models, char problem[WEFT_MODEL_PROBLEM_MAX]
 int weft_models_new(struct weft_models **out, const struct weft_models_options *options,
                     char problem[WEFT_MODEL_PROBLEM_MAX])
 {
-    WEFT_ASSERT(options->count <= WEFT_MODELS_MAX);
+    WEFT_ASSERT(options->count <= WEFT_MODELS_MAX && options->offered <= options->count);
     struct weft_models *models = *out = weft_zalloc(sizeof(*models) + options->count * sizeof(models->at[0]));
     (void)snprintf(problem, WEFT_MODEL_PROBLEM_MAX, "This machine has no memory left to start."); /* fits */
     if (!models) {
@@ -404,7 +618,14 @@ int weft_models_new(struct weft_models **out, const struct weft_models_options *
     }
     models->options = *options;
     weft_task_init(&models->look, on_look);
-    int error = init(models, problem);
+    weft_timer_init(&models->idle, on_idle);
+    int error = weft_timers_reserve(&options->loop->timers);
+    if (error < 0) {
+        weft_free(models);
+        *out = NULL;
+        return error;
+    }
+    error = init(models, problem);
     if (error < 0) {
         weft_models_free(models);
         *out = NULL;
@@ -415,7 +636,9 @@ int weft_models_new(struct weft_models **out, const struct weft_models_options *
 void weft_models_start(struct weft_models *models)
 {
     for (size_t i = 0; i < models->count; i++) {
-        models->at[i].due = true;
+        if (models->at[i].state == WEFT_MODEL_STARTING) {
+            become_due(&models->at[i]);
+        }
     }
     look_soon(models);
 }
@@ -423,6 +646,7 @@ void weft_models_start(struct weft_models *models)
 void weft_models_stop(struct weft_models *models)
 {
     models->stopping = true;
+    weft_timer_clear(&models->options.loop->timers, &models->idle);
     for (size_t i = 0; i < models->count; i++) {
         weft_timer_clear(&models->options.loop->timers, &models->at[i].pause);
         if (models->at[i].runner) {
@@ -443,8 +667,31 @@ void weft_models_free(struct weft_models *models)
         weft_timer_clear(&models->options.loop->timers, &models->at[i].pause);
         weft_timers_release(&models->options.loop->timers);
     }
+    weft_timer_clear(&models->options.loop->timers, &models->idle);
+    weft_timers_release(&models->options.loop->timers);
     weft_task_remove(&models->look);
     weft_free(models);
+}
+
+/* -- who needs them -- */
+
+void weft_models_want(struct weft_models *models, size_t index)
+{
+    WEFT_ASSERT(index < models->count);
+    struct model *model = &models->at[index];
+    model->tenant.used = now(models);
+    if (models->stopping || model->state == WEFT_MODEL_READY || model->state == WEFT_MODEL_FAILED) {
+        return;
+    }
+    bool out = model->state == WEFT_MODEL_UNLOADED;
+    model->tenant.asked = true;
+    if (!model->tenant.due && (out || model->state == WEFT_MODEL_UNLOADING)) {
+        become_due(model);
+    }
+    if (out) {
+        model->state = WEFT_MODEL_STARTING;
+        changed(model);
+    }
 }
 
 /* -- questions -- */
@@ -454,20 +701,36 @@ size_t weft_models_count(const struct weft_models *models)
     return models->count;
 }
 
+/* It would load if others went, and they do not: else something is on its way. */
+static bool waits(const struct model *model)
+{
+    const struct weft_models *models = model->models;
+    bool moving = false;
+    for (size_t i = 0; i < models->count; i++) {
+        moving = moving || models->at[i].leaving || models->at[i].state == WEFT_MODEL_LOADING;
+    }
+    return model->state == WEFT_MODEL_STARTING && model->tenant.due && !moving;
+}
+
 void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info)
 {
     WEFT_ASSERT(index < models->count);
     const struct model *model = &models->at[index];
     const struct weft_model_facts *facts = &model->facts;
     struct weft_runner_counts sum = counted(model);
+    bool is_out = model->state == WEFT_MODEL_FAILED || model->state == WEFT_MODEL_UNLOADED;
     *info = (struct weft_model_info){
         .name = model->name,
         .state = model->state,
         .progress = model->progress,
-        .problem = model->state == WEFT_MODEL_FAILED ? model->problem : NULL,
+        .problem = is_out && model->problem[0] ? model->problem : NULL,
+        .named = model->tenant.stays,
+        .waits = waits(model),
+        .users = users_of(model),
         .process = model->runner ? weft_runner_process(model->runner) : 0,
         .starts = model->starts,
         .deaths = model->deaths,
+        .unloads = model->unloads,
         .tokens_sampled = sum.tokens_sampled,
         .steps = sum.steps,
         .loaded_s = model->loaded_s,
@@ -499,10 +762,8 @@ struct weft_line *weft_models_line(const struct weft_models *models, size_t inde
 const char *weft_model_state_name(enum weft_model_state state)
 {
     static const char *const names[WEFT_MODEL_STATES] = {
-        [WEFT_MODEL_STARTING] = "starting",
-        [WEFT_MODEL_LOADING] = "loading",
-        [WEFT_MODEL_READY] = "ready",
-        [WEFT_MODEL_FAILED] = "failed",
+        [WEFT_MODEL_UNLOADED] = "unloaded", [WEFT_MODEL_STARTING] = "starting",   [WEFT_MODEL_LOADING] = "loading",
+        [WEFT_MODEL_READY] = "ready",       [WEFT_MODEL_UNLOADING] = "unloading", [WEFT_MODEL_FAILED] = "failed",
     };
     return names[state];
 }
@@ -531,10 +792,11 @@ int weft_models_ready(const struct weft_models *models)
 {
     int ready = 1;
     for (size_t i = 0; i < models->count; i++) {
-        if (models->at[i].state == WEFT_MODEL_FAILED) {
+        const struct model *model = &models->at[i];
+        if (model->expected && model->state == WEFT_MODEL_FAILED) {
             return WEFT_ERR_CLOSED;
         }
-        ready = models->at[i].state == WEFT_MODEL_READY ? ready : 0;
+        ready = model->expected && model->state != WEFT_MODEL_READY ? 0 : ready;
     }
     return ready;
 }

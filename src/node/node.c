@@ -308,6 +308,7 @@ static int make_models(struct weft_node *node, char *problem, size_t size)
         .engine = node->options.engine,
         .paths = node->options.models,
         .count = node->options.model_count,
+        .offered = node->options.models_offered,
         .user = &models_user,
         .self = node,
     };
@@ -565,12 +566,19 @@ struct weft_guest weft_node_guest(struct weft_node *node)
 
 /* -- made and unmade -- */
 
+/* One for each engine that may run. */
+static size_t engine_sockets(const struct weft_node *node)
+{
+    size_t models = node->options.model_count;
+    return models < WEFT_MODELS_LOADED_MAX ? models : WEFT_MODELS_LOADED_MAX;
+}
+
 /* Half of the sockets are for the upstream where there is one: each relayed request may need one. */
 static int share_sockets(struct weft_node *node, char *problem, size_t size)
 {
     const struct weft_config *config = node->options.config;
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
-    size_t others = node->options.model_count + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX;
+    size_t others = engine_sockets(node) + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX;
     sockets = sockets > others ? sockets - others : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
@@ -592,7 +600,7 @@ static int make_upstream(struct weft_node *node, char *problem, size_t size)
         return 0;
     }
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host) - node->connections_max -
-                     node->options.model_count; /* share_sockets() has seen that this is more than nothing */
+                     engine_sockets(node); /* share_sockets() has seen that this is more than nothing */
     int error = weft_upstream_new(&node->upstream, &node->loop, &node->metrics, &config->upstream, sockets,
                                   weft_random_next(&node->random));
     if (error < 0) {

@@ -30,6 +30,7 @@ struct weft_node_options {
     const char *engine;        /* path of weft-engine; NULL without a model */
     const char *const *models; /* paths of the model files */
     size_t model_count;        /* at most WEFT_MODELS_MAX */
+    size_t models_offered;     /* the last so many of them are loaded when they are asked for, not at once */
     /* What the settings' external servers are shown, one for each; copied. NULL: nothing. */
     const struct weft_slice *external_keys;
     /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. Its models
@@ -37,7 +38,8 @@ struct weft_node_options {
     void (*started)(void *self, int status, const char *problem);
     /* What a model is at, or how far it has loaded, has changed. NULL if nobody wants to know, as the next one. */
     void (*model_changed)(void *self, const struct weft_model_info *info);
-    /* Every model was ready, once: it can do what it is for. Without a model that is right after `started`. */
+    /* Every model that is not only offered was ready, once: it can do what it is for. Without any that is right after
+     * `started`. */
     void (*ready)(void *self);
     /* After a drain or a stop: no listener, no client and no engine is left, and the host may end its loop. Spare
      * connections to the upstream go with weft_node_free(). */

@@ -29,6 +29,8 @@ struct weft_runner {
     struct weft_process *process;       /* NULL: ended */
     struct weft_connection *connection; /* NULL: closed */
     struct weft_native *question;       /* one at a time, or NULL */
+    int32_t threads;                    /* to be told to it; 0: nothing is */
+    int32_t telling;                    /* what the question tells it; 0: it is another question */
     struct weft_timer timer;            /* the next question, or the end of patience */
     struct weft_task over;              /* process and connection are gone */
     weft_time asked;                    /* the question was */
@@ -222,9 +224,11 @@ static void read_load(struct weft_runner *runner, const json_t *load)
     if (state && strcmp(state, "ready") == 0) {
         runner->state = RUNNER_LOADED;
     } else if (state && strcmp(state, "failed") == 0) {
+        const char *code = json_string_value(json_object_get(load, "code"));
+        bool for_memory = code && (strcmp(code, "does_not_fit") == 0 || strcmp(code, "out_of_memory") == 0);
         char said[MESSAGE_MAX];
         (void)snprintf(said, sizeof(said), "%s", message ? message : "The engine does not say why."); /* may be cut */
-        runner->user->refused(runner->self, said);
+        runner->user->refused(runner->self, said, for_memory);
         weft_runner_stop(runner);
     } else {
         runner->user->loading(runner->self, progress < 0 ? 0 : progress > 1 ? 1 : progress);
@@ -244,37 +248,73 @@ static void on_answer(void *self, struct weft_slice body)
         runner->state = RUNNER_READY;
         runner->served = true;
         runner->user->ready(runner->self, json);
+    } else if (runner->telling > 0 && runner->user->shared) {
+        runner->user->shared(runner->self, runner->telling);
     }
     json_decref(json);
 }
+
+static void ask(struct weft_runner *runner);
 
 static void on_question_ended(void *self, const struct weft_native_problem *problem)
 {
     struct weft_runner *runner = self;
     (void)problem; /* the connection's end, or the process's, comes too; else it is asked again */
     runner->question = NULL;
-    if (runner->state != RUNNER_ENDING) {
+    if (runner->state == RUNNER_READY && runner->threads > 0) {
+        ask(runner);
+    } else if (runner->state != RUNNER_ENDING) {
         set_timer(runner);
     }
 }
 
 static const struct weft_native_user question_user = {.answer = on_answer, .ended = on_question_ended};
 
+/* What it is to know comes first; whether it took that does not matter to us. */
+static int write_threads(struct weft_runner *runner, struct weft_bytes *body)
+{
+    struct weft_json json;
+    runner->telling = runner->threads;
+    runner->threads = 0;
+    weft_json_start(&json, body);
+    weft_json_object(&json);
+    weft_json_add_int(&json, "threads", runner->telling);
+    weft_json_object_end(&json);
+    return weft_json_finish(&json);
+}
+
 static void ask(struct weft_runner *runner)
 {
+    struct weft_bytes body = {0};
     struct weft_native_options options = {
         .loop = runner->loop,
         .path = runner->state == RUNNER_LOADED ? WEFT_SLICE("/info") : WEFT_SLICE("/load"),
         .user = &question_user,
         .self = runner,
     };
-    runner->asked = runner->loop->turn.now;
     int error = weft_runner_target(runner, &options.target);
+    runner->asked = runner->loop->turn.now;
+    runner->telling = 0;
+    if (error == 0 && runner->state == RUNNER_READY && runner->threads > 0) {
+        options.path = WEFT_SLICE("/threads");
+        options.body = &body;
+        error = write_threads(runner, &body);
+    }
     error = error < 0 ? error : weft_native_start(&runner->question, &options);
     if (error < 0) {
         runner->question = NULL; /* out of memory, or the link is full: it is asked again */
+        runner->threads = runner->threads > 0 ? runner->threads : runner->telling;
     }
+    weft_bytes_deinit(&body);
     set_timer(runner);
+}
+
+void weft_runner_share(struct weft_runner *runner, int32_t threads)
+{
+    runner->threads = threads;
+    if (runner->state == RUNNER_READY && !runner->question) {
+        ask(runner);
+    }
 }
 
 static void on_timer(struct weft_timer *timer)

@@ -23,10 +23,13 @@ struct weft_runner;
 struct weft_runner_user {
     void (*loading)(void *self, double progress);  /* 0..1 */
     void (*ready)(void *self, const json_t *info); /* what GET /info said; valid during the call */
-    /* It cannot load this model, and another one could not either. The runner is stopping. */
-    void (*refused)(void *self, const char *message);
     /* It is gone, or going, and takes no more requests: `ended` comes. NULL if nobody wants to know. */
     void (*ending)(void *self);
+    /* It cannot load this model, and another one could not either, unless it is `for_memory` and there will be more.
+     * The runner is stopping. */
+    void (*refused)(void *self, const char *message, bool for_memory);
+    /* It computes on so many threads from now on, as it was told. NULL if nobody wants to know. */
+    void (*shared)(void *self, int32_t threads);
     /* The last call: the runner is to be freed. `why`: what became of it, as in "the engine WHY". `for_good`: another
      * one would end the same way. */
     void (*ended)(void *self, const char *why, bool for_good);
@@ -44,6 +47,9 @@ void weft_runner_kill(struct weft_runner *runner, const char *why);
 
 /* Once it has ended: somebody else had killed it, or asked it to end. */
 bool weft_runner_ended_by_others(const struct weft_runner *runner);
+
+/* Tells it, once it is ready, on how many threads it may compute. One that cannot change them goes on as it is. */
+void weft_runner_share(struct weft_runner *runner, int32_t threads);
 
 int64_t weft_runner_process(const struct weft_runner *runner); /* 0 when it has ended */
 /* Where requests to it go; holds for this turn. WEFT_ERR_CLOSED when it is ending. */

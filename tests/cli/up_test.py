@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """tests/cli/up_test.py - how `weft up` starts, and the ways in which it refuses to."""
 
+import json
 import os
 import re
 import shutil
@@ -170,9 +171,6 @@ class Refused(unittest.TestCase):
         self.up(*folder, "--model", "smollm2", code=2,
                 says=("\"smollm2\" may be several of the models in ", ": SmolLM2-135M and SmolLM2-360M. Say more"))
 
-    def test_several_models_and_none_named(self):
-        self.up(*self.models("a.gguf", "b.gguf"), code=2, says=("holds several models (a, b)", "--model NAME"))
-
     def test_a_model_and_an_upstream(self):
         self.up("--model", "a", "--upstream", "http://127.0.0.1:1", code=2, says="both set")
         self.up("--model", "a", "--no-model", code=2, says="both set")
@@ -195,6 +193,30 @@ class Started(unittest.TestCase):
                     lines.append(node.lines.next())
                 self.assertTrue(lines[-1].startswith(says), lines)
                 self.assertRegex(lines[-2], r"\Aholds up to [0-9,]+ connections")
+                node.stop()
+            finally:
+                node.give_up()
+
+    def test_models_of_the_folder_are_offered(self):
+        """The engine is never started, so what is in the files does not matter."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("b.gguf", "a.gguf", "notes.txt", *(f"many-{i:02}.gguf" for i in range(70))):
+                with open(os.path.join(folder, name), "wb"):
+                    pass
+            node = weft.Weft("--models-folder", folder)
+            try:
+                node.start()
+                lines = []
+                while not (lines and lines[-1].startswith("ready")):
+                    lines.append(node.lines.next())
+                node._take_address(lines[0][len(weft.LISTENING):])
+                self.assertEqual(lines[-2], "loaded when asked for: a, b, many-00, many-01, many-02, many-03, many-04, many-05 "
+                                 f"and 56 more (`weft models` lists them); 8 of {folder} are left out, as a node offers 64 "
+                                 "at most")
+                with urllib.request.urlopen(node.url("/v1/models"), timeout=weft.WAIT_S) as answer:
+                    models = json.load(answer)["data"]
+                self.assertEqual([model["id"] for model in models[:3]], ["a", "b", "many-00"])
+                self.assertEqual(({model["weft"]["state"] for model in models}, len(models)), ({"unloaded"}, 64))
                 node.stop()
             finally:
                 node.give_up()

@@ -185,7 +185,7 @@ static void test_one_that_is_down_is_waited_for(void **state)
     engines_pass(2 * WEFT_EXTERNAL_PATIENCE);
     assert_int_equal(parlour_ask("POST", "/v1/chat/completions", STREAM), 503);
     parlour_has("\"code\":\"model_failed\"", true);
-    parlour_has("m:1b is not served any more: it cannot be reached", true);
+    parlour_has("m:1b is not served: it cannot be reached", true);
     assert_int_equal(parlour_ask("GET", "/v1/models/m:1b", ""), 200);
     parlour_has("\"state\":\"failed\"", true);
     outsider_listen();

@@ -29,9 +29,9 @@ static void engine_ready(void *self, const json_t *info)
     engine.ready = true;
 }
 
-static void engine_refused(void *self, const char *message)
+static void engine_refused(void *self, const char *message, bool for_memory)
 {
-    (void)self;
+    (void)self, (void)for_memory;
     fail_msg("%s", message);
 }
 

@@ -218,7 +218,7 @@ static void test_not_ready(void **state)
     parlour_begin(one);
     engines.children.script.refuses = "It is too big.";
     assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 503);
-    parlour_has("\"message\":\"Small-1B is not served any more: It is too big.\"", true);
+    parlour_has("\"message\":\"Small-1B is not served: It is too big.\"", true);
     parlour_has("\"code\":\"model_failed\"", true);
     assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 503); /* nor later */
     parlour_has("\"code\":\"model_failed\"", true);

@@ -8,8 +8,8 @@ struct heard {
     struct weft_runner *runner;
     double progress;
     size_t steps;
-    bool ready, refused, ending, ended, for_good, by_others;
-    int slots;
+    bool ready, refused, for_memory, ending, ended, for_good, by_others;
+    int slots, threads;
     weft_time ready_at, ended_at;
     struct weft_runner_counts counts; /* at its end */
     char message[512], why[WEFT_RUNNER_WHY_MAX];
@@ -33,11 +33,12 @@ static void heard_ready(void *self, const json_t *info)
     heard->slots = (int)json_integer_value(json_object_get(info, "slots"));
 }
 
-static void heard_refused(void *self, const char *message)
+static void heard_refused(void *self, const char *message, bool for_memory)
 {
     struct heard *heard = self;
     assert_false(heard->refused);
     heard->refused = true;
+    heard->for_memory = for_memory;
     (void)snprintf(heard->message, sizeof(heard->message), "%s", message);
 }
 
@@ -48,6 +49,12 @@ static void heard_ending(void *self)
     assert_false(heard->ending || heard->ended);
     assert_int_equal(weft_runner_target(heard->runner, &target), WEFT_ERR_CLOSED);
     heard->ending = true;
+}
+
+static void heard_shared(void *self, int32_t threads)
+{
+    struct heard *heard = self;
+    heard->threads = threads;
 }
 
 static void heard_ended(void *self, const char *why, bool for_good)
@@ -68,6 +75,7 @@ static const struct weft_runner_user user = {.loading = heard_loading,
                                              .ready = heard_ready,
                                              .refused = heard_refused,
                                              .ending = heard_ending,
+                                             .shared = heard_shared,
                                              .ended = heard_ended};
 
 static const char *const argv[] = {"weft-engine", "--model", "m.gguf", NULL};
@@ -142,8 +150,54 @@ static void one_that_refuses_says_why_and_goes(void **state)
     start(&heard, &(const struct weft_child_script){.refuses = "It needs 9 GiB, and 2 GiB are free."});
     assert_true(engines_wait(is_ended, &heard));
     assert_true(heard.refused);
-    assert_false(heard.ready);
+    assert_false(heard.ready || heard.for_memory);
     assert_string_equal(heard.message, "It needs 9 GiB, and 2 GiB are free.");
+    engines_end();
+
+    start(&heard, &(const struct weft_child_script){.refuses = "It needs 9 GiB.", .for_memory = true});
+    assert_true(engines_wait(is_ended, &heard));
+    assert_true(heard.refused && heard.for_memory);
+    engines_end();
+}
+
+static void it_is_told_its_share_of_the_cores(void **state)
+{
+    (void)state;
+    struct heard heard;
+    const struct weft_child *child = &engines.children.at[0];
+    start(&heard, &(const struct weft_child_script){.loads = WEFT_SECOND});
+    weft_runner_share(heard.runner, 3); /* not while it loads */
+    engines_pass(500 * WEFT_MS);
+    assert_int_equal(child->threads, 0);
+    assert_true(engines_wait(is_ready, &heard));
+    engines_pass(WEFT_RUNNER_WATCH); /* with the next question */
+    assert_int_equal(child->threads, 3);
+    assert_int_equal(heard.threads, 3);
+    weft_runner_share(heard.runner, 5);
+    weft_runner_share(heard.runner, 7); /* the first is on its way: then this */
+    engines_pass(10 * WEFT_MS);
+    assert_int_equal(child->threads, 7);
+    assert_int_equal(heard.threads, 7);
+    weft_runner_free(heard.runner);
+    engines_end();
+}
+
+/* One of an older build: it goes on as it is, and is not asked again and again. */
+static void it_may_know_nothing_of_shares(void **state)
+{
+    (void)state;
+    struct heard heard;
+    start(&heard, &(const struct weft_child_script){.fixed = true});
+    assert_true(engines_wait(is_ready, &heard));
+    size_t asked = engines.children.asked;
+    weft_runner_share(heard.runner, 3);
+    engines_pass(WEFT_RUNNER_WATCH / 2);
+    assert_int_equal(engines.children.asked, asked + 1);
+    assert_int_equal(heard.threads, 0);
+    engines_pass(2 * WEFT_RUNNER_WATCH);
+    assert_int_equal(engines.children.asked, asked + 3);
+    assert_false(heard.ended);
+    weft_runner_free(heard.runner);
     engines_end();
 }
 
@@ -346,6 +400,8 @@ int main(void)
         cmocka_unit_test(it_is_watched_until_it_is_ready),
         cmocka_unit_test(what_it_counts_is_known),
         cmocka_unit_test(one_that_refuses_says_why_and_goes),
+        cmocka_unit_test(it_is_told_its_share_of_the_cores),
+        cmocka_unit_test(it_may_know_nothing_of_shares),
         cmocka_unit_test(its_end_is_told_whenever_it_comes),
         cmocka_unit_test(one_that_is_asked_to_stop_goes_by_itself),
         cmocka_unit_test(one_that_does_not_go_is_killed),
