@@ -83,7 +83,7 @@ class OnDemand(unittest.TestCase):
         self.assertEqual(self.states(node), ("ready", "unloaded"))
         process = self.models(node)[FIRST]["process"]
         began = time.monotonic()
-        stream = self.complete(node, "somebody/smollm2:135m", max_tokens=600, ignore_eos=True, stream=True)
+        stream = self.complete(node, "somebody/smollm2:135m", max_tokens=400, ignore_eos=True, stream=True)
         while stream.readline():  # it is in use for longer than that
             pass
         took = time.monotonic() - began
