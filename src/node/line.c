@@ -22,6 +22,7 @@ struct weft_line {
     uint64_t life;
     weft_time time, looked; /* the line's own; the loop's when it was last brought on */
     weft_time told;         /* those who wait were */
+    weft_time sign;         /* the last one of life from the engine, whoever's; or since somebody awaits one */
     weft_time typical;      /* slot time of an answer, lately; 0: none is known */
     struct weft_line_info counts;
     struct weft_mark killers[WEFT_LINE_KILLERS_MAX]; /* a ring */
@@ -214,14 +215,17 @@ void weft_line_sign(struct weft_place *place)
 {
     if (place->line) {
         bring_on(place->line);
-        place->sign = place->line->time;
+        place->sign = place->line->sign = place->line->time;
     }
 }
 
 void weft_line_pause(struct weft_place *place, bool on)
 {
     place->paused = on;
-    weft_line_sign(place);
+    if (place->line) {
+        bring_on(place->line);
+        place->sign = place->line->time;
+    }
 }
 
 void weft_line_got_on(struct weft_place *place)
@@ -456,6 +460,7 @@ static bool let_one_go(struct weft_line *line)
     place->news = 0;
     place->yields = place->cut = false;
     place->holds = true;
+    line->sign = line->used == 0 ? line->time : line->sign;
     line->used += place->choices;
     place->since = place->sign = place->counted = line->time;
     place->spent = 0;
@@ -482,18 +487,19 @@ static bool is_silent(const struct weft_place *place)
     return runs_here(place) && !place->paused && place->line->time - place->sign >= place->line->options.stall;
 }
 
+/* An engine is judged by the last sign that came from it at all: who was just let go there is no sign. */
 static void look_for_stalls(struct weft_line *line)
 {
-    size_t silent = 0, others = 0;
+    size_t silent = 0;
     for (const struct weft_place *place = line->first; place; place = place->next) {
         silent += is_silent(place);
-        others += runs_here(place) && !place->paused && !is_silent(place);
     }
-    if (silent == 0 || line->stalled) {
-        return;
+    weft_time quiet = line->time - line->sign, stall = line->options.stall;
+    if (silent == 0 || line->stalled || (quiet >= stall / 2 && quiet < stall)) {
+        return; /* in between it is not known yet whose silence it is */
     }
     line->counts.stalls++;
-    if (others == 0 && line->options.user->stalled) {
+    if (quiet >= stall && line->options.user->stalled) {
         line->stalled = true; /* its end comes; until then nobody goes */
         line->options.user->stalled(line->options.self);
         return;

@@ -543,6 +543,27 @@ static void an_engine_that_is_silent_is_ended(void **state)
     end();
 }
 
+/* Their last signs came at different times, and the engine hangs since then: none of them is the one that is silent. */
+static void an_engine_is_silent_as_a_whole(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(4);
+    for (size_t i = 0; i < 4; i++) {
+        pass(900 * WEFT_MS);
+        weft_line_sign(&scene.guests[i].place);
+    }
+    pass(STALL - WEFT_SECOND);
+    assert_int_equal(scene.stalled, 0);
+    pass(2 * WEFT_SECOND);
+    assert_int_equal(scene.stalled, 1);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(scene.guests[i].backs, 0);
+    }
+    end();
+}
+
 static void one_answer_that_is_silent_is_taken_up_again(void **state)
 {
     (void)state;
@@ -614,6 +635,7 @@ int main(void)
         cmocka_unit_test(a_kill_from_outside_is_nobodys_fault),
         cmocka_unit_test(deaths_that_nobody_caused_count),
         cmocka_unit_test(an_engine_that_is_silent_is_ended),
+        cmocka_unit_test(an_engine_is_silent_as_a_whole),
         cmocka_unit_test(one_answer_that_is_silent_is_taken_up_again),
         cmocka_unit_test(a_slow_reader_is_no_silent_engine),
         cmocka_unit_test(time_in_which_the_node_does_not_run_does_not_count),
