@@ -9,14 +9,11 @@
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/command.h"
-#include "cli/key.h"
-#include "cli/lock.h"
-#include "cli/settings.h"
+#include "cli/remote.h"
 #include "crypto/secret.h"
 #include "wire/json.h"
 #include "wire/sse.h"
 
-#define FLAGS_MAX    32
 #define PROMPT_MAX   ((size_t)8 * 1024 * 1024) /* bytes of one prompt */
 #define MESSAGES_MAX 1024                      /* of one conversation */
 #define ANSWER_MAX   ((size_t)32 * 1024 * 1024)
@@ -30,11 +27,8 @@ struct message {
 };
 
 struct chat {
-    struct weft_settings settings;
-    struct weft_api_key key;
+    struct weft_remote remote;
     struct weft_config_problem problem;
-    struct weft_url url;
-    char address[WEFT_URL_MAX];
     const char *model;
     char model_found[SHOWN_MAX];
     bool terminal; /* somebody reads along: colours and a line about who could read */
@@ -206,7 +200,7 @@ static int say_refusal(struct chat *chat)
     size_t size;
     if (chat->status == 401) {
         return say_problem(
-            chat->key.size > 0
+            chat->remote.key.size > 0
                 ? "this API key is not the node's: look at WEFT_API_KEY, or at the file of --api-key-file"
                 : "the node asks for an API key: put it into WEFT_API_KEY, or name its file with "
                   "--api-key-file FILE");
@@ -262,8 +256,8 @@ static int make_body(const struct chat *chat, struct weft_bytes *out)
 static int ask(struct chat *chat, const char *path, struct weft_slice body)
 {
     const struct weft_ask options = {
-        .url = chat->url,
-        .key = weft_slice(chat->key.text, chat->key.size),
+        .url = chat->remote.url,
+        .key = weft_slice(chat->remote.key.text, chat->remote.key.size),
         .method = body.size > 0 ? "POST" : "GET",
         .path = path,
         .body = body,
@@ -442,7 +436,7 @@ static int converse(struct chat *chat)
         (void)take_turn(chat, EOF, &exit);
         return exit;
     }
-    fprintf(stderr, "%s at %s. Ctrl-C stops an answer, Ctrl-D ends.\n", chat->model, chat->address);
+    fprintf(stderr, "%s at %s. Ctrl-C stops an answer, Ctrl-D ends.\n", chat->model, chat->remote.address);
     do {
         (void)fputs("> ", stderr);
     } while (take_turn(chat, '\n', &exit) == 1);
@@ -453,43 +447,9 @@ static int converse(struct chat *chat)
 /* -- what it is told -- */
 
 struct words {
-    char *settings[FLAGS_MAX]; /* flags that are settings */
-    int count;
-    const char *url, *system;
+    const char *system;
     struct weft_bytes prompt; /* the words that are no flags */
 };
-
-/* The value of the flag at argv[*at], which it moves on; NULL if it is another flag or has none. */
-static const char *flag_value(const char *name, int argc, char **argv, int *at)
-{
-    size_t size = strlen(name);
-    if (strncmp(argv[*at], name, size) != 0) {
-        return NULL;
-    }
-    if (argv[*at][size] == '=') {
-        return argv[*at] + size + 1;
-    }
-    bool apart = argv[*at][size] == '\0' && *at + 1 < argc && argv[*at + 1];
-    return apart ? argv[++*at] : NULL;
-}
-
-static int take_setting(struct words *words, int argc, char **argv, int *at)
-{
-    static const char *const names[] = {"--home", "--config", "--api-key-file"};
-    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
-        size_t size = strlen(names[i]);
-        bool joined = strncmp(argv[*at], names[i], size) == 0 && argv[*at][size] == '=';
-        bool apart = strcmp(argv[*at], names[i]) == 0 && *at + 1 < argc;
-        if ((joined || apart) && words->count + 2 <= FLAGS_MAX) {
-            words->settings[words->count++] = argv[*at];
-            if (apart) {
-                words->settings[words->count++] = argv[++*at];
-            }
-            return 1;
-        }
-    }
-    return 0;
-}
 
 static int take_words(struct chat *chat, struct words *words, int argc, char **argv)
 {
@@ -503,30 +463,13 @@ static int take_words(struct chat *chat, struct words *words, int argc, char **a
             }
         } else if (strcmp(argv[i], "--") == 0) {
             only_words = true;
-        } else if ((value = flag_value("--url", argc, argv, &i))) {
-            words->url = value;
-        } else if ((value = flag_value("--model", argc, argv, &i))) {
+        } else if ((value = weft_remote_value("--model", argc, argv, &i))) {
             chat->model = value;
-        } else if ((value = flag_value("--system", argc, argv, &i))) {
+        } else if ((value = weft_remote_value("--system", argc, argv, &i))) {
             words->system = value;
-        } else if (!take_setting(words, argc, argv, &i)) {
+        } else if (!weft_remote_take(&chat->remote, argc, argv, &i)) {
             return weft_help_unexpected("chat", argv[i]);
         }
-    }
-    return WEFT_EXIT_OK;
-}
-
-static int find_node(struct chat *chat, const char *url)
-{
-    const char *why = "";
-    if (url) {
-        (void)snprintf(chat->address, sizeof(chat->address), "%s", url); /* a longer one is refused below */
-    } else if (weft_lock_find(&chat->settings.places, chat->address, sizeof(chat->address)) < 0) {
-        (void)snprintf(chat->address, sizeof(chat->address), "http://127.0.0.1:9338"); /* fits */
-    }
-    if (weft_url_parse(weft_slice_text(chat->address), &chat->url, &why) < 0) {
-        fprintf(stderr, "weft: \"%.100s\" is no address of a node: %s\n", chat->address, why);
-        return WEFT_EXIT_USAGE;
     }
     return WEFT_EXIT_OK;
 }
@@ -534,10 +477,7 @@ static int find_node(struct chat *chat, const char *url)
 static int run(struct chat *chat, struct words *words)
 {
     size_t size;
-    int exit = find_node(chat, words->url);
-    if (exit == WEFT_EXIT_OK) {
-        exit = find_model(chat);
-    }
+    int exit = find_model(chat);
     if (exit == WEFT_EXIT_OK && words->system && add_copy(chat, "system", words->system, strlen(words->system)) < 0) {
         exit = say_problem("out of memory");
     }
@@ -558,13 +498,11 @@ int weft_chat_run(int argc, char **argv)
     if (!chat) {
         return say_problem("out of memory");
     }
-    struct words words = {.count = 0};
+    struct words words = {.system = NULL};
     chat->terminal = isatty(STDOUT_FILENO) == 1;
     int exit = take_words(chat, &words, argc, argv);
-    if (exit == WEFT_EXIT_OK && (weft_settings_read(&chat->settings, words.count, words.settings, &chat->problem) < 0 ||
-                                 weft_key_take(&chat->key, &chat->settings.config, &chat->problem) < 0)) {
-        (void)say_problem(chat->problem.text);
-        exit = WEFT_EXIT_USAGE;
+    if (exit == WEFT_EXIT_OK) {
+        exit = weft_remote_find(&chat->remote);
     }
     if (exit == WEFT_EXIT_OK) {
         exit = run(chat, &words);
@@ -574,8 +512,7 @@ int weft_chat_run(int argc, char **argv)
     }
     weft_bytes_deinit(&words.prompt);
     weft_bytes_deinit(&chat->text);
-    weft_secret_wipe(&chat->key, sizeof(chat->key));
-    weft_settings_deinit(&chat->settings);
+    weft_remote_deinit(&chat->remote);
     weft_free(chat);
     weft_bytes_trim();
     return exit;

@@ -28,6 +28,8 @@ int weft_up_run(int argc, char **argv);
 int weft_up_print_more(void);
 int weft_chat_run(int argc, char **argv);
 int weft_chat_print_more(void);
+int weft_models_run(int argc, char **argv);
+int weft_models_print_more(void);
 int weft_version_run(int argc, char **argv);
 int weft_help_run(int argc, char **argv);
 

@@ -142,6 +142,11 @@ class Chat(unittest.TestCase):
         self.assertEqual(body, {"model": "played", "stream": True,
                                 "messages": [{"role": "user", "content": "whole say yes"}]})
 
+    def test_the_models_of_a_node(self):
+        done = subprocess.run([weft.binary_path(), "models", "--url", self.url], env=self.environment, capture_output=True,
+                              text=True, check=False, timeout=weft.WAIT_S)
+        self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, "played", ""))
+
     def test_no_node(self):
         with socket.socket() as taken:  # a port where nobody listens
             taken.bind(("127.0.0.1", 0))

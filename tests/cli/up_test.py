@@ -217,6 +217,12 @@ class Started(unittest.TestCase):
                     models = json.load(answer)["data"]
                 self.assertEqual([model["id"] for model in models[:3]], ["a", "b", "many-00"])
                 self.assertEqual(({model["weft"]["state"] for model in models}, len(models)), ({"unloaded"}, 64))
+                listed = subprocess.run([weft.binary_path(), "models", "--home", node.home], capture_output=True, text=True,
+                                        timeout=weft.WAIT_S)
+                self.assertEqual((listed.returncode, listed.stderr), (0, ""))
+                lines = listed.stdout.splitlines()
+                self.assertEqual((len(lines), lines[0].split(), lines[63].split()),
+                                 (64, ["a", "unloaded"], ["many-61", "unloaded"]))
                 node.stop()
             finally:
                 node.give_up()

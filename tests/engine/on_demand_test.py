@@ -124,6 +124,7 @@ class OnDemand(unittest.TestCase):
         self.complete(node, "other").read()
         self.assertEqual(self.states(node), ("ready", "ready"))
         self.assertEqual(self.models(node)[SECOND]["threads"], 1)
+        self.until(lambda: self.models(node)[FIRST]["threads"] == 1, "the first keeps its two")
         self.complete(node, "smollm2").read()
         self.complete(node, "other").read()
         node.stop()
