@@ -21,7 +21,8 @@
     "{\"name\":\"Played\",\"description\":\"llama 135M Q4_1\",\"quant\":\"Q4_1\",\"trained_tokens\":8192,"             \
     "\"has_template\":true,\"knows_tools\":true,\"knows_reasoning\":false,\"context_tokens\":4096,\"slots\":8,"        \
     "\"threads\":2,\"memory\":" NUMBER(                                                                                \
-        WEFT_CHILD_MEMORY) ",\"variant\":\"zen4\",\"sandbox\":\"seccomp + landlock\",\"temperature\":0.2}"
+        WEFT_CHILD_MEMORY) ",\"variant\":\"zen4\",\"kernel_class\":\"Q4_1/zen4/default\",\"exact\":false,"             \
+                           "\"sandbox\":\"seccomp + landlock\",\"temperature\":0.2}"
 
 /* -- a life -- */
 

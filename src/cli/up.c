@@ -132,8 +132,9 @@ static void on_model_changed(void *self, const struct weft_model_info *info)
     const char *name = info->name.data;
     int size = (int)info->name.size, tenths = (int)(info->progress * 10);
     if (info->state == WEFT_MODEL_READY) {
-        printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s\n", size, name, info->slots,
-               info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox);
+        printf("%.*s is ready: %d slots of %d tokens, %.1f GiB, CPU %s, sandbox %s%s\n", size, name, info->slots,
+               info->context_tokens, (double)info->memory / (1 << 30), info->variant, info->sandbox,
+               info->exact ? ", exact" : "");
     } else if (info->state == WEFT_MODEL_FAILED) {
         fprintf(stderr, "weft: %.*s is not served: %s\n", size, name, info->problem);
         up->exit = info->named ? WEFT_EXIT_FAILURE : up->exit;

@@ -128,6 +128,8 @@ void weft_about_info(struct weft_errand *errand)
     weft_json_object(&json);
     add_model(&json, desk);
     add_text(&json, "variant", desk->backend->variant);
+    weft_json_add_bool(&json, "exact", desk->model->exact);
+    add_text(&json, "kernel_class", desk->model->kernel_class);
     add_devices(&json, desk->backend);
     add_text(&json, "libllama", weft_backend_llama_version());
     add_text(&json, "sandbox", desk->sandbox_level);

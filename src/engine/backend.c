@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "engine/exact.h"
 #include "engine/memory.h"
 
 #define COMPLAINT_MAX 200
@@ -158,7 +159,18 @@ static int load_cpu(struct weft_backend *backend, const struct weft_engine_optio
                     char *problem)
 {
     char path[PATH_MAX];
-    if (options->variant) {
+    if (options->exact) {
+        bool other = options->variant && strcmp(options->variant, WEFT_EXACT_VARIANT) != 0;
+        if (other || !path_of(path, folder, CPU_PREFIX, WEFT_EXACT_VARIANT) || score_of(path) == 0) {
+            return weft_engine_refuse(problem, WEFT_ERR_UNSUPPORTED,
+                                      "Exact arithmetic was shown with the CPU library \"" WEFT_EXACT_VARIANT
+                                      "\" only, and %s. Start without --exact%s.",
+                                      other ? "--variant names another one"
+                                            : "it is not there, or this CPU cannot run it",
+                                      other ? ", or without --variant" : "");
+        }
+        (void)snprintf(backend->variant, sizeof(backend->variant), "%s", WEFT_EXACT_VARIANT);
+    } else if (options->variant) {
         if (strlen(options->variant) >= sizeof(backend->variant) || strchr(options->variant, '/') ||
             !path_of(path, folder, CPU_PREFIX, options->variant) || score_of(path) == 0) {
             return weft_engine_refuse(

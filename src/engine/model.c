@@ -50,7 +50,8 @@ static float recommended(const struct llama_model *llama, enum llama_model_meta_
     return (float)read_number(llama, llama_model_meta_key_str(key), (double)NAN);
 }
 
-static void describe(struct weft_model *model)
+static void describe(struct weft_model *model, const struct weft_engine_options *options,
+                     const struct weft_backend *backend)
 {
     struct llama_model *llama = model->llama;
     /* Each of these leaves "" where the file says nothing; what is cut is for a person. */
@@ -58,6 +59,8 @@ static void describe(struct weft_model *model)
     (void)llama_model_meta_val_str(llama, "general.name", model->name, sizeof(model->name));
     (void)llama_model_meta_val_str(llama, "general.architecture", model->architecture, sizeof(model->architecture));
     (void)snprintf(model->quant, sizeof(model->quant), "%s", llama_ftype_name(llama_model_ftype(llama)));
+    weft_exact_class(model->kernel_class, model->quant, backend, options);
+    model->exact = options->exact;
     model->vocab = llama_model_get_vocab(llama);
     model->vocabulary = llama_vocab_n_tokens(model->vocab);
     model->token_bytes_max = weft_model_token_bytes(model);
@@ -140,12 +143,10 @@ static bool on_progress(float progress, void *self)
     return !atomic_load(&out->cancel);
 }
 
-static int load_weights(struct weft_model *model, const struct weft_engine_options *options, bool map,
-                        struct weft_model_progress *progress, char *problem)
+static int load_weights(struct weft_model *model, const struct weft_engine_options *options,
+                        struct llama_model_params params, struct weft_model_progress *progress, char *problem)
 {
-    struct llama_model_params params = llama_model_default_params();
     params.n_gpu_layers = options->gpu_layers;
-    params.load_mode = map ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
     params.progress_callback = on_progress;
     params.progress_callback_user_data = progress;
     model->llama = llama_model_load_from_file(options->model, params);
@@ -167,9 +168,9 @@ static int make_context(struct weft_model *model, char *problem)
     params.n_outputs_max = pools(model) ? WEFT_MODEL_BATCH : WEFT_MODEL_OUTPUTS_MAX;
     params.n_threads = model->thread_count;
     params.n_threads_batch = model->thread_count;
-    params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
+    params.flash_attn_type = model->exact ? LLAMA_FLASH_ATTN_TYPE_ENABLED : LLAMA_FLASH_ATTN_TYPE_AUTO;
     params.type_k = GGML_TYPE_F16;
-    params.type_v = GGML_TYPE_F16;
+    params.type_v = model->exact ? GGML_TYPE_BF16 : GGML_TYPE_F16; /* engine/exact.h says why */
     params.embeddings = pools(model);
     params.kv_unified = false; /* else a slot's answer depends on what the others do */
     params.swa_full = true;    /* else a prompt's beginning cannot be used again */
@@ -277,19 +278,23 @@ static int read_template(struct weft_model *model, char *problem)
     return weft_engine_refuse(problem, status, "The model cannot chat: %s. Look for another file of this model.", why);
 }
 
-/* All that can be said before libllama sees the file. */
+/* All that can be said before libllama sees the file; how it is to be loaded. */
 static int plan(struct weft_model *model, const struct weft_engine_options *options, const struct weft_backend *backend,
-                bool *map, char *problem)
+                struct llama_model_params *params, char *problem)
 {
     struct weft_gguf gguf;
     int status = weft_gguf_read(&gguf, options->model, problem);
     if (status == 0) {
         status = choose_context(model, &gguf, options, problem);
     }
+    if (status == 0 && options->exact) {
+        status = weft_exact_check(&gguf, backend, options, problem);
+    }
     if (status < 0) {
         return status;
     }
-    *map = weft_estimate_maps(&gguf, backend->variant);
+    params->load_mode = weft_estimate_maps(&gguf, backend->variant) ? LLAMA_LOAD_MODE_MMAP : LLAMA_LOAD_MODE_NONE;
+    params->use_extra_bufts = !options->exact || !weft_exact_plain(&gguf);
     weft_estimate(&model->estimate, &gguf, backend, options, model->slots, model->context_tokens);
     return weft_estimate_check(&model->estimate, &gguf, backend, options, problem);
 }
@@ -304,11 +309,11 @@ int weft_model_load(struct weft_model **out, const struct weft_engine_options *o
     if (!model) {
         return weft_engine_refuse(problem, WEFT_ERR_MEMORY, "Out of memory.");
     }
-    bool map = true;
-    int status = plan(model, options, backend, &map, problem);
-    status = status < 0 ? status : load_weights(model, options, map, progress, problem);
+    struct llama_model_params params = llama_model_default_params();
+    int status = plan(model, options, backend, &params, problem);
+    status = status < 0 ? status : load_weights(model, options, params, progress, problem);
     if (status == 0) {
-        describe(model);
+        describe(model, options, backend);
         status = make_context(model, problem);
     }
     if (status == 0 && weft_tokenizer_init(&model->tokenizer, model->llama) < 0) {

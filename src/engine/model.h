@@ -6,6 +6,7 @@
 
 #include "engine/backend.h"
 #include "engine/chat.h"
+#include "engine/exact.h"
 #include "engine/options.h"
 #include "engine/tokenizer.h"
 
@@ -39,12 +40,14 @@ struct weft_model {
     char description[128]; /* libllama's: "llama 135M Q4_1" */
     char name[128];        /* general.name of the file, or "" ; from the model's maker: not trusted as an identity */
     char architecture[64], quant[64];
+    char kernel_class[WEFT_EXACT_CLASS_MAX];
     int32_t context_tokens; /* of one slot */
     int32_t trained_tokens; /* context it was trained for */
     int32_t slots, vocabulary, embedding;
     size_t token_bytes_max; /* a text has a token at least for so many bytes; 0: this vocabulary promises nothing */
     int32_t thread_count;   /* at first */
     bool embeds;            /* its back-end pools embeddings itself */
+    bool exact;             /* engine/exact.h */
     /* what the file recommends, or NAN / -1 */
     float temperature, top_p, min_p;
     int32_t top_k;

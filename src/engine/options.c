@@ -34,6 +34,7 @@ static const struct flag flags[] = {
     {.name = "--threads", .kind = KIND_NUMBER, .offset = FIELD(threads), .min = 0, .max = WEFT_ENGINE_THREADS_MAX},
     {.name = "--gpu-layers", .kind = KIND_NUMBER, .offset = FIELD(gpu_layers), .min = -1, .max = LAYERS_MAX},
     {.name = "--memory-max", .kind = KIND_BYTES, .offset = FIELD(memory_max)},
+    {.name = "--exact", .kind = KIND_SWITCH, .offset = FIELD(exact)},
     {.name = "--sandbox", .kind = KIND_SANDBOX, .offset = FIELD(sandbox)},
     {.name = "--sandbox-test", .kind = KIND_SWITCH, .offset = FIELD(sandbox_test)},
     {.name = "--check", .kind = KIND_SWITCH, .offset = FIELD(check)},
@@ -63,6 +64,10 @@ const char *weft_engine_options_help(void)
            "  --gpu-layers N       layers to put on a GPU if there is one: -1 all, 0 none (-1)\n"
            "  --variant NAME       the CPU library to use, as in libggml-cpu-NAME.so (the best that runs here)\n"
            "  --backends FOLDER    where those libraries are (beside libllama)\n"
+           "  --exact              an answer depends on its request alone, to the last bit, whatever else is answered "
+           "and "
+           "wherever\n"
+           "                       it is resumed; for models and CPUs for which that was shown\n"
            "  --sandbox on|off     off lets the engine do all that you may do: only to find a fault (on)\n"
            "\n"
            "  --check              load the model, compute one step, say what it is and took: 0 loaded, 1 refused\n"

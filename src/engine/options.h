@@ -25,6 +25,7 @@ struct weft_engine_options {
     int32_t gpu_layers; /* -1: all that fit */
     int64_t memory_max; /* bytes this engine may use; 0: what the machine has available */
     enum weft_engine_sandbox sandbox;
+    bool exact; /* engine/exact.h */
     bool version, help;
     bool sandbox_test; /* enter the sandbox, try what it must refuse, say it */
     bool check;        /* load, say what happened, end */

@@ -90,6 +90,7 @@ struct weft_config {
     int64_t engine_memory_budget; /* of all models that are loaded, bytes; 0: likewise */
     weft_time engine_keep_alive;  /* of models that nobody named; 0: for ever */
     enum weft_config_sandbox engine_sandbox;
+    bool engine_exact;
     weft_time engine_stall; /* no sign of life for so long: it hangs */
     int64_t queue_max;      /* waiting requests of each model */
     weft_time queue_wait;   /* of each request */

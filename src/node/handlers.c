@@ -85,6 +85,7 @@ static void write_model(struct weft_json *json, const struct weft_model_info *in
     weft_json_add_text(json, "description", info->description);
     weft_json_add_text(json, "variant", info->variant);
     weft_json_add_text(json, "sandbox", info->sandbox);
+    weft_json_add_bool(json, "exact", info->exact);
     weft_json_key(json, "problem");
     if (info->problem) {
         weft_json_text(json, info->problem);

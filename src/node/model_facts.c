@@ -42,6 +42,7 @@ void weft_model_facts_read(struct weft_model_facts *facts, const json_t *info)
         .trained_tokens = read_count(info, "trained_tokens", 0),
         .threads = read_count(info, "threads", 0),
         .memory = memory > 0 ? (uint64_t)memory : 0,
+        .exact = json_is_true(json_object_get(info, "exact")),
         .knows_tools = json_is_true(json_object_get(info, "knows_tools")),
         .knows_reasoning = json_is_true(json_object_get(info, "knows_reasoning")),
         .has_template = json_is_true(json_object_get(info, "has_template")),
@@ -54,6 +55,7 @@ void weft_model_facts_read(struct weft_model_facts *facts, const json_t *info)
     read_text(facts->quant, info, "quant");
     read_text(facts->variant, info, "variant");
     read_text(facts->sandbox, info, "sandbox");
+    read_text(facts->kernel_class, info, "kernel_class");
 }
 
 struct weft_slice weft_model_name(const char *path)

@@ -11,7 +11,8 @@ struct weft_model_facts {
     int32_t slots, context_tokens, trained_tokens, threads;
     uint64_t memory;
     char description[WEFT_MODEL_TEXT_MAX], quant[WEFT_MODEL_TEXT_MAX], variant[WEFT_MODEL_TEXT_MAX],
-        sandbox[WEFT_MODEL_TEXT_MAX];
+        sandbox[WEFT_MODEL_TEXT_MAX], kernel_class[WEFT_MODEL_TEXT_MAX];
+    bool exact;
     bool knows_tools, knows_reasoning, has_template;
     double temperature, top_p, min_p; /* negative: not said */
     int32_t top_k;

@@ -15,7 +15,7 @@
 #include "node/tenancy.h"
 
 #define NUMBER_SIZE 24    /* an int64_t as text */
-#define ARGS_MAX    16    /* of an engine's command line, its NULL included */
+#define ARGS_MAX    17    /* of an engine's command line, its NULL included */
 #define THREADS_MAX 512   /* of an engine: what libllama takes */
 #define REASON_MAX  64    /* bytes of why an engine is not started again */
 #define LAYERS_ALL  10000 /* the setting's default */
@@ -398,9 +398,13 @@ static int spawn(struct model *model, uint64_t room)
     const char *argv[ARGS_MAX] = {"weft-engine", "--model",   model->path,          "--slots", slots,
                                   "--context",   context,     "--threads",          threads,   "--gpu-layers",
                                   layers,        "--sandbox", locked ? "on" : "off"};
+    size_t count = 13;
+    if (config->engine_exact) {
+        argv[count++] = "--exact";
+    }
     if (most > 0) {
-        argv[13] = "--memory-max";
-        argv[14] = memory;
+        argv[count++] = "--memory-max";
+        argv[count] = memory;
     }
     const struct weft_spawn child = {.program = options->engine, .argv = argv};
     return weft_runner_new(&model->runner, options->loop, &child, &runner_user, model);
@@ -743,6 +747,8 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .quant = facts->quant,
         .variant = facts->variant,
         .sandbox = facts->sandbox,
+        .kernel_class = facts->kernel_class,
+        .exact = facts->exact,
         .knows_tools = facts->knows_tools,
         .knows_reasoning = facts->knows_reasoning,
         .has_template = facts->has_template,

@@ -300,10 +300,10 @@ static void on_ended(void *self, const struct weft_native_problem *problem)
 
 /* -- asking the engine -- */
 
-/* The same for whatever computes alike: libraries, CPU variant, quantization. */
+/* The same for whatever computes alike: libraries and kernel class. */
 static void print_fingerprint(char text[ID_SIZE], const struct weft_front *front, const struct weft_model_info *info)
 {
-    const char *parts[] = {front->version, info->variant, info->quant, info->description};
+    const char *parts[] = {front->version, info->kernel_class, info->description};
     uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits */
     for (size_t i = 0; i < WEFT_COUNT(parts); i++) {
         for (const char *at = parts[i] ? parts[i] : ""; *at; at++) {

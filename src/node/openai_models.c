@@ -44,6 +44,8 @@ static void write_more(struct weft_json *json, const struct weft_model_info *inf
         write_text(json, "quant", info->quant);
         write_text(json, "cpu_variant", info->variant);
         write_text(json, "sandbox", info->sandbox);
+        write_text(json, "kernel_class", info->kernel_class);
+        weft_json_add_bool(json, "exact", info->exact);
         weft_json_add_bool(json, "chat_template", info->has_template);
         weft_json_add_bool(json, "tools", info->knows_tools);
         weft_json_add_bool(json, "reasoning", info->knows_reasoning);

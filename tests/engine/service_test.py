@@ -41,8 +41,8 @@ class About(unittest.TestCase):
     def test_info(self):
         status, info = engine.get("/info")
         self.assertEqual(status, 200)
-        kinds = {str: "name description architecture quant variant libllama sandbox",
-                 bool: "embeds has_template knows_tools knows_reasoning", list: "devices",
+        kinds = {str: "name description architecture quant variant kernel_class libllama sandbox",
+                 bool: "exact embeds has_template knows_tools knows_reasoning", list: "devices",
                  int: "vocabulary embedding trained_tokens context_tokens slots threads memory memory_weights memory_context "
                       "memory_compute memory_per_slot"}
         for kind, names in kinds.items():

@@ -44,7 +44,7 @@ static void defaults_are_those_of_the_help(void **state)
     assert_int_equal(options.gpu_layers, -1);
     assert_int_equal(options.memory_max, 0);
     assert_int_equal(options.sandbox, WEFT_SANDBOX_ON);
-    assert_false(options.version || options.help || options.check || options.sandbox_test);
+    assert_false(options.version || options.help || options.check || options.sandbox_test || options.exact);
 }
 
 static void every_flag_sets_its_field(void **state)
@@ -64,6 +64,8 @@ static void every_flag_sets_its_field(void **state)
     assert_int_equal(read_line(&options, "--model m --sandbox off --sandbox-test --check"), 0);
     assert_int_equal(options.sandbox, WEFT_SANDBOX_OFF);
     assert_true(options.sandbox_test && options.check);
+    assert_int_equal(read_line(&options, "--model m --exact"), 0);
+    assert_true(options.exact);
     assert_int_equal(read_line(&options, "--version"), 0);
     assert_true(options.version);
     assert_int_equal(read_line(&options, "--help"), 0);

@@ -21,6 +21,7 @@ static void what_is_said_is_read(void **state)
     struct weft_model_facts facts;
     read(&facts, "{\"slots\":8,\"context_tokens\":4096,\"trained_tokens\":8192,\"threads\":2,\"memory\":5000000000,"
                  "\"description\":\"llama 135M\",\"quant\":\"Q4_1\",\"variant\":\"zen4\",\"sandbox\":\"seccomp\","
+                 "\"kernel_class\":\"Q4_1/zen4/exact-1\",\"exact\":true,"
                  "\"knows_tools\":true,\"knows_reasoning\":false,\"has_template\":true,\"temperature\":0,\"top_p\":0.9,"
                  "\"top_k\":40}");
     assert_int_equal(facts.slots, 8);
@@ -32,6 +33,8 @@ static void what_is_said_is_read(void **state)
     assert_string_equal(facts.quant, "Q4_1");
     assert_string_equal(facts.variant, "zen4");
     assert_string_equal(facts.sandbox, "seccomp");
+    assert_string_equal(facts.kernel_class, "Q4_1/zen4/exact-1");
+    assert_true(facts.exact);
     assert_true(facts.knows_tools && !facts.knows_reasoning && facts.has_template);
     assert_true(facts.temperature == 0 && facts.top_p > 0.89 && facts.min_p < 0);
     assert_int_equal(facts.top_k, 40);
@@ -51,7 +54,7 @@ static void what_is_not_said_is_known_to_be_missing(void **state)
         assert_true(facts.memory == 0 && facts.temperature < 0 && facts.top_p < 0 && facts.min_p < 0);
         assert_int_equal(facts.top_k, -1);
         assert_string_equal(facts.description, "");
-        assert_false(facts.knows_tools);
+        assert_false(facts.knows_tools || facts.exact);
     }
 }
 

@@ -175,12 +175,13 @@ static void an_engine_is_told_what_is_set(void **state)
                                         .engine_gpu_layers = 0,
                                         .engine_memory_max = 5000000000,
                                         .queue_max = 8,
+                                        .engine_exact = true,
                                         .engine_sandbox = WEFT_CONFIG_SANDBOX_OFF};
     weft_models_start(house.models);
     assert_true(engines_wait(is_ready, NULL));
     assert_string_equal(engines.children.arguments,
                         " weft-engine --model /models/Small-1B.gguf --slots 2 --context 512 --threads 4 --gpu-layers 0"
-                        " --sandbox off --memory-max 5000000000");
+                        " --sandbox off --exact --memory-max 5000000000");
     end();
 }
 

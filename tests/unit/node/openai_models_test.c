@@ -22,7 +22,9 @@ static void test_list(void **state)
     assert_int_equal(parlour_ask("GET", "/v1/models?x=1", ""), 200);
     parlour_has("\"weft\":{\"state\":\"ready\",\"context_tokens\":4096,\"trained_tokens\":8192,\"slots\":8,\"threads\":"
                 "2,\"memory_bytes\":1073741824,\"description\":\"llama 135M Q4_1\",\"quant\":\"Q4_1\",\"cpu_variant\":"
-                "\"zen4\",\"sandbox\":\"seccomp + landlock\",\"chat_template\":true,\"tools\":true,\"reasoning\":false}"
+                "\"zen4\",\"sandbox\":\"seccomp + "
+                "landlock\",\"kernel_class\":\"Q4_1/zen4/"
+                "default\",\"exact\":false,\"chat_template\":true,\"tools\":true,\"reasoning\":false}"
                 "}",
                 true);
     parlour_has("\"created\":18", true); /* the world's clock: 2027 */
