@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "node/line.h"
 #include "node/model_facts.h"
+#include "node/model_journal.h"
 #include "node/runner.h"
 #include "node/tenancy.h"
 
@@ -69,78 +70,9 @@ static void changed(struct model *model)
     models->options.user->changed(models->options.self, (size_t)(model - models->at));
 }
 
-/* -- what it says -- */
-
-static bool say(const struct model *model, enum weft_log_level level, const char *event)
+static struct weft_journal *journal_of(const struct model *model)
 {
-    struct weft_journal *journal = model->models->options.journal;
-    if (!weft_journal_begin(journal, level, event)) {
-        return false;
-    }
-    weft_journal_text(journal, "model", model->name);
-    return true;
-}
-
-static void say_started(const struct model *model)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    if (say(model, WEFT_LOG_INFO, "engine started")) {
-        weft_journal_number(journal, "process", weft_runner_process(model->runner));
-        weft_journal_number(journal, "threads", model->threads);
-        weft_journal_end(journal);
-    }
-}
-
-static void say_ready(const struct model *model)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    const struct weft_model_facts *facts = &model->facts;
-    if (say(model, WEFT_LOG_INFO, "model ready")) {
-        weft_journal_ms(journal, "after_ms", model->ready - model->started);
-        weft_journal_number(journal, "slots", facts->slots);
-        weft_journal_number(journal, "context", facts->context_tokens);
-        weft_journal_number(journal, "memory_mib", (int64_t)(facts->memory >> 20));
-        weft_journal_word(journal, "cpu", facts->variant);
-        weft_journal_word(journal, "sandbox", facts->sandbox);
-        weft_journal_end(journal);
-    }
-}
-
-static void say_died(const struct model *model, const char *why, weft_time restart)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    if (say(model, WEFT_LOG_WARN, "engine died")) {
-        weft_journal_word(journal, "why", why);
-        weft_journal_ms(journal, "restart_in_ms", restart);
-        weft_journal_end(journal);
-    }
-}
-
-static void say_given_up(const struct model *model)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    if (say(model, WEFT_LOG_ERROR, "model given up")) {
-        weft_journal_word(journal, "why", model->problem);
-        weft_journal_end(journal);
-    }
-}
-
-static void say_unloaded(const struct model *model, const char *why)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    if (say(model, WEFT_LOG_INFO, "model unloaded")) {
-        weft_journal_word(journal, "why", why);
-        weft_journal_end(journal);
-    }
-}
-
-static void say_left_out(const struct model *model)
-{
-    struct weft_journal *journal = model->models->options.journal;
-    if (say(model, WEFT_LOG_WARN, "model left out")) {
-        weft_journal_word(journal, "why", model->problem);
-        weft_journal_end(journal);
-    }
+    return model->models->options.journal;
 }
 
 /* -- its ends -- */
@@ -158,7 +90,7 @@ static void settle(struct model *model, enum weft_model_state state)
 static void give_up(struct model *model)
 {
     weft_line_give_up(model->line);
-    say_given_up(model);
+    weft_model_journal_given_up(journal_of(model), model->name, model->problem);
     settle(model, WEFT_MODEL_FAILED);
 }
 
@@ -208,7 +140,7 @@ static void died(struct model *model, const char *why, bool for_good)
     model->state = WEFT_MODEL_STARTING;
     model->progress = 0;
     weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + wait);
-    say_died(model, why, wait);
+    weft_model_journal_died(journal_of(model), model->name, why, wait);
     look_soon(models);
     changed(model);
 }
@@ -237,7 +169,7 @@ static void on_ready(void *self, const json_t *info)
     weft_line_open(model->line, (size_t)(model->facts.slots > 0 ? model->facts.slots : 1));
     model->tenant.used = model->tenant.asked ? model->ready : model->tenant.used;
     model->expected = model->tenant.stays;
-    say_ready(model);
+    weft_model_journal_ready(journal_of(model), model->name, &model->facts, model->ready - model->started);
     settle(model, WEFT_MODEL_READY);
 }
 
@@ -423,7 +355,7 @@ static void start(struct model *model, uint64_t room)
     model->told = model->threads;
     int error = spawn(model, room);
     if (error == 0) {
-        say_started(model);
+        weft_model_journal_started(journal_of(model), model->name, weft_runner_process(model->runner), model->threads);
         changed(model);
     } else if (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_DENIED) {
         (void)snprintf(model->problem, sizeof(model->problem),
@@ -445,7 +377,7 @@ static void unload(struct model *model, const char *why)
     model->leaving = true;
     model->expected = false;
     model->unloads++;
-    say_unloaded(model, why);
+    weft_model_journal_unloaded(journal_of(model), model->name, why);
     weft_runner_stop(model->runner);
     changed(model);
 }
@@ -486,7 +418,7 @@ static void take_step(struct weft_models *models, const struct weft_tenancy_deci
         break;
     case WEFT_TENANCY_LEAVE_OUT:
         model->expected = false;
-        say_left_out(model);
+        weft_model_journal_left_out(journal_of(model), model->name, model->problem);
         settle(model, WEFT_MODEL_UNLOADED);
         break;
     case WEFT_TENANCY_GIVE_UP:

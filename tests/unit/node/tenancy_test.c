@@ -1,13 +1,9 @@
-/* tests/unit/node/tenancy_test.c - which model loads and which one goes: rules one by one, then any facts at all. */
+/* tests/unit/node/tenancy_test.c - which model loads and which one goes: rules one by one, any facts at all, and what
+ * the supervisor makes of it, with engines that are played. */
 #include "node/tenancy.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "base/random.h"
+#include "unit/node/house.h"
 
 #define GIB ((uint64_t)1 << 30)
 #define OUT WEFT_TENANT_OUT
@@ -263,8 +259,349 @@ static void any_facts_come_to_rest(void **state)
     }
 }
 
+/* -- the supervisor -- */
+
+#define KEEP_ALIVE (300 * WEFT_SECOND)
+
+/* The first model is named, the two others are offered; their engines take 1 GiB each of so much (0: no bound). */
+static void begin_on_demand(int64_t budget)
+{
+    engines_begin();
+    assert_int_equal(make_offered(three, 3, 2), 0);
+    house.config.engine_keep_alive = KEEP_ALIVE;
+    house.config.engine_memory_budget = budget;
+    weft_models_start(house.models);
+}
+
+static bool is_in(void *self)
+{
+    const size_t *index = self;
+    struct weft_relay_target target;
+    return weft_models_target(house.models, *index, &target) == 0;
+}
+
+/* In a turn of its own: that tells the time. */
+static void ask_for(size_t index)
+{
+    engines_pass(0);
+    weft_models_want(house.models, index);
+}
+
+/* It says nothing, as if its reader were slow: nobody here writes. */
+static void place_go(void *self)
+{
+    weft_line_pause(self, true);
+}
+
+static void place_back(void *self, bool stalled)
+{
+    (void)self, (void)stalled;
+}
+
+static void place_out(void *self, enum weft_line_out why)
+{
+    (void)self, (void)why;
+}
+
+static void place_waiting(void *self, size_t ahead, weft_time estimate)
+{
+    (void)self, (void)ahead, (void)estimate;
+}
+
+/* So many stand in its line from now on: the engines do not end here, so nobody is sent back. */
+static void use(size_t index, size_t count)
+{
+    static const struct weft_place_user user = {
+        .go = place_go, .back = place_back, .out = place_out, .waiting = place_waiting};
+    engines_pass(0);
+    for (size_t i = 0; i < USERS_MAX; i++) {
+        struct weft_place *place = &places[index][i];
+        if (i >= count) {
+            weft_line_leave(place);
+        } else if (place->state == WEFT_PLACE_OUT) {
+            *place = (struct weft_place){.user = &user, .self = place};
+            assert_int_equal(weft_line_join(weft_models_line(house.models, index), place, 1, 1, 3600 * WEFT_SECOND), 0);
+        }
+    }
+    engines_pass(0);
+}
+
+static void want(size_t index)
+{
+    ask_for(index);
+    assert_true(engines_wait(is_in, &index));
+}
+
+static void expect_states(enum weft_model_state first, enum weft_model_state second, enum weft_model_state third)
+{
+    const enum weft_model_state states[] = {first, second, third};
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(weft_model_state_name(info(i).state), weft_model_state_name(states[i]));
+    }
+}
+
+static void an_offered_model_is_loaded_when_it_is_wanted(void **state)
+{
+    (void)state;
+    begin_on_demand(0);
+    engines.children.script.loads = WEFT_SECOND;
+    assert_true(engines_wait(is_ready, NULL)); /* without them */
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    assert_true(info(0).named && !info(1).named);
+    assert_int_equal(engines.children.started, 1);
+    struct weft_relay_target target;
+    assert_int_equal(weft_models_target(house.models, 1, &target), WEFT_ERR_BUSY);
+
+    ask_for(1);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_STARTING, WEFT_MODEL_UNLOADED);
+    engines_pass(500 * WEFT_MS);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_LOADING, WEFT_MODEL_UNLOADED);
+    assert_true(is_ready(NULL)); /* the node is what it was */
+    ask_for(2);
+    ask_for(1); /* twice is as good as once */
+    engines_pass(200 * WEFT_MS);
+    assert_int_equal(engines.children.started, 2); /* one after the other */
+    assert_false(info(2).waits);
+    engines_pass(2 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_READY, WEFT_MODEL_READY);
+    assert_int_equal(engines.children.started, 3);
+    end();
+}
+
+static void one_that_nobody_uses_is_unloaded(void **state)
+{
+    (void)state;
+    begin_on_demand(0);
+    want(1);
+    want(2);
+    engines_pass(100 * WEFT_SECOND);
+    use(2, 2); /* a long answer, and one that waits */
+    ask_for(1);
+    engines_pass(KEEP_ALIVE - WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_READY, WEFT_MODEL_READY);
+    engines_pass(2 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_READY);
+    assert_true(said("model unloaded model=Big-70B why=idle"));
+    assert_false(said("engine died"));
+    assert_int_equal(info(1).unloads, 1);
+    assert_int_equal(info(1).deaths, 0);
+    assert_int_equal(info(1).process, 0);
+    assert_int_equal(info(2).users, 2);
+    engines_pass(2 * KEEP_ALIVE);
+    use(2, 0);
+    engines_pass(KEEP_ALIVE - WEFT_SECOND); /* from the last answer's end on */
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_READY);
+    engines_pass(2 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    engines_pass(2 * KEEP_ALIVE); /* the named one stays */
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    want(1);
+    assert_int_equal(info(1).starts, 2);
+    end();
+}
+
+static void the_least_recently_used_makes_room(void **state)
+{
+    (void)state;
+    begin_on_demand((int64_t)5 << 29); /* two and a half */
+    assert_true(engines_wait(is_ready, NULL));
+    engines_pass(WEFT_SECOND);
+    want(1);
+    engines_pass(WEFT_SECOND);
+    ask_for(0); /* it is ready: only used */
+    want(2);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_READY);
+    assert_true(said("model unloaded model=Big-70B why=memory"));
+    assert_true(strstr(engines.children.arguments, " --memory-max 1610612736")); /* what is left beside one */
+    use(2, 1);
+    engines_pass(WEFT_SECOND);
+    want(1); /* the named one goes too */
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_READY, WEFT_MODEL_READY);
+    assert_true(is_ready(NULL)); /* that is no failure */
+    want(0);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_READY);
+    assert_int_equal(info(0).starts, 2);
+    end();
+}
+
+static void nobody_goes_under_an_answer(void **state)
+{
+    (void)state;
+    begin_on_demand(WEFT_CHILD_MEMORY); /* one */
+    assert_true(engines_wait(is_ready, NULL));
+    use(0, 1);
+    ask_for(1);
+    engines_pass(60 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_STARTING, WEFT_MODEL_UNLOADED);
+    assert_true(info(1).waits);
+    assert_int_equal(info(0).unloads, 0);
+    use(1, 1); /* an answer waits for it */
+    use(0, 0);
+    size_t index = 1;
+    assert_true(engines_wait(is_in, &index));
+    assert_false(info(1).waits);
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_READY, WEFT_MODEL_UNLOADED);
+    ask_for(2);
+    engines_pass(60 * WEFT_SECOND);
+    assert_true(info(2).waits);
+    use(1, 0);
+    index = 2;
+    assert_true(engines_wait(is_in, &index));
+    end();
+}
+
+/* Its own memory is not known before it is tried: its engine says that it is too little. */
+static void an_engine_may_ask_for_room(void **state)
+{
+    (void)state;
+    begin_on_demand((int64_t)3 << 29); /* one and a half */
+    assert_true(engines_wait(is_ready, NULL));
+    want(1);
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_READY, WEFT_MODEL_UNLOADED);
+    assert_int_equal(info(1).starts, 2); /* refused once */
+    assert_int_equal(info(1).deaths, 0);
+    assert_null(info(1).problem);
+    want(0);
+    assert_int_equal(info(0).starts, 2); /* by now it is known */
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    end();
+}
+
+static void one_that_never_fits_says_so_and_may_be_tried_later(void **state)
+{
+    (void)state;
+    begin_on_demand(0);
+    assert_true(engines_wait(is_ready, NULL));
+    engines.children.script = (struct weft_child_script){.refuses = "It needs 9 GB.", .for_memory = true};
+    ask_for(1);
+    engines_pass(10 * WEFT_SECOND); /* the named one has gone for it, in vain */
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_FAILED, WEFT_MODEL_UNLOADED);
+    assert_string_equal(info(1).problem, "It needs 9 GB.");
+    assert_true(is_ready(NULL));
+    uint32_t starts = info(1).starts;
+    ask_for(1);
+    engines_pass(WEFT_SECOND);
+    assert_int_equal(info(1).starts, starts);
+    engines_pass(WEFT_MODEL_MEMORY_PAUSE);
+    engines.children.script = (struct weft_child_script){.loads = WEFT_SECOND}; /* somebody else's program has ended */
+    want(1);
+    assert_null(info(1).problem);
+
+    engines.children.script = (struct weft_child_script){.refuses = "It is damaged."};
+    ask_for(2);
+    engines_pass(10 * WEFT_SECOND);
+    assert_int_equal(info(2).state, WEFT_MODEL_FAILED);
+    engines_pass(10 * WEFT_MODEL_MEMORY_PAUSE);
+    ask_for(2); /* that does not change */
+    assert_int_equal(info(2).state, WEFT_MODEL_FAILED);
+    assert_int_equal(info(2).starts, 1);
+    end();
+}
+
+/* Two are named, and there is room for one: the second is there when it is asked for. */
+static void named_ones_do_not_put_each_other_out_at_the_start(void **state)
+{
+    (void)state;
+    engines_begin();
+    assert_int_equal(make_offered(three, 3, 0), 0);
+    house.config.engine_memory_budget = (int64_t)3 << 29;
+    weft_models_start(house.models);
+    assert_true(engines_wait(is_ready, NULL));
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    assert_string_equal(info(1).problem, "It needs 1.1 GB, and less is left.");
+    assert_true(said("warn  model left out model=Big-70B why=\"It needs 1.1 GB, and less is left.\""));
+    want(1);
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_READY, WEFT_MODEL_UNLOADED);
+    engines_pass(3600 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_READY, WEFT_MODEL_UNLOADED);
+    end();
+}
+
+static void shares_of_the_cores_change_as_models_come_and_go(void **state)
+{
+    (void)state;
+    begin_on_demand(0);
+    weft_world_set_cores(engines.host, 0); /* they were counted already: 4 */
+    assert_true(engines_wait(is_ready, NULL));
+    const struct weft_child *first = &engines.children.at[0];
+    assert_int_equal(first->threads, 4);
+    want(1);
+    assert_int_equal(engines.children.at[1].threads, 2);
+    engines_pass(10 * WEFT_MS);
+    assert_int_equal(first->threads, 2);
+    assert_int_equal(info(0).threads, 2);
+    want(2);
+    engines_pass(10 * WEFT_MS);
+    assert_int_equal(first->threads, 2);
+    assert_int_equal(engines.children.at[1].threads, 1);
+    assert_int_equal(engines.children.at[2].threads, 1);
+    weft_child_die(&engines.children.at[1], 11); /* it comes back: nobody gets its cores meanwhile */
+    engines_pass(100 * WEFT_MS);
+    assert_int_equal(first->threads, 2);
+    engines_pass(KEEP_ALIVE + 10 * WEFT_SECOND);
+    expect_states(WEFT_MODEL_READY, WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADED);
+    assert_int_equal(first->threads, 4);
+    end();
+}
+
+/* Wanted while its engine is still ending, and stopped at any time of all this. */
+static void it_may_be_wanted_or_stopped_at_any_time(void **state)
+{
+    (void)state;
+    begin_on_demand(WEFT_CHILD_MEMORY);
+    engines.children.script.stubborn = true;
+    want(1);
+    ask_for(2);
+    engines_pass(WEFT_SECOND);
+    expect_states(WEFT_MODEL_UNLOADED, WEFT_MODEL_UNLOADING, WEFT_MODEL_STARTING);
+    use(2, 1);
+    ask_for(1);
+    assert_false(info(1).waits || info(2).waits);
+    size_t index = 2;
+    assert_true(engines_wait(is_in, &index));
+    use(2, 0);
+    index = 1;
+    assert_true(engines_wait(is_in, &index)); /* in its turn */
+    assert_int_equal(info(1).starts, 2);
+    end();
+    for (weft_time at = 0; at < 5 * WEFT_SECOND; at += 50 * WEFT_MS) {
+        begin_on_demand(WEFT_CHILD_MEMORY);
+        engines.children.script = (struct weft_child_script){.loads = 500 * WEFT_MS, .stubborn = at % 100000 != 0};
+        ask_for(1);
+        ask_for(2);
+        engines_pass(at);
+        weft_models_stop(house.models);
+        ask_for(0); /* too late */
+        assert_true(engines_wait(is_stopped, NULL));
+        assert_int_equal(weft_world_processes(engines.host), 0);
+        end();
+    }
+}
+
+static void memory_may_run_out_on_demand(void **state)
+{
+    (void)state;
+    for (uint64_t at = 1;; at++) {
+        begin_on_demand(2 * (int64_t)WEFT_CHILD_MEMORY);
+        assert_true(engines_wait(is_ready, NULL));
+        weft_mem_fail_at(at);
+        want(1);
+        want(2); /* whatever failed is tried again */
+        engines_pass(KEEP_ALIVE + 10 * WEFT_SECOND);
+        bool failed = weft_mem_failed();
+        weft_mem_fail_at(0);
+        assert_int_equal(info(1).process + info(2).process, 0);
+        end();
+        if (!failed) {
+            assert_true(at > 30);
+            return;
+        }
+    }
+}
+
 int main(void)
 {
+    weft_json_setup(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_is_due),
         cmocka_unit_test(who_is_due_longest_loads_first_and_alone),
@@ -275,6 +612,16 @@ int main(void)
         cmocka_unit_test(an_engine_that_found_too_little_waits_for_more),
         cmocka_unit_test(so_many_and_no_more),
         cmocka_unit_test(any_facts_come_to_rest),
+        cmocka_unit_test(an_offered_model_is_loaded_when_it_is_wanted),
+        cmocka_unit_test(one_that_nobody_uses_is_unloaded),
+        cmocka_unit_test(the_least_recently_used_makes_room),
+        cmocka_unit_test(nobody_goes_under_an_answer),
+        cmocka_unit_test(an_engine_may_ask_for_room),
+        cmocka_unit_test(one_that_never_fits_says_so_and_may_be_tried_later),
+        cmocka_unit_test(named_ones_do_not_put_each_other_out_at_the_start),
+        cmocka_unit_test(shares_of_the_cores_change_as_models_come_and_go),
+        cmocka_unit_test(it_may_be_wanted_or_stopped_at_any_time),
+        cmocka_unit_test(memory_may_run_out_on_demand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
