@@ -334,7 +334,7 @@ static void threads_wake(void *self, struct weft_exchange *exchange)
         body[size] = '\0';
         weft_exchange_take(exchange, WEFT_REQUEST, size);
         const char *number = strchr(body, ':');
-        child->threads = number ? atoi(number + 1) : 0;
+        child->threads = number ? (int)strtol(number + 1, NULL, 10) : 0;
         reply(exchange, 200, "{}");
     }
 }
@@ -426,7 +426,7 @@ static void on_started(void *self, struct weft_process *process, const struct we
     child->process = process;
     child->began = children->loop.turn.now;
     child->memory_max = strtoull(argument(spawn->argv, "--memory-max"), NULL, 10);
-    child->threads = atoi(argument(spawn->argv, "--threads"));
+    child->threads = (int)strtol(argument(spawn->argv, "--threads"), NULL, 10);
     if (child->script.lives > 0) {
         weft_timer_set(&children->loop.timers, &child->end, child->began + child->script.lives);
     }

@@ -121,7 +121,7 @@ static void join_names(const struct listing *listing, const struct weft_model_ma
 static int refuse_name(const struct weft_model_files *files, const struct listing *listing,
                        const struct weft_model_match *match, const char *name, struct weft_config_problem *problem)
 {
-    char meant[160], names[160] = ""; /* so that the whole sentence always fits */
+    char meant[96], names[120] = ""; /* so that the whole sentence always fits */
     bool near = match->count > 0;
     if (match->kind == WEFT_MODEL_MATCH_SEVERAL) {
         join_names(listing, match, " and ", meant, sizeof(meant));

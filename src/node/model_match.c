@@ -298,7 +298,7 @@ static size_t farness(struct weft_slice text, const struct pieces *typed, struct
 static void find_near(struct weft_model_match *match, struct weft_slice text, const struct pieces *typed,
                       const struct weft_slice *names, size_t count)
 {
-    size_t far[WEFT_MODEL_MATCH_MAX];
+    size_t far[WEFT_MODEL_MATCH_MAX] = {0};
     for (size_t i = 0; i < count; i++) {
         size_t away = farness(text, typed, names[i]), place = match->count;
         while (place > 0 && far[place - 1] > away) {

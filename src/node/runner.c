@@ -13,7 +13,7 @@
 #define MESSAGE_MAX 512 /* bytes of what a refusing engine says */
 #define SILENT      "did not answer for 60 s and was killed"
 
-_Static_assert(WEFT_RUNNER_SILENCE == 60 * WEFT_SECOND, "SILENT says how long");
+_Static_assert(WEFT_RUNNER_SILENCE / WEFT_SECOND == 60, "SILENT says how long");
 
 enum runner_state {
     RUNNER_LOADING, /* it is asked how far it is */
