@@ -122,6 +122,21 @@ class Death(unittest.TestCase):
                 events[i] += self.read(answer)
                 self.check_whole(events[i], before, choices=2 - i)
 
+    def test_with_exact_the_answer_is_that_of_an_undisturbed_run(self):
+        """What each choice is told, event by event: texts, logprobs, finishes."""
+        def told(events, choice):
+            return [part for event in events for part in event["choices"] if part["index"] == choice]
+
+        with self.node("--exact") as node:
+            undisturbed = self.read(self.stream(node, n=2, logprobs=2))
+            answer = self.stream(node, n=2, logprobs=2)
+            events = self.read(answer, CUT)
+            os.kill(self.model(node)["process"], signal.SIGKILL)
+            events += self.read(answer)
+            for choice in (0, 1):
+                self.assertEqual(told(events, choice), told(undisturbed, choice))
+            self.assertEqual(events[-1]["usage"]["completion_tokens"], 2 * TOKENS)
+
     def test_an_engine_that_hangs_is_ended_and_the_answer_goes_on(self):
         with self.node("--stall", "2s") as node:
             before = self.model(node)
