@@ -564,7 +564,7 @@ static void it_may_be_wanted_or_stopped_at_any_time(void **state)
     assert_true(engines_wait(is_in, &index)); /* in its turn */
     assert_int_equal(info(1).starts, 2);
     end();
-    for (weft_time at = 0; at < 5 * WEFT_SECOND; at += 50 * WEFT_MS) {
+    for (weft_time at = 0; at < 5 * WEFT_SECOND; at += 150 * WEFT_MS) {
         begin_on_demand(WEFT_CHILD_MEMORY);
         engines.children.script = (struct weft_child_script){.loads = 500 * WEFT_MS, .stubborn = at % 100000 != 0};
         ask_for(1);
@@ -583,11 +583,12 @@ static void memory_may_run_out_on_demand(void **state)
     (void)state;
     for (uint64_t at = 1;; at++) {
         begin_on_demand(2 * (int64_t)WEFT_CHILD_MEMORY);
+        house.config.engine_keep_alive = 5 * WEFT_SECOND;
         assert_true(engines_wait(is_ready, NULL));
         weft_mem_fail_at(at);
         want(1);
         want(2); /* whatever failed is tried again */
-        engines_pass(KEEP_ALIVE + 10 * WEFT_SECOND);
+        engines_pass(20 * WEFT_SECOND);
         bool failed = weft_mem_failed();
         weft_mem_fail_at(0);
         assert_int_equal(info(1).process + info(2).process, 0);
