@@ -14,9 +14,9 @@ static const struct {
     enum ggml_type type;
     bool plain; /* in the file's layout only: four rows at once give other bits than one in ggml's own */
 } weights[] = {
-    {GGML_TYPE_Q4_0, false}, {GGML_TYPE_Q4_1, false},   {GGML_TYPE_Q5_0, false}, {GGML_TYPE_Q5_1, false},
-    {GGML_TYPE_Q8_0, false}, {GGML_TYPE_Q3_K, false},   {GGML_TYPE_Q4_K, true},  {GGML_TYPE_Q5_K, false},
-    {GGML_TYPE_Q6_K, false}, {GGML_TYPE_IQ4_NL, false},
+    {GGML_TYPE_Q4_0, false}, {GGML_TYPE_Q4_1, false}, {GGML_TYPE_Q5_0, false},
+    {GGML_TYPE_Q5_1, false}, {GGML_TYPE_Q8_0, false}, {GGML_TYPE_Q3_K, false},
+    {GGML_TYPE_Q4_K, true},  {GGML_TYPE_Q5_K, false}, {GGML_TYPE_Q6_K, false},
 };
 
 static int refuse(char *problem, const char *what, const char *name, const char *known)
