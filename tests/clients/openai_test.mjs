@@ -115,9 +115,9 @@ on("a wrong API key", async () => {
     assert.match(error.message, /The API key is not the one this node was given\./);
 });
 
-on("a node without an upstream", async () => {
+on("a node without a model", async () => {
     const error = await failure(client(ALONE_URL).chat.completions.create({ model: "whole", messages }), APIError);
     assert.equal(error.status, 503);
     assert.equal(error.code, "no_model");
-    assert.match(error.message, /--upstream/);
+    assert.match(error.message, /--model FILE, or with --external URL/);
 });
