@@ -1,6 +1,7 @@
 /* bench/asker.c - clients of a chat API: asks for streams at once, and says when their tokens came.
  *
  * bench_asker --port PORT --model NAME [--streams N] [--tokens N] [--words N] [--seed N]
+ *             [--temperature T]
  *
  * Each stream asks once for `tokens` tokens (the end token is ignored) after a prompt of its own of about `words`
  * words. An event with a text counts as a token's arrival. Prints one line of JSON: tokens as the server's own usage
@@ -37,9 +38,9 @@ struct stream {
 };
 
 static struct {
-    const char *model;
+    const char *model, *temperature; /* as it is to stand in the request */
     unsigned long port, streams, tokens, words, seed;
-} options = {.streams = 1, .tokens = 128, .words = 60, .seed = 1};
+} options = {.temperature = "0.8", .streams = 1, .tokens = 128, .words = 60, .seed = 1};
 
 static struct stream streams[STREAMS_MAX];
 
@@ -80,8 +81,8 @@ static void ask(struct stream *stream, unsigned long index)
     int size = snprintf(body, sizeof(body),
                         "{\"model\":\"%s\",\"messages\":[{\"role\":\"user\",\"content\":\"%s\"}],\"max_tokens\":%lu,"
                         "\"stream\":true,\"stream_options\":{\"include_usage\":true},\"ignore_eos\":true,"
-                        "\"temperature\":0.8,\"top_k\":40,\"top_p\":0.95,\"min_p\":0.05,\"seed\":%lu}",
-                        options.model, prompt, options.tokens, options.seed + index);
+                        "\"temperature\":%s,\"top_k\":40,\"top_p\":0.95,\"min_p\":0.05,\"seed\":%lu}",
+                        options.model, prompt, options.tokens, options.temperature, options.seed + index);
     int whole = snprintf(request, sizeof(request),
                          "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
                          "Content-Length: %d\r\n\r\n%s",
@@ -207,6 +208,8 @@ static void parse(int argc, char **argv)
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--model") == 0) {
             options.model = argv[i + 1];
+        } else if (strcmp(argv[i], "--temperature") == 0) {
+            options.temperature = argv[i + 1];
         }
         for (size_t n = 0; n < sizeof(numbers) / sizeof(numbers[0]); n++) {
             if (strcmp(argv[i], numbers[n].name) == 0) {
@@ -216,7 +219,8 @@ static void parse(int argc, char **argv)
     }
     if (!options.model || options.port == 0 || options.streams == 0 || options.streams > STREAMS_MAX ||
         options.words > 2000) {
-        fail("usage: bench_asker --port PORT --model NAME [--streams N] [--tokens N] [--words N] [--seed N]");
+        fail("usage: bench_asker --port PORT --model NAME [--streams N] [--tokens N] [--words N] [--seed N] "
+             "[--temperature T]");
     }
 }
 

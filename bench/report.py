@@ -1,12 +1,18 @@
-"""What every bench says beside its figures: when, where, on which commit; and its part of RESULTS.md."""
+"""What every bench begins with, and says beside its figures: when, where, on which commit; its part of RESULTS.md."""
 import datetime
 import os
 import re
 import subprocess
+import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build", "release")
 RESULTS = os.path.join(ROOT, "bench", "RESULTS.md")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def output(*command):
@@ -22,6 +28,15 @@ def busy_percent():
     time.sleep(1)
     idle_after, total_after = ticks()
     return 100 * (1 - (idle_after - idle) / max(1, total_after - total))
+
+
+def prepare(*targets):
+    """Builds what is measured and what measures it; then says how busy the machine is."""
+    subprocess.run(["cmake", "--build", BUILD, "--target", *targets], check=True, stdout=subprocess.DEVNULL)
+    busy = busy_percent()
+    if busy > 10:
+        say(f"warning: the machine is {busy:.0f} % busy with something else")
+    return busy
 
 
 def describe_machine(busy):

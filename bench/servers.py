@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(ROOT, "build", "release")
+from report import BUILD
+
 WEFT = os.environ.get("WEFT_BINARY", os.path.join(BUILD, "weft"))
 SERVER_CORE, LOAD_CORE = "0", "1"
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -48,8 +48,7 @@ class Process:
         self.child = subprocess.Popen(["taskset", "-c", core] + command, text=True, **options)
 
     def cpu_ns(self):
-        """What all its threads have spent on a core."""
-        return sum(int(open(path).read().split()[0]) for path in glob.glob("/proc/%d/task/*/schedstat" % self.child.pid))
+        return cpu_ns(self.child.pid)
 
     def memory_kib(self):
         status = open("/proc/%d/status" % self.child.pid).read()
@@ -125,6 +124,11 @@ class Nginx(Process):
             if time.monotonic() > limit or self.child.poll() is not None:
                 raise SystemExit("nginx did not start; its log: %s/error.log" % home)
             time.sleep(0.05)
+
+
+def cpu_ns(process):
+    """What all its threads have spent on a core."""
+    return sum(int(open(path).read().split()[0]) for path in glob.glob("/proc/%d/task/*/schedstat" % process))
 
 
 def reachable(port):
