@@ -26,7 +26,7 @@ help:
 	@echo '  make run      install what is missing, build, start a node (ARGS="--port 8080" goes to weft up)'
 	@echo '  make test     install what is missing, build, run every test that must pass'
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
-	@echo '  make bench    measure the node beside nginx, the engine beside llama-server'
+	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
 	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
 	@echo '  make soak     each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
@@ -116,6 +116,7 @@ bench: build/setup.bench release
 	bench/http $(ARGS)
 	@bench/llama-server >/dev/null
 	bench/engine $(ARGS)
+	bench/lasting $(ARGS)
 
 soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
