@@ -12,8 +12,6 @@ import sys
 import tempfile
 import time
 import unittest
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
@@ -29,15 +27,6 @@ case "$2" in
 */hangs.gguf) exec sleep 1000 ;;
 esac
 """
-
-
-def get(url):
-    """(status, JSON)"""
-    try:
-        with urllib.request.urlopen(url, timeout=weft.WAIT_S) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
 
 
 def lives(process):
@@ -118,8 +107,8 @@ class Engines(unittest.TestCase):
         for signals, least_s, most_s in ((1, PARTING_S, 3 * PARTING_S), (2, 0, PARTING_S)):
             node = self.start("--engine", self.script, *self.models("hangs"))
             self.lines_until(node, "loading hangs")
-            status, body = get(node.url("/readyz"))
-            self.assertEqual((status, body), (503, {"status": "loading", "progress": 0}))
+            ready = node.ask("GET", "/readyz")
+            self.assertEqual((ready.status, json.load(ready)), (503, {"status": "loading", "progress": 0}))
             started = [json.loads(line) for line in node.log().splitlines() if "engine started" in line]
             process = started[0]["process"]
             self.assertTrue(lives(process))

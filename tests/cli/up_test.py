@@ -11,8 +11,6 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
@@ -213,8 +211,7 @@ class Started(unittest.TestCase):
                 self.assertEqual(lines[-2], "loaded when asked for: a, b, many-00, many-01, many-02, many-03, many-04, many-05 "
                                  f"and 56 more (`weft models` lists them); 8 of {folder} are left out, as a node offers 64 "
                                  "at most")
-                with urllib.request.urlopen(node.url("/v1/models"), timeout=weft.WAIT_S) as answer:
-                    models = json.load(answer)["data"]
+                models = json.load(node.ask("GET", "/v1/models"))["data"]
                 self.assertEqual([model["id"] for model in models[:3]], ["a", "b", "many-00"])
                 self.assertEqual(({model["weft"]["state"] for model in models}, len(models)), ({"unloaded"}, 64))
                 listed = subprocess.run([weft.binary_path(), "models", "--home", node.home], capture_output=True, text=True,
@@ -304,15 +301,7 @@ class Started(unittest.TestCase):
                 self.assertTrue(os.path.exists(os.path.join(root, "state", "weft", "owner.token")))
 
     def ask(self, node, key=None):
-        request = urllib.request.Request(node.url("/v1/models"))
-        if key:
-            request.add_header("authorization", "Bearer " + key)
-        try:
-            with urllib.request.urlopen(request, timeout=weft.WAIT_S) as answer:
-                return answer.status
-        except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
+        return node.ask("GET", "/v1/models", token=key).status
 
     def test_the_key_is_wanted_and_not_in_the_environment_any_more(self):
         with weft.Weft(env={"WEFT_API_KEY": KEY}) as node:

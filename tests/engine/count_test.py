@@ -2,7 +2,6 @@
 """tests/engine/count_test.py - what an engine counts is known after its end: kill -9 in mid-answer, and its own count is
 that of the ids that were streamed; a node adds up all engines that a model had."""
 
-import http.client
 import json
 import mmap
 import os
@@ -63,48 +62,32 @@ class Killed(unittest.TestCase):
 
 
 class Node(unittest.TestCase):
-    def ask(self, method, path, body=None, token=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.node.tcp_port, timeout=weft.WAIT_S)
-        self.addCleanup(connection.close)
-        headers = {"Content-Type": "application/json"} if body else {}
-        if token:
-            headers["Authorization"] = "Bearer " + token
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        self.assertEqual(answer.status, 200, answer.headers)
-        return answer.read()
-
-    def model(self):
-        with open(os.path.join(self.node.home, "owner.token"), encoding="utf-8") as file:
-            token = file.read().strip()
-        return json.loads(self.ask("GET", "/weft/v1/status", token=token))["models"][0]
-
-    def complete(self):
+    def complete(self, node):
         """How many tokens it took."""
-        answer = json.loads(self.ask("POST", "/v1/completions", {"model": NAME, "prompt": "Once", "max_tokens": 12, "n": 2}))
+        answer = json.load(node.post("/v1/completions", {"model": NAME, "prompt": "Once", "max_tokens": 12, "n": 2}))
         return answer["usage"]["completion_tokens"]
 
-    def until_replaced(self, process):
+    def until_replaced(self, node, process):
         end = time.monotonic() + weft.WAIT_S
-        while (model := self.model())["state"] != "ready" or model["process"] == process:
+        while (model := node.model())["state"] != "ready" or model["process"] == process:
             self.assertLess(time.monotonic(), end, model)
             time.sleep(POLL_S)
 
     def test_all_engines_of_a_model_are_added_up(self):
-        with weft.Weft("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1") as self.node:
-            self.assertEqual(self.model()["tokens_sampled"], 0)
+        with weft.Weft("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1") as node:
+            self.assertEqual(node.model()["tokens_sampled"], 0)
             sum_of_all = 0
             for _ in range(2):
-                sum_of_all += self.complete()
+                sum_of_all += self.complete(node)
                 self.assertGreater(sum_of_all, 0)
-                self.assertEqual(self.model()["tokens_sampled"], sum_of_all)
-                process = self.model()["process"]
+                self.assertEqual(node.model()["tokens_sampled"], sum_of_all)
+                process = node.model()["process"]
                 os.kill(process, signal.SIGKILL)
-                self.until_replaced(process)
-                self.assertEqual(self.model()["tokens_sampled"], sum_of_all)
-            metrics = self.ask("GET", "/metrics").decode().splitlines()
+                self.until_replaced(node, process)
+                self.assertEqual(node.model()["tokens_sampled"], sum_of_all)
+            metrics = node.ask("GET", "/metrics").read().decode().splitlines()
             self.assertIn(f'weft_engine_tokens_sampled_total{{model="{NAME}"}} {sum_of_all}', metrics)
-            self.assertGreater(self.model()["steps"], 0)
+            self.assertGreater(node.model()["steps"], 0)
 
 
 if __name__ == "__main__":

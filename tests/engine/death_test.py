@@ -2,7 +2,6 @@
 """tests/engine/death_test.py - kill -9, and a stop, of the real engine under a running `weft up`: another engine is
 started, and what ran goes on where it was cut; and engines end with their node, however that ends."""
 
-import http.client
 import json
 import os
 import signal
@@ -23,26 +22,10 @@ class Death(unittest.TestCase):
     def node(self, *more):
         return weft.Weft("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1", *more)
 
-    def ask(self, node, method, path, body=None, token=None):
-        connection = http.client.HTTPConnection("127.0.0.1", node.tcp_port, timeout=weft.WAIT_S)
-        self.addCleanup(connection.close)
-        headers = {"Content-Type": "application/json"} if body else {}
-        if token:
-            headers["Authorization"] = "Bearer " + token
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        return connection.getresponse()
-
-    def model(self, node):
-        with open(os.path.join(node.home, "owner.token"), encoding="utf-8") as file:
-            token = file.read().strip()
-        return json.load(self.ask(node, "GET", "/weft/v1/status", token=token))["models"][0]
-
     def stream(self, node, **more):
-        answer = self.ask(node, "POST", "/v1/completions",
-                          {"model": NAME, "prompt": "One, two, three,", "stream": True, "seed": 1, "max_tokens": TOKENS,
-                           "ignore_eos": True, "stream_options": {"include_usage": True}, **more})
-        self.assertEqual(answer.status, 200, answer.headers)
-        return answer
+        return node.post("/v1/completions",
+                         {"model": NAME, "prompt": "One, two, three,", "stream": True, "seed": 1, "max_tokens": TOKENS,
+                          "ignore_eos": True, "stream_options": {"include_usage": True}, **more})
 
     def read(self, answer, events=None):
         """What a stream says, as JSON, up to its end or so many events; comments are passed over."""
@@ -80,15 +63,12 @@ class Death(unittest.TestCase):
         self.assertEqual({event["id"] for event in events}, {events[0]["id"]})
 
     def chat(self, node):
-        """(status, body)"""
-        answer = self.ask(node, "POST", "/v1/chat/completions",
-                          {"model": NAME, "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4,
-                           "seed": 1})
-        return answer.status, json.load(answer)
+        return json.load(node.post("/v1/chat/completions", {"model": NAME, "max_tokens": 4, "seed": 1,
+                                                            "messages": [{"role": "user", "content": "Hello"}]}))
 
     def test_what_runs_goes_on_and_the_next_is_served(self):
         with self.node() as node:
-            before = self.model(node)
+            before = node.model()
             self.assertEqual((before["state"], before["starts"], before["deaths"]), ("ready", 1, 0))
             undisturbed = self.text(self.read(self.stream(node, logprobs=0)))
             answer = self.stream(node, logprobs=0)
@@ -99,12 +79,10 @@ class Death(unittest.TestCase):
             self.assertTrue(undisturbed.startswith(told))  # and what comes after may differ by near-ties
             self.check_whole(events, events[:CUT])
 
-            after = self.model(node)
+            after = node.model()
             self.assertEqual((after["state"], after["starts"], after["deaths"]), ("ready", 2, 1))
             self.assertNotEqual(after["process"], before["process"])
-            status, body = self.chat(node)
-            self.assertEqual(status, 200, body)
-            self.assertTrue(body["choices"][0]["message"]["content"])
+            self.assertTrue(self.chat(node)["choices"][0]["message"]["content"])
             node.stop()
             log = node.log()
         self.assertIn('"event":"engine died"', log)
@@ -116,7 +94,7 @@ class Death(unittest.TestCase):
         with self.node() as node:
             answers = [self.stream(node, n=2, logprobs=0), self.stream(node, seed=5, logprobs=0)]
             events = [self.read(answer, CUT) for answer in answers]
-            os.kill(self.model(node)["process"], signal.SIGKILL)
+            os.kill(node.model()["process"], signal.SIGKILL)
             for i, answer in enumerate(answers):
                 before = list(events[i])
                 events[i] += self.read(answer)
@@ -131,7 +109,7 @@ class Death(unittest.TestCase):
             undisturbed = self.read(self.stream(node, n=2, logprobs=2))
             answer = self.stream(node, n=2, logprobs=2)
             events = self.read(answer, CUT)
-            os.kill(self.model(node)["process"], signal.SIGKILL)
+            os.kill(node.model()["process"], signal.SIGKILL)
             events += self.read(answer)
             for choice in (0, 1):
                 self.assertEqual(told(events, choice), told(undisturbed, choice))
@@ -139,20 +117,20 @@ class Death(unittest.TestCase):
 
     def test_an_engine_that_hangs_is_ended_and_the_answer_goes_on(self):
         with self.node("--stall", "2s") as node:
-            before = self.model(node)
+            before = node.model()
             answer = self.stream(node, logprobs=0)
             events = self.read(answer, CUT)
             os.kill(before["process"], signal.SIGSTOP)
             events += self.read(answer)
             self.check_whole(events, events[:CUT])
-            self.assertEqual(self.model(node)["deaths"], 1)
+            self.assertEqual(node.model()["deaths"], 1)
             node.stop()
             self.assertIn("stopped writing and was killed", node.log())
 
     def test_an_engine_ends_with_a_node_that_is_killed(self):
         node = self.node().start().wait_ready()
         try:
-            process = self.model(node)["process"]
+            process = node.model()["process"]
         finally:
             node.give_up()
         end = time.monotonic() + weft.WAIT_S

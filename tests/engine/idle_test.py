@@ -4,7 +4,6 @@
 It loads with the settings that it has by default, answers once, and is then left alone; the system says what it took.
 """
 
-import http.client
 import json
 import os
 import sys
@@ -48,15 +47,9 @@ class Idle(unittest.TestCase):
         return started[0]["process"]
 
     def chat(self, node):
-        connection = http.client.HTTPConnection("127.0.0.1", node.tcp_port, timeout=weft.WAIT_S)
-        self.addCleanup(connection.close)
-        connection.request("POST", "/v1/chat/completions", json.dumps({
-            "model": NAME, "messages": [{"role": "user", "content": "Count to five."}], "max_tokens": 16}),
-            {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        body = json.load(answer)
-        self.assertEqual(answer.status, 200, body)
-        self.assertGreater(body["usage"]["completion_tokens"], 0)
+        answer = node.post("/v1/chat/completions", {
+            "model": NAME, "messages": [{"role": "user", "content": "Count to five."}], "max_tokens": 16})
+        self.assertGreater(json.load(answer)["usage"]["completion_tokens"], 0)
 
 
 if __name__ == "__main__":

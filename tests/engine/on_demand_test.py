@@ -6,7 +6,6 @@ The second model is a copy of the small one under another name.
 """
 
 import concurrent.futures
-import http.client
 import json
 import os
 import re
@@ -42,24 +41,9 @@ class OnDemand(unittest.TestCase):
         self.addCleanup(node.give_up)
         return node.start().wait_ready()
 
-    def ask(self, node, method, path, body=None, token=None):
-        connection = http.client.HTTPConnection("127.0.0.1", node.tcp_port, timeout=weft.WAIT_S)
-        self.addCleanup(connection.close)
-        headers = {"Content-Type": "application/json"} if body else {}
-        if token:
-            headers["Authorization"] = "Bearer " + token
-        connection.request(method, path, json.dumps(body) if body else None, headers)
-        return connection.getresponse()
-
-    def models(self, node):
-        """What the owner is told of each, by name."""
-        with open(os.path.join(node.home, "owner.token"), encoding="utf-8") as file:
-            token = file.read().strip()
-        return {model["name"]: model for model in json.load(self.ask(node, "GET", "/weft/v1/status", token=token))["models"]}
-
     def states(self, node):
-        models = self.models(node)
-        return models[FIRST]["state"], models[SECOND]["state"]
+        states = {model["name"]: model["state"] for model in node.status()["models"]}
+        return states[FIRST], states[SECOND]
 
     def until(self, done, what):
         end = time.monotonic() + weft.WAIT_S
@@ -69,25 +53,23 @@ class OnDemand(unittest.TestCase):
 
     def complete(self, node, name, **more):
         body = {"model": name, "prompt": "One, two, three,", "max_tokens": 4, "seed": 1, **more}
-        answer = self.ask(node, "POST", "/v1/completions", body)
-        self.assertEqual(answer.status, 200, answer.headers)
-        return answer
+        return node.post("/v1/completions", body)
 
     def test_loaded_by_a_short_name_and_unloaded_when_idle(self):
         node = self.node("--keep-alive", f"{KEEP_ALIVE_S}s")
         self.assertEqual(self.states(node), ("unloaded", "unloaded"))
-        self.assertEqual(self.ask(node, "POST", "/v1/completions", {"model": "smolm2", "prompt": "x"}).status, 404)
+        self.assertEqual(node.ask("POST", "/v1/completions", {"model": "smolm2", "prompt": "x"}).status, 404)
         self.assertEqual(self.states(node), ("unloaded", "unloaded"))
         answer = json.load(self.complete(node, "smollm2"))
         self.assertEqual((answer["model"], answer["usage"]["completion_tokens"]), (FIRST, 4))
         self.assertEqual(self.states(node), ("ready", "unloaded"))
-        process = self.models(node)[FIRST]["process"]
+        process = node.model(FIRST)["process"]
         began = time.monotonic()
         stream = self.complete(node, "somebody/smollm2:135m", max_tokens=400, ignore_eos=True, stream=True)
         while stream.readline():  # it is in use for longer than that
             pass
         took = time.monotonic() - began
-        self.assertEqual(self.models(node)[FIRST]["process"], process)
+        self.assertEqual(node.model(FIRST)["process"], process)
         ended = time.monotonic()
         self.until(lambda: self.states(node) == ("unloaded", "unloaded"), "it is not unloaded")
         idle = time.monotonic() - ended
@@ -95,7 +77,7 @@ class OnDemand(unittest.TestCase):
         self.assertGreater(idle, KEEP_ALIVE_S - 1)
         self.assertFalse(os.path.exists(f"/proc/{process}"))
         self.assertEqual(json.load(self.complete(node, "smollm2"))["choices"][0]["text"], answer["choices"][0]["text"])
-        first = self.models(node)[FIRST]
+        first = node.model(FIRST)
         self.assertEqual((first["starts"], first["deaths"]), (2, 0))
         node.stop()
         self.assertIn('"event":"model unloaded","model":"' + FIRST + '","why":"idle"', node.log())
@@ -113,18 +95,18 @@ class OnDemand(unittest.TestCase):
             self.assertEqual([line for line in lines if line.startswith("data: ")][-1], "data: [DONE]")
             self.assertEqual(other.result(weft.WAIT_S)["model"], FIRST)
         self.assertEqual(self.states(node), ("ready", "unloaded"))
-        self.assertEqual({model["deaths"] for model in self.models(node).values()}, {0})
+        self.assertEqual({model["deaths"] for model in node.status()["models"]}, {0})
         node.stop()
         self.assertNotIn("engine died", node.log())
 
     def test_two_share_the_cores(self):
         node = self.node("--threads", "2")
         self.complete(node, "smollm2").read()
-        self.assertEqual(self.models(node)[FIRST]["threads"], 2)
+        self.assertEqual(node.model(FIRST)["threads"], 2)
         self.complete(node, "other").read()
         self.assertEqual(self.states(node), ("ready", "ready"))
-        self.assertEqual(self.models(node)[SECOND]["threads"], 1)
-        self.until(lambda: self.models(node)[FIRST]["threads"] == 1, "the first keeps its two")
+        self.assertEqual(node.model(SECOND)["threads"], 1)
+        self.until(lambda: node.model(FIRST)["threads"] == 1, "the first keeps its two")
         self.complete(node, "smollm2").read()
         self.complete(node, "other").read()
         node.stop()

@@ -17,12 +17,10 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib.engine import model_path  # noqa: E402
-from lib.weft import WAIT_S, Weft, binary_path  # noqa: E402
+from lib.weft import WAIT_S, Refused, Weft, binary_path  # noqa: E402
 
 INSIDE = "WEFT_TEST_INSIDE"
 MODEL = model_path()
@@ -80,10 +78,7 @@ class Capture:
 def ask(node, prompt, stream):
     body = {"model": "SmolLM2-135M-Instruct-Q4_1", "max_tokens": 24, "stream": stream, "seed": 1,
             "messages": [{"role": "user", "content": prompt}]}
-    request = urllib.request.Request(node.url("/v1/chat/completions"), json.dumps(body).encode(),
-                                     {"content-type": "application/json", "x-note": CANARY})
-    with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
-        text = answer.read().decode()
+    text = node.post("/v1/chat/completions", body, headers={"x-note": CANARY}).read().decode()
     if not stream:
         return json.loads(text)["choices"][0]["message"]["content"]
     events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
@@ -145,8 +140,8 @@ class Private(unittest.TestCase):
         while True:
             try:
                 return self.use_node(node)
-            except urllib.error.HTTPError as error:
-                if error.code not in (502, 503):
+            except Refused as refused:
+                if refused.status not in (502, 503):
                     raise
 
     def test_nothing_leaves_and_nothing_stays(self):

@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import unittest
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import schemas  # noqa: E402
@@ -27,10 +26,7 @@ def ask(node, seed):
             "temperature": 0.7,
             "messages": [{"role": "user", "content": "Describe a place you know, as JSON."}],
             "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
-    request = urllib.request.Request(node.url("/v1/chat/completions"), json.dumps(body).encode(),
-                                     {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=4 * WAIT_S) as answer:
-        choice = json.load(answer)["choices"][0]
+    choice = json.load(node.post("/v1/chat/completions", body, wait_s=4 * WAIT_S))["choices"][0]
     return seed, schema, choice["message"]["content"], choice["finish_reason"]
 
 

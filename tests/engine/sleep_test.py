@@ -32,23 +32,20 @@ class Stream(threading.Thread):
         super().__init__(daemon=True)
         self.begun = threading.Event()
         self.lines, self.error = [], None
-        self._port, self._seed = node.tcp_port, seed
+        self._node, self._seed = node, seed
         self.start()
 
     def run(self):
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=weft.WAIT_S)
-            connection.request("POST", "/v1/chat/completions", json.dumps({
+            answer = self._node.post("/v1/chat/completions", {
                 "model": NAME, "messages": [{"role": "user", "content": "Tell me a long story about the sea."}],
                 "max_tokens": TOKENS, "ignore_eos": True, "seed": self._seed, "stream": True, "logprobs": True,
-                "stream_options": {"include_usage": True}}), {"Content-Type": "application/json"})
-            answer = connection.getresponse()
+                "stream_options": {"include_usage": True}})
             while line := answer.readline():
                 self.lines.append(line.decode().rstrip("\n"))
                 if '"content":"' in self.lines[-1]:
                     self.begun.set()
-            connection.close()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, weft.Refused) as error:
             self.error = error
         self.begun.set()
 

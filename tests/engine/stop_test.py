@@ -7,11 +7,10 @@ import os
 import random
 import sys
 import unittest
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib.engine import model_path  # noqa: E402
-from lib.weft import WAIT_S, Weft  # noqa: E402
+from lib.weft import Weft  # noqa: E402
 
 MODEL = model_path()
 CASES = 40
@@ -22,10 +21,7 @@ PROMPTS = ("Write a poem about the sea.", "Schreibe einen Satz über Äpfel und 
 def ask(node, prompt, seed, **more):
     body = {"model": os.path.basename(MODEL).removesuffix(".gguf"), "messages": [{"role": "user", "content": prompt}],
             "max_tokens": 24, "seed": seed, "temperature": 0.9, **more}
-    request = urllib.request.Request(node.url("/v1/chat/completions"), json.dumps(body).encode(),
-                                     {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
-        text = answer.read().decode()  # UTF-8, or this fails
+    text = node.post("/v1/chat/completions", body).read().decode()  # UTF-8, or this fails
     if not more.get("stream"):
         choice = json.loads(text)["choices"][0]
         return choice["message"]["content"], choice["finish_reason"]

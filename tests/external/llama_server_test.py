@@ -119,18 +119,8 @@ class LlamaServer(unittest.TestCase):
         node.wait_ready()
         return node, peer
 
-    def ask(self, node, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", node.tcp_port, timeout=WAIT_S)
-        self.addCleanup(connection.close)
-        connection.request(method, path, json.dumps(body) if body else None,
-                           {**({"Content-Type": "application/json"} if body else {}), **(headers or {})})
-        return connection.getresponse()
-
     def status(self, node):
-        with open(os.path.join(node.home, "owner.token"), encoding="utf-8") as file:
-            token = file.read().strip()
-        answer = self.ask(node, "GET", "/weft/v1/status", headers={"Authorization": "Bearer " + token})
-        return json.load(answer)["externals"][0]
+        return node.status()["externals"][0]
 
     def until(self, node, state):
         end = time.monotonic() + WAIT_S
@@ -144,28 +134,23 @@ class LlamaServer(unittest.TestCase):
         return {"model": THEIRS, "messages": COUNT, "temperature": 0, "max_tokens": TOKENS, "seed": 1, **more}
 
     def stream(self, node, **more):
-        answer = self.ask(node, "POST", "/v1/chat/completions",
-                          self.body(stream=True, stream_options={"include_usage": True}, **more))
-        self.assertEqual(answer.status, 200, answer.headers)
-        return Stream(answer)
+        return Stream(node.post("/v1/chat/completions",
+                                self.body(stream=True, stream_options={"include_usage": True}, **more)))
 
     def assert_served(self, node, model=THEIRS):
-        answer = self.ask(node, "POST", "/v1/chat/completions", self.body(model=model, max_tokens=4))
-        told = answer.read()
-        self.assertEqual(answer.status, 200, told)
-        return json.loads(told)
+        return json.load(node.post("/v1/chat/completions", self.body(model=model, max_tokens=4)))
 
     def test_its_models_are_offered_and_labelled(self):
         node, _ = self.world(own=True)
         self.until(node, "up")
-        models = json.load(self.ask(node, "GET", "/v1/models"))["data"]
+        models = json.load(node.ask("GET", "/v1/models"))["data"]
         self.assertEqual([model["id"] for model in models], [OWN, THEIRS])
         self.assertEqual(models[1]["weft"], {"state": "ready", "server": "llama-server", "unverified": True})
         self.assertNotIn("unverified", models[0]["weft"])
-        answer = self.ask(node, "POST", "/v1/chat/completions", self.body(max_tokens=4))
+        answer = node.ask("POST", "/v1/chat/completions", self.body(max_tokens=4))
         self.assertEqual(answer.headers["x-weft-served-by"], "external")
         answer.read()
-        answer = self.ask(node, "POST", "/v1/chat/completions", self.body(model=OWN, max_tokens=4))
+        answer = node.ask("POST", "/v1/chat/completions", self.body(model=OWN, max_tokens=4))
         self.assertEqual(answer.headers["x-weft-served-by"], "local")
         answer.read()
 
@@ -173,7 +158,7 @@ class LlamaServer(unittest.TestCase):
         node, peer = self.world()
         self.until(node, "up")
         direct = peer.ask(self.body())
-        whole = json.load(self.ask(node, "POST", "/v1/chat/completions", self.body()))
+        whole = json.load(node.ask("POST", "/v1/chat/completions", self.body()))
         streamed = self.stream(node).rest()
         text = direct["choices"][0]["message"]["content"]
         self.assertEqual(whole["choices"][0]["message"]["content"], text)
@@ -188,7 +173,7 @@ class LlamaServer(unittest.TestCase):
         node, _ = self.world()
         self.until(node, "up")
         long = [{"role": "user", "content": "word " * 5000}]
-        answer = self.ask(node, "POST", "/v1/chat/completions", self.body(messages=long))
+        answer = node.ask("POST", "/v1/chat/completions", self.body(messages=long))
         self.assertEqual(answer.status, 400)
         self.assertEqual(json.load(answer)["error"]["code"], "context_length_exceeded")
         self.assert_served(node)

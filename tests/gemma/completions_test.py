@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import unittest
-import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import schemas  # noqa: E402
@@ -36,9 +35,7 @@ def tearDownModule():
 
 def post(path, members):
     body = {"model": os.path.basename(MODEL).removesuffix(".gguf"), "seed": 1, **members}
-    request = urllib.request.Request(node.url(path), json.dumps(body).encode(), {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=2 * WAIT_S) as answer:
-        return answer.read().decode()  # UTF-8, or this fails
+    return node.post(path, body, wait_s=2 * WAIT_S).read().decode()  # UTF-8, or this fails
 
 
 def complete(prompt, **members):
@@ -132,8 +129,7 @@ class NoTemplate(unittest.TestCase):
     """A chat is a transcript then, and the model's entry says that it has no template."""
 
     def test_it_is_said(self):
-        with urllib.request.urlopen(node.url("/v1/models"), timeout=WAIT_S) as answer:
-            facts = json.load(answer)["data"][0]["weft"]
+        facts = json.load(node.ask("GET", "/v1/models"))["data"][0]["weft"]
         self.assertEqual((facts["chat_template"], facts["tools"], facts["reasoning"]), (False, False, False))
 
     def test_a_transcript_ends_before_the_user_speaks(self):

@@ -2,11 +2,14 @@
 
     with Weft("--upstream", url, tls=True, unix=True) as weft:
         ... weft.tcp_port, weft.tls_port, weft.unix_path, weft.ca_file, weft.log() ...
+        ... weft.ask("GET", "/health").status, json.load(weft.post("/v1/completions", {...})), weft.model()["state"] ...
 
 Nothing sleeps: the program says on stdout where it listens and that it is ready, and this waits for those lines.
 The binary is WEFT_BINARY (ctest sets it), else build/release/weft.
 """
 
+import http.client
+import json
 import os
 import queue
 import re
@@ -62,6 +65,14 @@ def make_certificate(folder, name="cert"):
          "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1",
          "-keyout", key, "-out", cert], check=True, capture_output=True)
     return cert, key
+
+
+class Refused(AssertionError):
+    """An answer that is no 200."""
+
+    def __init__(self, path, status, said):
+        super().__init__(f"{path}: {status} {said}")
+        self.status = status
 
 
 class Weft(Program):
@@ -121,6 +132,38 @@ class Weft(Program):
 
     def url(self, path="/", tls=False):
         return f"https://localhost:{self.tls_port}{path}" if tls else f"http://127.0.0.1:{self.tcp_port}{path}"
+
+    # -- asking, as the official clients do not --
+
+    def ask(self, method, path, body=None, token=None, wait_s=WAIT_S, headers=None):
+        """An answer of http.client, whatever its status, on a connection of its own; a streamed one is read line by line.
+        `body` is sent as JSON; `token` is an API key, or the owner's."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.tcp_port, timeout=wait_s)
+        says = {"Connection": "close", **(headers or {})}  # so that it goes with its answer
+        if body is not None:
+            says["Content-Type"] = "application/json"
+        if token:
+            says["Authorization"] = "Bearer " + token
+        connection.request(method, path, None if body is None else json.dumps(body), says)
+        return connection.getresponse()
+
+    def post(self, path, body, **more):
+        """The answer to what must be served: Refused, if it is not."""
+        answer = self.ask("POST", path, body, **more)
+        if answer.status != 200:
+            raise Refused(path, answer.status, answer.read().decode())
+        return answer
+
+    def status(self):
+        """All that its owner is told."""
+        with open(os.path.join(self.home, "owner.token"), encoding="utf-8") as file:
+            return json.load(self.ask("GET", "/weft/v1/status", token=file.read().strip()))
+
+    def model(self, name=None):
+        """What its owner is told of a model; without a name, of the first."""
+        return next(model for model in self.status()["models"] if name in (None, model["name"]))
+
+    # -- the end --
 
     def terminate(self):
         """SIGTERM, once: it drains, and ends when nothing runs any more."""
