@@ -271,6 +271,7 @@ static const struct {
     {{.environment = "WEFT_HOSTS=a,,b"}, "WEFT_HOSTS (environment) is \"\"; expected a host name without a port"},
     {{.environment = "WEFT_HOSTS=a:80"}, "WEFT_HOSTS (environment) is \"a:80\"; expected"},
     {{.flags = "--limits-connections 0"}, "--limits-connections is \"0\"; expected a whole number, from 1 to 1000000"},
+    {{.flags = "--queue-max 4096"}, "--queue-max is \"4096\"; expected a whole number, from 1 to 1000"},
     {{.flags = "--limits-connections -1"}, "--limits-connections is \"-1\"; expected"},
     {{.flags = "--log-level loud"}, "--log-level is \"loud\"; expected one of debug|info|warn|error"},
     {{.flags = "--log-format pretty|json"}, "--log-format is \"pretty|json\"; expected one of"},

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "mesh/queue.h"
 
 static struct weft_config config;
 
@@ -60,6 +61,10 @@ static void test_numbers(void **state)
         {"limits.connections", "1000000", 1000000},
         {"limits.connections", "1000001", -1},
         {"limits.connections", "1KiB", -1},
+        {"queue.max", "1", 1},
+        {"queue.max", "1000", WEFT_QUEUE_WAITERS_MAX},
+        {"queue.max", "1001", -1},
+        {"queue.max", "0", -1},
         {"drain_timeout", "0s", 0},
         {"drain_timeout", "1ms", WEFT_MS},
         {"drain_timeout", "60m", 3600 * WEFT_SECOND},
