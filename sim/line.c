@@ -15,6 +15,7 @@
 #define WAITERS_MAX    64
 #define CLIENTS_MAX    (WAITERS_MAX + SLOTS_MAX)
 #define SECOND         WEFT_SECOND
+#define CHOICES_MAX    2
 #define OVERLOAD       10 /* times as much is asked in a flood as there is */
 #define LONGEST        4  /* the longest answer, in those of a principal's mean */
 #define PERCENT_APART  5  /* the most that shares may be from their mean */
@@ -37,7 +38,7 @@ struct principal {
     size_t wanted;     /* STEADY: so many waiting; OPEN: so many come at once */
     weft_time between; /* OPEN, LIGHT: from one time to the next, on average */
     weft_time service; /* an answer of its, on average */
-    bool wide;         /* half of its clients want two choices, which take two slots */
+    bool wide;         /* half of its clients want two choices, each of which takes a slot */
     size_t waiting;
     weft_time had;    /* slot time since the act began */
     weft_time waited; /* all of its clients that got a slot, in this act */
@@ -48,7 +49,7 @@ struct principal {
 enum state {
     ABSENT, /* free for the next */
     WAITS,  /* in the line */
-    RUNS,   /* has what it needs of the slots */
+    RUNS,   /* at the engine: its choices have slots, or have had them, or will */
 };
 
 struct client {
@@ -56,8 +57,11 @@ struct client {
     struct weft_place place;
     struct weft_timer timer; /* hangs up, or is done */
     enum state state;
-    weft_time service, deadline, patience; /* how long its answer is; when it must be told; when it hangs up */
+    weft_time deadline, patience; /* when it must be told; when it hangs up */
     weft_time came, measured;
+    uint16_t begun, running, ended; /* choices */
+    weft_time service[CHOICES_MAX]; /* how long each is */
+    weft_time end_of[CHOICES_MAX];  /* WEFT_NEVER: it has no slot */
 };
 
 /* The line, its slots and all around them. */
@@ -68,7 +72,8 @@ struct hall {
     struct weft_timer tick;
     weft_time begun;
     size_t slots, principals_count, waiting, waiters_max;
-    uint16_t choices_max;                            /* of an answer: so many slots */
+    size_t busy;                                     /* slots */
+    struct client *unbegun;                          /* runs, and has choices that wait for a slot; or NULL */
     weft_time asked;                                 /* slot time, in this act */
     weft_time good;                                  /* slot time in this act for clients that still wanted it */
     uint64_t came, refused, expired, gave_up, ended; /* everyone is in one of these, or still here */
@@ -97,10 +102,62 @@ static weft_time now_in(const struct hall *hall)
 static void measure(struct client *client)
 {
     struct hall *hall = client->principal->hall;
-    weft_time passed = (now_in(hall) - client->measured) * client->place.choices;
+    weft_time passed = (now_in(hall) - client->measured) * client->running;
     client->measured = now_in(hall);
     client->principal->had += passed;
     hall->good += passed;
+}
+
+/* -- the engine -- */
+
+static void await_next(struct client *client)
+{
+    weft_time next = client->patience;
+    for (size_t i = 0; i < CHOICES_MAX; i++) {
+        next = client->end_of[i] < next ? client->end_of[i] : next;
+    }
+    weft_timer_set(&client->principal->hall->loop.timers, &client->timer, next);
+}
+
+/* A choice begins when there is a slot for it. */
+static void begin_choices(struct hall *hall)
+{
+    struct client *client = hall->unbegun;
+    if (!client || hall->busy == hall->slots) {
+        return;
+    }
+    measure(client);
+    while (client->begun < client->place.choices && hall->busy < hall->slots) {
+        client->end_of[client->begun] = now_in(hall) + client->service[client->begun];
+        client->begun++;
+        client->running++;
+        hall->busy++;
+    }
+    if (client->begun == client->place.choices) {
+        hall->unbegun = NULL;
+    }
+    await_next(client);
+}
+
+static void end_choice(struct client *client, size_t choice)
+{
+    measure(client);
+    client->end_of[choice] = WEFT_NEVER;
+    client->running--;
+    client->ended++;
+    client->principal->hall->busy--;
+}
+
+/* What is left of it. */
+static void drop_choices(struct client *client)
+{
+    struct hall *hall = client->principal->hall;
+    measure(client);
+    hall->busy -= client->running;
+    client->running = 0;
+    if (hall->unbegun == client) {
+        hall->unbegun = NULL;
+    }
 }
 
 /* Whatever the line does by itself, it does within a tick. */
@@ -150,9 +207,9 @@ static void hang_up(struct client *client)
     struct hall *hall = principal->hall;
     hall->gave_up++;
     if (client->state == RUNS) {
-        measure(client);
-        hall->good -=
-            (20 * WEFT_MS + below(hall, 180 * WEFT_MS)) * client->place.choices; /* the engine ends its step */
+        hall->good -= (20 * WEFT_MS + below(hall, 180 * WEFT_MS)) * client->running; /* the engine ends its step */
+        drop_choices(client);
+        begin_choices(hall);
     } else {
         wait_no_more(client);
     }
@@ -169,7 +226,17 @@ static void client_fires(struct weft_timer *timer)
         hang_up(client);
         return;
     }
-    measure(client);
+    for (size_t i = 0; i < CHOICES_MAX; i++) {
+        if (client->end_of[i] == now_in(hall)) {
+            end_choice(client, i);
+            weft_line_choice_ended(&client->place);
+        }
+    }
+    begin_choices(hall);
+    if (client->ended < client->place.choices) {
+        await_next(client);
+        return;
+    }
     leave(client);
     hall->ended++;
     release(client);
@@ -188,8 +255,10 @@ static void on_go(void *self)
     principal->served++;
     client->state = RUNS;
     client->measured = now_in(hall);
-    weft_time end = now_in(hall) + client->service;
-    weft_timer_set(&hall->loop.timers, &client->timer, end < client->patience ? end : client->patience);
+    weft_story_check(hall->story, hall->busy < hall->slots && !hall->unbegun,
+                     "somebody goes while %zu of %zu slots are taken", hall->busy, hall->slots);
+    hall->unbegun = client;
+    begin_choices(hall);
     top_up(principal);
 }
 
@@ -225,6 +294,13 @@ static void on_waiting(void *self, size_t ahead, weft_time estimate)
 
 static const struct weft_place_user place_user = {.go = on_go, .back = on_back, .out = on_out, .waiting = on_waiting};
 
+static weft_time draw_service(const struct principal *principal)
+{
+    struct hall *hall = principal->hall;
+    return below(hall, 16) == 0 ? LONGEST * principal->service - below(hall, principal->service)
+                                : about(hall, principal->service);
+}
+
 /* A client of this principal comes; false if it is refused. */
 static bool come(struct principal *principal)
 {
@@ -234,16 +310,18 @@ static bool come(struct principal *principal)
     *client = (struct client){.principal = principal, .came = now_in(hall)};
     client->place.user = &place_user;
     client->place.self = client;
-    client->service = below(hall, 16) == 0 ? LONGEST * principal->service - below(hall, principal->service)
-                                           : about(hall, principal->service);
     uint16_t choices = principal->wide && below(hall, 2) == 0 ? 2 : 1;
     weft_time wait = 10 * SECOND + below(hall, 80 * SECOND);
     client->deadline = now_in(hall) + wait;
     /* Half have no end of patience; it may end while they wait or while they are answered. */
-    client->patience = below(hall, 2) == 0 ? WEFT_NEVER : now_in(hall) + about(hall, wait / 2 + client->service);
+    client->patience = below(hall, 2) == 0 ? WEFT_NEVER : now_in(hall) + about(hall, wait / 2 + principal->service);
     weft_timer_init(&client->timer, client_fires);
     hall->came++;
-    hall->asked += client->service * choices;
+    for (uint16_t i = 0; i < CHOICES_MAX; i++) {
+        client->service[i] = draw_service(principal);
+        client->end_of[i] = WEFT_NEVER;
+        hall->asked += i < choices ? client->service[i] : 0;
+    }
     if (weft_line_join(hall->line, &client->place, (uint64_t)(principal - hall->principals), choices, wait) != 0) {
         weft_story_check(hall->story, principal->waiting >= hall->waiters_max - hall->waiting,
                          "refused, with %zu waiting of %zu, %zu of its own", hall->waiting, hall->waiters_max,
@@ -526,6 +604,7 @@ void weft_story_flood(struct weft_story *story)
     for (size_t i = 0; i < open; i++) {
         weft_time service = SECOND + below(hall, 4 * SECOND);
         struct principal *principal = add_principal(hall, OPEN, service);
+        principal->wide = below(hall, 4) == 0;
         principal->wanted = i < 2 ? 1 : 1 + (size_t)below(hall, BURST_MAX);
         /* Its part of the load is its weight's: so much slot time comes in a second. */
         principal->between =

@@ -246,6 +246,9 @@ static void on_frame(void *self, const struct weft_frame *frame)
     struct weft_delivery *delivery = self;
     enter(delivery);
     weft_line_sign(&delivery->place);
+    if (frame->kind == WEFT_FRAME_FINISH) {
+        weft_line_choice_ended(&delivery->place);
+    }
     int got = weft_resume_frame(delivery->resume, frame, tell, delivery);
     if (!delivery->over && got < 0) {
         fail_here(delivery, got);

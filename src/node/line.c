@@ -13,6 +13,7 @@ struct weft_line {
     struct weft_queue *queue;
     struct weft_place *first, *last; /* all who stand in it */
     struct weft_place *cursor;       /* who is told next, while all are */
+    struct weft_place *growing;      /* who runs and has more choices left than slots: NULL, or who went last */
     struct weft_task look;
     struct weft_timer tick;
     bool open, given_up, rests;
@@ -55,13 +56,37 @@ static void set_tick(struct weft_line *line)
 static void count(struct weft_place *place)
 {
     struct weft_line *line = place->line;
-    if (place->holds) {
-        place->spent += (line->time - place->counted) * place->choices;
-    }
+    place->spent += (line->time - place->counted) * place->held;
     place->counted = line->time;
     if (place->spent > place->paid) {
         weft_queue_charge(line->queue, place->principal, place->spent - place->paid);
         place->paid = place->spent;
+    }
+}
+
+/* As the engine does it: a choice begins when there is a slot for it, and those of one request before the next one's.
+ * So nobody goes while somebody grows, and one alone does. */
+static void take_slots(struct weft_place *place)
+{
+    struct weft_line *line = place->line;
+    size_t wanted = (size_t)(place->left - place->held), vacant = line->slots - line->used;
+    size_t taken = wanted < vacant ? wanted : vacant;
+    count(place);
+    place->held = (uint16_t)(place->held + taken);
+    line->used += taken;
+    line->growing = taken < wanted ? place : NULL;
+}
+
+static void give_slots(struct weft_place *place, size_t given)
+{
+    struct weft_line *line = place->line;
+    count(place);
+    place->held = (uint16_t)(place->held - given);
+    line->used -= given;
+    if (line->growing == place && place->held == place->left) {
+        line->growing = NULL;
+    } else if (line->growing) {
+        take_slots(line->growing);
     }
 }
 
@@ -77,10 +102,8 @@ static void settle(struct weft_place *place, bool whole)
         line->typical += (place->spent - line->typical) >> MEMORY_SHIFT;
     }
     place->spent = place->paid = 0;
-    if (place->holds) {
-        line->used -= place->choices;
-        place->holds = false;
-    }
+    place->left = 0;
+    give_slots(place, place->held);
 }
 
 static weft_time estimate(const struct weft_line *line, size_t ahead)
@@ -228,11 +251,23 @@ void weft_line_pause(struct weft_place *place, bool on)
     }
 }
 
+void weft_line_choice_ended(struct weft_place *place)
+{
+    struct weft_line *line = place->line;
+    if (!line || place->held == 0) {
+        return; /* of an engine that is gone */
+    }
+    bring_on(line);
+    place->left--;
+    give_slots(place, place->held > place->left ? 1 : 0);
+    look_soon(line);
+}
+
 void weft_line_got_on(struct weft_place *place)
 {
     struct weft_line *line = place->line;
     place->news++;
-    line->wrote = line->wrote || place->holds; /* what an engine that is gone had written says nothing of this one */
+    line->wrote = line->wrote || place->held > 0; /* what an engine that is gone had written says nothing of this one */
     if (place->news == WEFT_LINE_CLEARED) {
         place->strikes = 0;
     }
@@ -280,10 +315,11 @@ void weft_line_shut(struct weft_line *line)
         place->ran = ran(place);
         if (place->state == WEFT_PLACE_RUNS) {
             count(place);
-            place->holds = false;
+            place->held = 0;
         }
     }
     line->open = false;
+    line->growing = NULL;
     line->slots = line->used = 0;
     look_soon(line);
 }
@@ -439,12 +475,10 @@ static bool is_on_trial(const struct weft_line *line)
     return false;
 }
 
+/* A slot for one choice is enough: the engine begins the others as slots come free. */
 static bool has_room(const struct weft_line *line, const struct weft_place *place)
 {
-    if (line->used == 0) {
-        return true; /* also who wants more than there is: the engine writes its choices one after the other */
-    }
-    return place->suspicion != WEFT_PLACE_ALONE && line->used + place->choices <= line->slots;
+    return line->used == 0 || (place->suspicion != WEFT_PLACE_ALONE && line->used < line->slots);
 }
 
 static bool let_one_go(struct weft_line *line)
@@ -459,11 +493,11 @@ static bool let_one_go(struct weft_line *line)
     place->life = line->life;
     place->news = 0;
     place->yields = place->cut = false;
-    place->holds = true;
     line->sign = line->used == 0 ? line->time : line->sign;
-    line->used += place->choices;
     place->since = place->sign = place->counted = line->time;
     place->spent = 0;
+    place->left = place->choices;
+    take_slots(place);
     place->paid = line->typical; /* in advance, so that slots that open together do not all go to one */
     weft_queue_charge(line->queue, place->principal, place->paid);
     place->user->go(place->self);

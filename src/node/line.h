@@ -63,11 +63,11 @@ struct weft_place {
     struct weft_queue_waiter waiter;
     struct weft_place *next, *previous; /* in the line, as they came */
     uint64_t principal, life;           /* `life`: of the engine that it ran on last */
-    uint16_t choices;
+    uint16_t choices, left;             /* `left`: those that are not complete */
+    uint16_t held;                      /* slots of the engine, one for each choice that is being written */
     uint32_t strikes;
     uint32_t trials;       /* that it passed alone */
     uint32_t news;         /* tokens since it last went */
-    bool holds;            /* slots of the engine: `choices` of them */
     bool cut;              /* the engine let go of it, not it of the engine */
     bool yields;           /* it has passed alone: others' turn */
     bool ran;              /* when the engine went, of whose end nothing is known yet */
@@ -133,9 +133,10 @@ WEFT_MUST_USE int weft_line_join(struct weft_line *line, struct weft_place *plac
                                  weft_time wait);
 /* It ran, and has to wait once more. `cut`: the engine let go of it. */
 void weft_line_again(struct weft_place *place, bool cut);
-void weft_line_leave(struct weft_place *place);  /* in any state, also twice */
-void weft_line_sign(struct weft_place *place);   /* a sign of life from the engine */
-void weft_line_got_on(struct weft_place *place); /* a new token */
+void weft_line_leave(struct weft_place *place);        /* in any state, also twice */
+void weft_line_sign(struct weft_place *place);         /* a sign of life from the engine */
+void weft_line_got_on(struct weft_place *place);       /* a new token */
+void weft_line_choice_ended(struct weft_place *place); /* one of its choices is complete: its slot is free */
 void weft_line_pause(struct weft_place *place, bool on);
 
 #endif

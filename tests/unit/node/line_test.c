@@ -210,7 +210,15 @@ static void slots_are_given_as_they_come_free(void **state)
     end();
 }
 
-/* Slots are counted in choices; who wants more than there are goes when nobody else runs. */
+static void end_choices(size_t i, int count)
+{
+    for (int k = 0; k < count; k++) {
+        weft_line_choice_ended(&scene.guests[i].place);
+    }
+    pass(0);
+}
+
+/* One free slot is enough to go; the other choices take theirs before anybody else goes. */
 static void choices_take_slots(void **state)
 {
     (void)state;
@@ -218,15 +226,68 @@ static void choices_take_slots(void **state)
     come_back(4);
     assert_int_equal(join_as(0, 1, 3, WEFT_SECOND), 0);
     assert_int_equal(join_as(1, 2, 2, WEFT_SECOND), 0);
-    assert_int_equal(join_as(2, 3, 16, 100 * WEFT_SECOND), 0);
+    assert_int_equal(join_as(2, 3, 1, 100 * WEFT_SECOND), 0);
     pass(0);
-    assert_string_equal(running(), "0");
+    assert_string_equal(running(), "01");
+    end_choices(0, 1); /* for the second choice of the other one */
+    assert_string_equal(running(), "01");
+    end_choices(0, 1);
+    assert_string_equal(running(), "012");
+    assert_int_equal(join_as(3, 4, 1, 100 * WEFT_SECOND), 0);
+    pass(0);
+    assert_string_equal(running(), "012");
+    end_choices(0, 2); /* its last one, and one that it did not ask for */
+    assert_string_equal(running(), "0123");
+    weft_line_leave(&scene.guests[0].place); /* it has no slot to leave */
+    assert_int_equal(join_as(4, 5, 1, 100 * WEFT_SECOND), 0);
+    pass(0);
+    assert_string_equal(running(), "123");
+    weft_line_leave(&scene.guests[1].place); /* hangs up: both are free */
+    pass(0);
+    assert_string_equal(running(), "234");
+    end();
+}
+
+static void who_wants_more_than_there_is_goes_too(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(2);
+    assert_int_equal(join_as(0, 1, 1, WEFT_SECOND), 0);
+    assert_int_equal(join_as(1, 2, 5, WEFT_SECOND), 0);
+    assert_int_equal(join_as(2, 3, 1, 100 * WEFT_SECOND), 0);
+    pass(0);
+    assert_string_equal(running(), "01");
     weft_line_leave(&scene.guests[0].place);
     pass(0);
     assert_string_equal(running(), "1");
-    weft_line_leave(&scene.guests[1].place);
+    end_choices(1, 3); /* two are left */
+    assert_string_equal(running(), "1");
+    end_choices(1, 1);
+    assert_string_equal(running(), "12");
+    end();
+}
+
+/* It begins again with all of its choices: the engine says at once of which it is told that they are complete. */
+static void choices_that_were_cut_take_slots_again(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(2);
+    assert_int_equal(join_as(0, 1, 3, WEFT_SECOND), 0);
+    assert_int_equal(join_as(1, 2, 1, 100 * WEFT_SECOND), 0);
     pass(0);
-    assert_string_equal(running(), "2");
+    get_on(0, 1);
+    end_choices(0, 1);
+    (void)end_engine(false);
+    end_choices(0, 1); /* heard too late */
+    come_back(2);
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "0");
+    end_choices(0, 1);
+    assert_string_equal(running(), "0");
+    end_choices(0, 1);
+    assert_string_equal(running(), "01");
     end();
 }
 
@@ -621,6 +682,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_are_given_as_they_come_free),
         cmocka_unit_test(choices_take_slots),
+        cmocka_unit_test(who_wants_more_than_there_is_goes_too),
+        cmocka_unit_test(choices_that_were_cut_take_slots_again),
         cmocka_unit_test(who_waits_too_long_is_told),
         cmocka_unit_test(a_full_line_says_so),
         cmocka_unit_test(an_estimate_comes_from_what_answers_took),
