@@ -7,15 +7,12 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/text.h"
 #include "node/connection.h"
 #include "node/front.h"
+#include "node/owner_token.h"
 #include "wire/json.h"
 
-#define TOKEN_BYTES    32
-#define TOKEN_FILE_MAX 256
-#define PATH_SIZE      4096
-#define LAST_WORDS     (2 * WEFT_SECOND) /* what clients get to read that their answer was cut */
+#define LAST_WORDS (2 * WEFT_SECOND) /* what clients get to read that their answer was cut */
 
 struct listener {
     struct weft_node *node;
@@ -52,11 +49,9 @@ struct weft_node {
     enum node_state state;
     size_t cut; /* answers */
     bool accepting;
-    bool cutting;     /* the drain took too long: who still waited was told */
-    bool was_ready;   /* that was said */
-    bool token_there; /* making one has found that out */
-    char token_path[PATH_SIZE];
-    char token[WEFT_BASE64URL_SIZE(TOKEN_BYTES) + 1]; /* only while it is being written to its file */
+    bool cutting;   /* the drain took too long: who still waited was told */
+    bool was_ready; /* that was said */
+    struct weft_owner_token owner;
 };
 
 /* -- what it says -- */
@@ -226,6 +221,7 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
         return;
     }
     node->state = NODE_DRAINING;
+    weft_owner_token_forget(&node->owner);
     weft_time wait = timeout < 0 ? node->options.config->drain_timeout : timeout;
     if (weft_journal_begin(&node->journal, WEFT_LOG_INFO, "draining")) {
         weft_journal_number(&node->journal, "running", (int64_t)node->metrics.running);
@@ -260,6 +256,7 @@ void weft_node_stop(struct weft_node *node)
         say_stopped(node); /* engines that are left are killed by weft_node_free() */
         return;
     }
+    weft_owner_token_forget(&node->owner);
     node->cut += (size_t)node->metrics.running;
     close_listeners(node);
     close_connections(node);
@@ -426,107 +423,21 @@ static void run(struct weft_node *node)
     look_whether_ready(node);
 }
 
-static const char *token_advice(int status)
-{
-    switch (status) {
-    case WEFT_ERR_INVALID:
-    case WEFT_ERR_TOO_LARGE:
-        return "It holds no token: remove it, and a new one is made.";
-    case WEFT_ERR_IO:
-        return "Is its disk full, or broken? WEFT_HOME names another folder.";
-    default:
-        return "It must be yours to read, in a folder that is yours to write; WEFT_HOME names another folder.";
-    }
-}
-
-static void token_failed(struct weft_node *node, int status, const char *doing)
-{
-    char problem[WEFT_NODE_PROBLEM_MAX + PATH_SIZE];
-    (void)snprintf(problem, sizeof(problem), "Cannot %s the owner token %s: %s. %s", doing, node->token_path,
-                   weft_error_text(status), token_advice(status)); /* fits: the path has a bound */
-    cannot_start(node, status, problem);
-}
-
-static struct weft_slice trimmed(struct weft_slice text)
-{
-    while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r')) {
-        text.size--;
-    }
-    return text;
-}
-
-/* Ours, or one that its owner has put there: long enough, and such as a header can carry. */
-static bool is_token(struct weft_slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] <= ' ' || text.data[i] >= 0x7f) { /* bytes over 0x7f are negative, or above: refused too */
-            return false;
-        }
-    }
-    return text.size >= WEFT_BASE64URL_SIZE(TOKEN_BYTES) - 1;
-}
-
-static void on_token_written(void *self, int status)
+static void on_token(void *self, int status, const char *problem)
 {
     struct weft_node *node = self;
-    weft_secret_wipe(node->token, sizeof(node->token));
-    if (node->state != NODE_STARTING) {
-        return; /* it was stopped meanwhile */
+    if (status < 0) {
+        cannot_start(node, status, problem);
+        return;
     }
-    if (status == WEFT_ERR_EXISTS && !node->token_there) {
-        node->token_there = true; /* another node on this folder was first: its token is as good */
-        weft_node_start(node);
-    } else if (status < 0) {
-        token_failed(node, status, "write");
-    } else {
-        run(node);
-    }
-}
-
-static void make_token(struct weft_node *node)
-{
-    struct weft_host *host = node->loop.host;
-    uint8_t secret[TOKEN_BYTES];
-    host->ops->entropy(host, secret, sizeof(secret));
-    weft_base64url(node->token, secret, sizeof(secret));
-    weft_secret_wipe(secret, sizeof(secret));
-    size_t size = strlen(node->token);
-    node->front.access.owner = weft_secret_of(weft_slice(node->token, size));
-    node->token[size] = '\n';
-    int error =
-        host->ops->write_file(host, node->token_path, weft_slice(node->token, size + 1), true, on_token_written, node);
-    if (error < 0) {
-        token_failed(node, error, "write");
-    }
-}
-
-static void on_token_read(void *self, int status, struct weft_slice content)
-{
-    struct weft_node *node = self;
-    if (node->state != NODE_STARTING) {
-        return; /* it was stopped meanwhile */
-    }
-    struct weft_slice token = trimmed(content);
-    if (status == WEFT_ERR_NOT_FOUND && !node->token_there) {
-        make_token(node);
-    } else if (status < 0) {
-        token_failed(node, status, "read");
-    } else if (!is_token(token)) {
-        token_failed(node, WEFT_ERR_INVALID, "use");
-    } else {
-        node->front.access.owner = weft_secret_of(token);
-        run(node);
-    }
+    node->front.access.owner = node->owner.secret;
+    run(node);
 }
 
 void weft_node_start(struct weft_node *node)
 {
-    struct weft_host *host = node->loop.host;
     node->state = NODE_STARTING;
-    int error = host->ops->read_file(host, node->token_path, TOKEN_FILE_MAX, on_token_read, node);
-    if (error < 0) {
-        token_failed(node, error, "read");
-    }
+    weft_owner_token_find(&node->owner, on_token, node);
 }
 
 /* -- the front door's questions -- */
@@ -676,10 +587,11 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     host->ops->entropy(host, &seed, sizeof(seed)); /* another one: request ids are public and lead back to the first */
     weft_json_setup(seed);
     weft_timer_init(&node->drain_timer, on_drain_timeout);
-    int path = snprintf(node->token_path, sizeof(node->token_path), "%s/" WEFT_NODE_TOKEN_FILE, options->state_folder);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
-    error = path < 0 || (size_t)path >= sizeof(node->token_path) ? WEFT_ERR_TOO_LARGE
-                                                                 : weft_timers_reserve(&node->loop.timers);
+    error = weft_owner_token_init(&node->owner, host, options->state_folder, WEFT_NODE_TOKEN_FILE);
+    if (error == 0) {
+        error = weft_timers_reserve(&node->loop.timers);
+    }
     if (error == 0) {
         error = share_sockets(node, problem, problem_size);
     }
