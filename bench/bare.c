@@ -9,10 +9,8 @@
  * the start to the last token, `ttft_ms` of each stream, `gap_ms_max`, the longest wait between two tokens of one
  * stream. */
 #include "bench.h"
-
-#include <llama.h>
-#include <stdbool.h>
-#include <string.h>
+#include "flags.h"
+#include "rows.h"
 
 #define STREAMS_MAX 64
 
@@ -44,41 +42,17 @@ _Noreturn static void usage(const char *why)
     exit(2);
 }
 
-static int number(const char *text, int max)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (*end || end == text || value < 1 || value > max) {
-        usage("a number is out of its range");
-    }
-    return (int)value;
-}
-
 static void read_flags(struct bare *bare, int argc, char **argv)
 {
-    const struct {
-        const char *flag;
-        const char **text;
-        int *number;
-        int max;
-    } flags[] = {
+    const struct bench_flag flags[] = {
         {"--model", &bare->model_path, NULL, 0},         {"--backends", &bare->backends, NULL, 0},
         {"--threads", NULL, &bare->threads, 512},        {"--streams", NULL, &bare->count, STREAMS_MAX},
         {"--prompt", NULL, &bare->prompt_size, 1 << 20}, {"--tokens", NULL, &bare->tokens, 1 << 20},
         {"--context", NULL, &bare->context, 1 << 20},    {"--batch", NULL, &bare->batch_size, 1 << 16},
     };
-    for (int i = 1; i < argc; i += 2) {
-        size_t known = sizeof(flags) / sizeof(flags[0]), at = 0;
-        while (at < known && strcmp(argv[i], flags[at].flag) != 0) {
-            at++;
-        }
-        if (at == known || i + 1 == argc) {
-            usage("no such flag, or one without its value");
-        }
-        if (flags[at].text) {
-            *flags[at].text = argv[i + 1];
-        } else {
-            *flags[at].number = number(argv[i + 1], flags[at].max);
+    for (int at = 1; at < argc;) {
+        if (bench_flag_take(flags, sizeof(flags) / sizeof(flags[0]), argc, argv, &at) <= 0) {
+            usage("there is no such flag, or its value is missing or out of its range");
         }
     }
     if (bare->prompt_size + bare->tokens > bare->context) {
@@ -123,16 +97,6 @@ static void load(struct bare *bare)
     bare->batch = llama_batch_init(bare->batch_size, 0, 1);
 }
 
-static void add(struct llama_batch *batch, llama_token id, int position, int sequence, bool logits)
-{
-    int at = batch->n_tokens++;
-    batch->token[at] = id;
-    batch->pos[at] = position;
-    batch->n_seq_id[at] = 1;
-    batch->seq_id[at][0] = sequence;
-    batch->logits[at] = logits;
-}
-
 /* One token of each stream that answers, then as much of the prompts as fits. */
 static void fill(struct bare *bare)
 {
@@ -143,7 +107,7 @@ static void fill(struct bare *bare)
         stream->logits_at = -1;
         if (stream->generated > 0 && stream->generated < bare->tokens && batch->n_tokens < bare->batch_size) {
             stream->logits_at = batch->n_tokens;
-            add(batch, stream->next, bare->prompt_size + stream->generated - 1, i, true);
+            bench_add_row(batch, stream->next, bare->prompt_size + stream->generated - 1, i, true);
         }
     }
     for (int i = 0; i < bare->count; i++) {
@@ -152,7 +116,7 @@ static void fill(struct bare *bare)
             int at = stream->prompt_read++;
             bool last = stream->prompt_read == bare->prompt_size;
             stream->logits_at = last ? batch->n_tokens : -1;
-            add(batch, prompt_token(bare, i, at), at, i, last);
+            bench_add_row(batch, prompt_token(bare, i, at), at, i, last);
         }
     }
 }
@@ -198,7 +162,7 @@ static void step(struct bare *bare)
 static void warm_up(struct bare *bare)
 {
     bare->batch.n_tokens = 0;
-    add(&bare->batch, prompt_token(bare, 0, 0), 0, 0, true);
+    bench_add_row(&bare->batch, prompt_token(bare, 0, 0), 0, 0, true);
     decode(bare);
     llama_memory_clear(llama_get_memory(bare->context_of_model), true);
 }

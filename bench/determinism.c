@@ -13,9 +13,9 @@
  * been chosen (greedily; and at temperature 1, where the engine's sampler draws the same noise on both sides).
  * `speed` measures a recipe in turn with the default, in tokens per second of CPU time, on one thread. */
 #include "bench.h"
+#include "flags.h"
+#include "rows.h"
 
-#include <llama.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -179,13 +179,7 @@ static struct llama_context *make_context(const struct bench *bench)
 
 static void add(struct bench *bench, llama_token id, int position, int sequence, bool logits)
 {
-    struct llama_batch *batch = &bench->batch;
-    int at = batch->n_tokens++;
-    batch->token[at] = id;
-    batch->pos[at] = position;
-    batch->n_seq_id[at] = 1;
-    batch->seq_id[at][0] = sequence;
-    batch->logits[at] = logits;
+    bench_add_row(&bench->batch, id, position, sequence, logits);
 }
 
 static void cut(const struct bench *bench, int sequence, int kept)
@@ -634,16 +628,6 @@ static void run_speed(struct bench *bench)
 
 /* -- the command line -- */
 
-static int number(const char *text, int min, int max)
-{
-    char *end;
-    long value = strtol(text, &end, 10);
-    if (*end || end == text || value < min || value > max) {
-        fail("a number is out of its range");
-    }
-    return (int)value;
-}
-
 /* "chunk=16" */
 static void read_arm(struct bench *bench, const char *text)
 {
@@ -658,7 +642,9 @@ static void read_arm(struct bench *bench, const char *text)
     arm->name = text;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strncmp(text, kinds[i].name, strlen(kinds[i].name)) == 0) {
-            *kinds[i].field = number(text + strlen(kinds[i].name), 1, kinds[i].max);
+            if (!bench_number(text + strlen(kinds[i].name), kinds[i].max, kinds[i].field)) {
+                fail("an arm's number is out of its range");
+            }
             return;
         }
     }
@@ -667,12 +653,7 @@ static void read_arm(struct bench *bench, const char *text)
 
 static void read_flags(struct bench *bench, int argc, char **argv)
 {
-    const struct {
-        const char *flag;
-        const char **text;
-        int *number;
-        int max;
-    } flags[] = {
+    const struct bench_flag flags[] = {
         {"--model", &bench->model_path, NULL, 0},
         {"--backends", &bench->backends, NULL, 0},
         {"--variant", &bench->variant, NULL, 0},
@@ -689,19 +670,12 @@ static void read_flags(struct bench *bench, int argc, char **argv)
         {"--pairs", NULL, &bench->pairs, 1000},
     };
     bench->what = argc > 1 ? argv[1] : "";
-    for (int i = 2; i < argc; i++) {
-        size_t known = sizeof(flags) / sizeof(flags[0]), at = 0;
-        while (at < known && strcmp(argv[i], flags[at].flag) != 0) {
-            at++;
-        }
-        if (at == known) {
-            read_arm(bench, argv[i]);
-        } else if (++i == argc) {
-            fail("a flag has no value");
-        } else if (flags[at].text) {
-            *flags[at].text = argv[i];
-        } else {
-            *flags[at].number = number(argv[i], 1, flags[at].max);
+    for (int at = 2; at < argc;) {
+        int taken = bench_flag_take(flags, sizeof(flags) / sizeof(flags[0]), argc, argv, &at);
+        if (taken < 0) {
+            fail("a flag's value is missing or out of its range");
+        } else if (taken == 0) {
+            read_arm(bench, argv[at++]);
         }
     }
     if (!bench->model_path || bench->prompt >= bench->size || bench->prompt <= BESIDE_BEFORE) {
