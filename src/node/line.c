@@ -348,20 +348,22 @@ bool weft_line_died(struct weft_line *line, bool by_itself)
     if (by_itself && those == 1) {
         strike(one);
     }
+    bool wrote = line->wrote;
+    line->wrote = false;
+    for (struct weft_place *place = line->first; place; place = place->next) {
+        place->ran = false; /* the next one may end before it is ready: nobody's doing, and nothing was written */
+    }
     look_soon(line);
-    return line->wrote || (those > 0 && (those == 1 || tried));
+    return wrote || (those > 0 && (those == 1 || tried));
 }
 
 void weft_line_open(struct weft_line *line, size_t slots)
 {
     line->open = true;
-    line->given_up = line->wrote = line->stalled = false;
+    line->given_up = line->stalled = false;
     line->slots = slots > 0 ? slots : 1;
     line->used = 0;
     line->life++;
-    for (struct weft_place *place = line->first; place; place = place->next) {
-        place->ran = false;
-    }
     look_soon(line);
 }
 

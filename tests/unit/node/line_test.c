@@ -582,6 +582,25 @@ static void deaths_that_nobody_caused_count(void **state)
     end();
 }
 
+/* The next engine ends while it loads: that is nobody's doing, and what the one before had written excuses it not. */
+static void deaths_in_a_load_count_too(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(1);
+    get_on(0, 1);
+    assert_true(die());
+    for (int i = 0; i < WEFT_LINE_STRIKES_MAX; i++) {
+        assert_false(die());
+        assert_false(end_engine(false));
+    }
+    assert_int_equal(info().strikes, 1);
+    come_back(4);
+    assert_string_equal(running(), "0");
+    end();
+}
+
 /* -- silence -- */
 
 static void an_engine_that_is_silent_is_ended(void **state)
@@ -697,6 +716,7 @@ int main(void)
         cmocka_unit_test(deaths_by_chance_do_not_meet_the_same_one),
         cmocka_unit_test(a_kill_from_outside_is_nobodys_fault),
         cmocka_unit_test(deaths_that_nobody_caused_count),
+        cmocka_unit_test(deaths_in_a_load_count_too),
         cmocka_unit_test(an_engine_that_is_silent_is_ended),
         cmocka_unit_test(an_engine_is_silent_as_a_whole),
         cmocka_unit_test(one_answer_that_is_silent_is_taken_up_again),
