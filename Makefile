@@ -121,6 +121,7 @@ bench: build/setup.bench release
 soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
 	build/release/weft-sim --seed 1 --seeds 1000
+	build/release/weft-sim --scenario lasting --seed 1001 --seeds 1000
 	scripts/fuzz $(FUZZ_SECONDS)
 
 # -- the rest --

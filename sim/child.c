@@ -17,9 +17,11 @@
 #define TEXT_OF(x) #x
 #define NUMBER(x)  TEXT_OF(x)
 
+#define SLOTS 8
+
 #define INFO                                                                                                           \
     "{\"name\":\"Played\",\"description\":\"llama 135M Q4_1\",\"quant\":\"Q4_1\",\"trained_tokens\":8192,"             \
-    "\"has_template\":true,\"knows_tools\":true,\"knows_reasoning\":false,\"context_tokens\":4096,\"slots\":8,"        \
+    "\"has_template\":true,\"knows_tools\":true,\"knows_reasoning\":false,\"context_tokens\":4096,\"slots\":%d,"       \
     "\"threads\":2,\"memory\":" NUMBER(                                                                                \
         WEFT_CHILD_MEMORY) ",\"variant\":\"zen4\",\"kernel_class\":\"Q4_1/zen4/default\",\"exact\":false,"             \
                            "\"sandbox\":\"seccomp + landlock\",\"temperature\":0.2}"
@@ -32,13 +34,23 @@ static void drop_connection(struct weft_child *child)
     child->connection = NULL;
 }
 
-static void go(struct weft_child *child, int code, int signal)
+/* What it had written arrives, what it had not is lost. */
+static struct weft_process *leave(struct weft_child *child)
 {
+    struct weft_children *all = child->all;
     struct weft_process *process = child->process;
     child->process = NULL;
-    weft_timer_clear(&child->all->loop.timers, &child->end);
+    weft_timer_clear(&all->loop.timers, &child->end);
+    if (all->worker) {
+        all->worker->ended(all->worker_self, child);
+    }
     drop_connection(child);
-    weft_world_exit(process, code, signal);
+    return process;
+}
+
+static void go(struct weft_child *child, int code, int signal)
+{
+    weft_world_exit(leave(child), code, signal);
 }
 
 void weft_child_die(struct weft_child *child, int signal)
@@ -46,6 +58,13 @@ void weft_child_die(struct weft_child *child, int signal)
     WEFT_ASSERT(child->process);
     weft_world_poke(child->all->loop.host);
     go(child, 0, signal);
+}
+
+void weft_child_exit(struct weft_child *child, int code)
+{
+    WEFT_ASSERT(child->process);
+    weft_world_poke(child->all->loop.host);
+    go(child, code, 0);
 }
 
 static void on_end(struct weft_timer *timer)
@@ -60,9 +79,7 @@ static void on_killed(void *self, struct weft_process *process, bool now)
     for (size_t i = 0; i < WEFT_CHILDREN_MAX; i++) {
         struct weft_child *child = &children->at[i];
         if (child->process == process && now) {
-            child->process = NULL; /* the world says that it has ended */
-            weft_timer_clear(&children->loop.timers, &child->end);
-            drop_connection(child);
+            (void)leave(child); /* the world says that it has ended */
         }
     }
 }
@@ -110,9 +127,17 @@ static void answer_load(struct weft_child *child, struct weft_exchange *exchange
                        short_of_memory || child->script.for_memory ? "does_not_fit" : "model_damaged",
                        refuses); /* fits: the tests' own words */
     } else {
-        (void)snprintf(text, sizeof(text),
-                       "{\"state\":\"ready\",\"progress\":1,\"slots\":8,\"slots_free\":8}"); /* too */
+        (void)snprintf(text, sizeof(text), "{\"state\":\"ready\",\"progress\":1,\"slots\":%d,\"slots_free\":%d}",
+                       child->script.slots, child->script.slots); /* too */
     }
+    reply(exchange, 200, text);
+}
+
+static void answer_info(const struct weft_child *child, struct weft_exchange *exchange)
+{
+    char text[TEXT_MAX];
+    int size = snprintf(text, sizeof(text), INFO, child->script.slots);
+    WEFT_ASSERT(size > 0 && (size_t)size < sizeof(text));
     reply(exchange, 200, text);
 }
 
@@ -358,7 +383,9 @@ static void on_request(void *self, struct weft_connection *connection, struct we
     } else if (weft_slice_equal(target, WEFT_SLICE("/load"))) {
         answer_load(child, exchange);
     } else if (weft_slice_equal(target, WEFT_SLICE("/info"))) {
-        reply(exchange, 200, INFO);
+        answer_info(child, exchange);
+    } else if (weft_slice_equal(target, WEFT_SLICE("/generate")) && child->all->worker) {
+        child->all->worker->asked(child->all->worker_self, child, exchange);
     } else if (weft_slice_starts(target, WEFT_SLICE("/generate"))) {
         generate(child, exchange);
     } else if (weft_slice_equal(target, WEFT_SLICE("/threads")) && !child->script.fixed) {
@@ -419,11 +446,13 @@ static void on_started(void *self, struct weft_process *process, const struct we
         child++;
         WEFT_ASSERT(child < children->at + WEFT_CHILDREN_MAX);
     }
-    children->loop.turn.now = weft_world_now(children->world);
+    children->loop.turn.now = weft_world_clock(children->loop.host);
     children->started++;
     remember_arguments(children, spawn->argv);
     child->script = children->script;
+    child->script.slots = child->script.slots > 0 ? child->script.slots : SLOTS;
     child->process = process;
+    child->socket = socket;
     child->began = children->loop.turn.now;
     child->memory_max = strtoull(argument(spawn->argv, "--memory-max"), NULL, 10);
     child->threads = (int)strtol(argument(spawn->argv, "--threads"), NULL, 10);

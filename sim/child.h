@@ -30,6 +30,17 @@ struct weft_child_script {
     const char *deed;    /* "do=WHAT&n=N"; NULL: "do=frames&n=0" */
     bool stubborn;       /* they do not end when their socket is closed */
     bool fixed;          /* they know nothing of POST /threads */
+    int slots;           /* answers at once; 0: 8 */
+};
+
+struct weft_child;
+
+/* Who answers POST /generate in place of the deeds. */
+struct weft_child_worker {
+    /* The exchange is its to answer. */
+    void (*asked)(void *self, struct weft_child *child, struct weft_exchange *exchange);
+    /* It is gone, and its connection goes next. */
+    void (*ended)(void *self, struct weft_child *child);
 };
 
 struct weft_children;
@@ -38,6 +49,7 @@ struct weft_child {
     struct weft_children *all;
     struct weft_process *process; /* NULL: not in use */
     struct weft_connection *connection;
+    const struct weft_socket *socket; /* the connection's */
     struct weft_child_script script;
     weft_time began;
     struct weft_timer end;
@@ -50,6 +62,8 @@ struct weft_children {
     struct weft_world *world;
     struct weft_program program;
     struct weft_child_script script;
+    const struct weft_child_worker *worker; /* NULL: the deeds */
+    void *worker_self;
     struct weft_child at[WEFT_CHILDREN_MAX];
     size_t started, asked, cancelled;
     char arguments[WEFT_CHILD_ARGS_MAX]; /* of the last one, a blank before each */
@@ -63,5 +77,7 @@ void weft_children_start(struct weft_children *children, struct weft_world *worl
 void weft_children_end(struct weft_children *children);
 /* The one whose place this is dies, as by `signal`. */
 void weft_child_die(struct weft_child *child, int signal);
+/* It ends by itself. */
+void weft_child_exit(struct weft_child *child, int code);
 
 #endif

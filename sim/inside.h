@@ -75,6 +75,7 @@ struct weft_link {
     struct weft_address to;
     struct weft_link *next; /* in its listener's queue */
     unsigned number;        /* for the transcript */
+    bool paired;            /* of a socket pair: no network between its ends */
 };
 
 struct weft_listener {

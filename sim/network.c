@@ -206,6 +206,7 @@ static struct weft_link *link_new(struct weft_world *world)
         }
         link->number = ++world->link_count;
         link->next = NULL;
+        link->paired = false;
         for (int end = 0; end < 2; end++) {
             struct weft_socket *socket = &link->ends[end];
             socket->host = NULL;
@@ -254,6 +255,7 @@ int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other
         return WEFT_ERR_FULL;
     }
     struct weft_world_host *hosts[2] = {one, other};
+    link->paired = true;
     for (int end = 0; end < 2; end++) {
         ends[end] = &link->ends[end];
         ends[end]->host = hosts[end];
@@ -488,8 +490,8 @@ void weft_network_close(struct weft_socket *socket, bool reset)
                          reset ? "resets" : "closes");
     socket->state = WEFT_END_CLOSED;
     forget(socket);
-    if (reset) {
-        peer->size = 0; /* what was under way is lost */
+    if (reset && !socket->link->paired) { /* nothing can take back what went into a socket pair */
+        peer->size = 0;                   /* what was under way is lost */
         break_off(peer, WEFT_ERR_CLOSED);
     } else if (peer->state == WEFT_END_OPEN || peer->state == WEFT_END_WAITS) {
         weft_world_shut(socket);
@@ -505,6 +507,11 @@ void weft_world_swallow(struct weft_world *world, const char *address)
     WEFT_ASSERT(world->swallow_count < WEFT_WORLD_SWALLOWS_MAX);
     int error = weft_address_parse(weft_slice_text(address), &world->swallows[world->swallow_count++]);
     WEFT_ASSERT(error == 0);
+}
+
+bool weft_world_blocked(const struct weft_socket *socket)
+{
+    return socket->blocked;
 }
 
 size_t weft_world_links(const struct weft_world *world)

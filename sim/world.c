@@ -366,6 +366,16 @@ void weft_world_stop(struct weft_host *host, weft_time span)
                          (long long)(span / WEFT_MS));
 }
 
+weft_time weft_world_clock(struct weft_host *host)
+{
+    return weft_clock_look(&weft_world_host_of(host)->clock, weft_world_host_of(host)->world->now);
+}
+
+void weft_world_wake(struct weft_host *host)
+{
+    weft_world_host_of(host)->wakes = weft_world_host_of(host)->world->now;
+}
+
 void weft_world_jump(struct weft_host *host, int64_t by)
 {
     weft_world_host_of(host)->wall_shift += by;

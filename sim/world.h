@@ -72,6 +72,8 @@ void weft_world_fail_dials(struct weft_host *host, unsigned count);
 void weft_world_trouble(struct weft_host *host, bool deaf, bool spoils);
 /* Says that no more will be written, and reads on: what a host's operations cannot do. */
 void weft_world_shut(struct weft_socket *socket);
+/* Something is to be written to it that did not fit. */
+bool weft_world_blocked(const struct weft_socket *socket);
 size_t weft_world_links(const struct weft_world *world); /* connections with at least one open end */
 
 /* -- processes -- */
@@ -103,6 +105,8 @@ void weft_world_set_cores(struct weft_host *host, size_t cores); /* 4 at first *
 /* Keeps this host's guest from running for so long, as SIGSTOP does, or the sleep of a machine: it has no turn and
  * hears of nothing, while its sockets fill. Of several the one that ends last counts. */
 void weft_world_stop(struct weft_host *host, weft_time span);
+weft_time weft_world_clock(struct weft_host *host); /* what its guest takes the time for, now */
+void weft_world_wake(struct weft_host *host);       /* now; what had waited for the end of that may come then only */
 /* The wall clock of this host goes by so many microseconds, forward or back. */
 void weft_world_jump(struct weft_host *host, int64_t by);
 
