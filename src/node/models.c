@@ -196,13 +196,13 @@ static void on_shared(void *self, int32_t threads)
     changed(model);
 }
 
-/* What its engine held is free: those that had found too little may try again. */
+/* What its engine held is free: those that had found too little may try again. One that was refused itself has held
+ * nothing. */
 static void give_back(const struct model *model)
 {
     struct weft_models *models = model->models;
-    for (size_t i = 0; i < models->count; i++) {
-        struct model *other = &models->at[i];
-        other->tenant.refused = other->tenant.refused && other == model;
+    for (size_t i = 0; i < models->count && !model->tenant.refused; i++) {
+        models->at[i].tenant.refused = false;
     }
 }
 

@@ -450,6 +450,27 @@ static void nobody_goes_under_an_answer(void **state)
     end();
 }
 
+/* Two ask while one is busy, and neither fits beside it: an engine that was refused has held nothing that its end gives
+ * back, so they do not try in turns. */
+static void those_that_were_refused_wait_for_memory_to_be_given_back(void **state)
+{
+    (void)state;
+    begin_on_demand((int64_t)3 << 29); /* one and a half */
+    assert_true(engines_wait(is_ready, NULL));
+    use(0, 1);
+    ask_for(1);
+    ask_for(2);
+    engines_pass(60 * WEFT_SECOND);
+    assert_int_equal(info(1).starts, 1);
+    assert_int_equal(info(2).starts, 1);
+    assert_true(info(1).waits && info(2).waits);
+    use(1, 1);
+    use(0, 0);
+    size_t index = 1;
+    assert_true(engines_wait(is_in, &index));
+    end();
+}
+
 /* Its own memory is not known before it is tried: its engine says that it is too little. */
 static void an_engine_may_ask_for_room(void **state)
 {
@@ -617,6 +638,7 @@ int main(void)
         cmocka_unit_test(one_that_nobody_uses_is_unloaded),
         cmocka_unit_test(the_least_recently_used_makes_room),
         cmocka_unit_test(nobody_goes_under_an_answer),
+        cmocka_unit_test(those_that_were_refused_wait_for_memory_to_be_given_back),
         cmocka_unit_test(an_engine_may_ask_for_room),
         cmocka_unit_test(one_that_never_fits_says_so_and_may_be_tried_later),
         cmocka_unit_test(named_ones_do_not_put_each_other_out_at_the_start),
