@@ -191,13 +191,17 @@ static int take_models(struct weft_external *external, struct weft_slice body)
         weft_free(models);
         return error;
     }
-    bool same = count == external->model_count &&
-                (count == 0 || memcmp(models, external->models, count * sizeof(*models)) == 0);
+    external->kind = kind;
+    bool same = count == external->model_count && external->models &&
+                memcmp(models, external->models, count * sizeof(*models)) == 0;
+    if (same) {
+        weft_free(models); /* others hold names of the list that is there, until they hear that it has changed */
+        return 0;
+    }
     weft_free(external->models);
     external->models = models;
     external->model_count = count;
-    external->kind = kind;
-    return same ? 0 : 1;
+    return 1;
 }
 
 /* -- checks -- */

@@ -53,6 +53,22 @@ static void test_they_stand_in_the_list_with_their_label(void **state)
     end();
 }
 
+/* Its list is replaced at each check, and the names that were made of it are asked for again. */
+static void test_the_list_holds_over_checks(void **state)
+{
+    (void)state;
+    begin(NULL);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(parlour_ask("GET", "/v1/models", ""), 200);
+        parlour_has("{\"id\":\"m:1b\",", true);
+        parlour_has("{\"id\":\"other\",", true);
+        size_t checks = outsider.checks;
+        engines_pass(WEFT_EXTERNAL_CHECK + WEFT_SECOND);
+        assert_true(outsider.checks > checks);
+    }
+    end();
+}
+
 static void test_what_else_is_said_of_them(void **state)
 {
     (void)state;
@@ -269,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_stand_in_the_list_with_their_label),
+        cmocka_unit_test(test_the_list_holds_over_checks),
         cmocka_unit_test(test_what_else_is_said_of_them),
         cmocka_unit_test(test_names_as_people_type_them),
         cmocka_unit_test(test_no_model_yet),
