@@ -452,7 +452,7 @@ static void on_out(void *self, enum weft_line_out why)
     look_up(options, &model, &line);
     switch (why) {
     case WEFT_LINE_EXPIRED:
-        set_expired(&problem, &model, &line, options->wait);
+        set_expired(&problem, &model, &line, delivery->attempts > 0 ? WEFT_LINE_AGAIN_MAX : options->wait);
         break;
     case WEFT_LINE_GIVEN_UP:
         set_given_up(&problem, &model);

@@ -416,6 +416,11 @@ static bool throw_out_one(struct weft_line *line)
             throw_out(place, WEFT_LINE_GIVEN_UP);
             return true;
         }
+        if (place->state == WEFT_PLACE_AGAIN && line->time - place->since >= WEFT_LINE_AGAIN_MAX) {
+            line->counts.expired++;
+            throw_out(place, WEFT_LINE_EXPIRED);
+            return true;
+        }
     }
     struct weft_queue_waiter *late = weft_queue_expired(line->queue, line->time);
     if (late) {

@@ -18,6 +18,7 @@
 
 #define WEFT_LINE_TICK        (250 * WEFT_MS) /* how exact deadlines and silences are; who was cut waits this long */
 #define WEFT_LINE_TELL        WEFT_SECOND     /* how often those who wait are told */
+#define WEFT_LINE_AGAIN_MAX   (600 * WEFT_SECOND) /* who was cut waits no longer: others keep its engine's memory */
 #define WEFT_LINE_STRIKES_MAX 3
 #define WEFT_LINE_TRIAL       8   /* new tokens for which a suspect goes alone, the first time; then ... */
 #define WEFT_LINE_CLEARED     32  /* ... so many, which also clear it of all suspicion */
@@ -27,7 +28,7 @@ struct weft_line;
 struct weft_place;
 
 enum weft_line_out {
-    WEFT_LINE_EXPIRED,  /* its deadline has passed */
+    WEFT_LINE_EXPIRED,  /* it has waited as long as it may, for its first turn or for another one */
     WEFT_LINE_GIVEN_UP, /* the model is not served any more */
     WEFT_LINE_STRUCK,   /* it ended an engine three times */
 };

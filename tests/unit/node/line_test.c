@@ -310,6 +310,24 @@ static void who_waits_too_long_is_told(void **state)
     end();
 }
 
+/* Its engine is gone, and none comes: others keep the memory, perhaps. */
+static void who_was_cut_does_not_wait_for_ever_either(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(2);
+    assert_int_equal(join_as(0, 100, 1, WEFT_SECOND), 0);
+    pass(WEFT_LINE_AGAIN_MAX); /* that it runs is no waiting */
+    (void)end_engine(false);
+    pass(WEFT_LINE_AGAIN_MAX - 2 * WEFT_SECOND);
+    assert_false(scene.guests[0].is_out);
+    pass(2 * WEFT_SECOND);
+    assert_true(scene.guests[0].is_out);
+    assert_int_equal(scene.guests[0].out, WEFT_LINE_EXPIRED);
+    assert_int_equal(info().expired, 1);
+    end();
+}
+
 static void a_full_line_says_so(void **state)
 {
     (void)state;
@@ -704,6 +722,7 @@ int main(void)
         cmocka_unit_test(who_wants_more_than_there_is_goes_too),
         cmocka_unit_test(choices_that_were_cut_take_slots_again),
         cmocka_unit_test(who_waits_too_long_is_told),
+        cmocka_unit_test(who_was_cut_does_not_wait_for_ever_either),
         cmocka_unit_test(a_full_line_says_so),
         cmocka_unit_test(an_estimate_comes_from_what_answers_took),
         cmocka_unit_test(turns_are_fair),
