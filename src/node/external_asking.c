@@ -46,6 +46,9 @@ void weft_external_asking_deinit(struct weft_external_asking *asking)
 
 void weft_external_asking_note(struct weft_external_asking *asking, const struct weft_frame *frame)
 {
+    if (frame->kind == WEFT_FRAME_FINISH) {
+        asking->begun = asking->stuck = true; /* also where it has no text: it must not be written once more */
+    }
     if (frame->kind != WEFT_FRAME_DELTA) {
         return;
     }

@@ -33,7 +33,7 @@ struct weft_external_asking {
     uint32_t tokens;  /* counted by the pieces they came in */
     uint32_t resumed; /* those of them that the last request was told */
     bool begun;
-    bool stuck; /* a tool call, or more than is kept: it cannot go on from here */
+    bool stuck; /* a tool call, a choice that is complete, or more than is kept: it cannot go on from here */
 };
 
 /* WEFT_ERR_INVALID, and *error says why, for a request that such a server cannot be asked for us. */

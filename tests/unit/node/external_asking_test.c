@@ -191,6 +191,19 @@ static void test_a_tool_call_does_not_go_on(void **state)
     weft_external_asking_deinit(&asking);
 }
 
+/* Of two choices one has ended without a word: asked anew, the server would write it once more. */
+static void test_a_choice_that_has_ended_is_not_asked_for_again(void **state)
+{
+    (void)state;
+    struct weft_external_asking asking;
+    const struct weft_frame finish = {.kind = WEFT_FRAME_FINISH};
+    begin(&asking, C, "{" HI ",\"n\":2}");
+    assert_true(weft_external_asking_can_resume(&asking, WEFT_EXTERNAL_LLAMA));
+    weft_external_asking_note(&asking, &finish);
+    assert_false(weft_external_asking_can_resume(&asking, WEFT_EXTERNAL_LLAMA));
+    weft_external_asking_deinit(&asking);
+}
+
 static void test_more_than_is_kept_does_not_go_on(void **state)
 {
     (void)state;
@@ -285,6 +298,7 @@ int main(void)
         cmocka_unit_test(test_thoughts_go_on_where_that_is_known),
         cmocka_unit_test(test_where_it_would_not_be_the_same_answer_it_does_not_go_on),
         cmocka_unit_test(test_a_tool_call_does_not_go_on),
+        cmocka_unit_test(test_a_choice_that_has_ended_is_not_asked_for_again),
         cmocka_unit_test(test_more_than_is_kept_does_not_go_on),
         cmocka_unit_test(test_the_usage_is_that_of_the_whole),
         cmocka_unit_test(test_what_cannot_be_asked),
