@@ -320,16 +320,18 @@ static int write_body(const struct weft_delivery *delivery, struct weft_bytes *o
     return error < 0 ? error : append(out, WEFT_SLICE("}"));
 }
 
-static int make_body(struct weft_delivery *delivery)
+/* Once: what its user makes of the request is his to forget after it. */
+static int begin(struct weft_delivery *delivery)
 {
     struct weft_bytes body = {0};
+    delivery->begun = true;
     int error = delivery->options.user->begin(delivery->options.self, &body);
     size_t size = body.size;
-    if (error == 0) {
+    if (error == 0 && is_ours(&delivery->options)) {
         delivery->body = weft_alloc(size + 1);
         error = delivery->body ? 0 : WEFT_ERR_MEMORY;
     }
-    if (error == 0) {
+    if (error == 0 && delivery->body) {
         size = weft_bytes_read(&body, delivery->body, size);
         WEFT_ASSERT(size >= 2 && delivery->body[size - 1] == '}');
         delivery->body_size = size - 1;
@@ -347,11 +349,7 @@ static int attempt_external(struct weft_delivery *delivery)
                                                           .body = &body,
                                                           .user = &native_user,
                                                           .self = delivery};
-    int error = delivery->begun ? 0 : delivery->options.user->begin(delivery->options.self, &body);
-    delivery->begun = delivery->begun || error == 0;
-    if (error == 0) {
-        error = weft_external_asking_write(&delivery->asking, kind_of(delivery), external->name, &body);
-    }
+    int error = weft_external_asking_write(&delivery->asking, kind_of(delivery), external->name, &body);
     if (error == 0) {
         error = weft_external_ask(&delivery->external, external->server, &options);
     }
@@ -371,9 +369,6 @@ static int attempt(struct weft_delivery *delivery)
                                           .user = &native_user,
                                           .self = delivery};
     int error = weft_models_target(delivery->options.models, delivery->options.model, &options.target);
-    if (error == 0 && !delivery->body) {
-        error = make_body(delivery);
-    }
     if (error == 0) {
         error = write_body(delivery, &body);
     }
@@ -416,8 +411,9 @@ static void on_go(void *self)
     }
     delivery->attempts++;
     delivery->barren++;
-    int error = is_ours(&delivery->options) ? attempt(delivery) : attempt_external(delivery);
-    if (error == WEFT_ERR_MEMORY) {
+    int unmade = delivery->begun ? 0 : begin(delivery);
+    int error = unmade < 0 ? unmade : is_ours(&delivery->options) ? attempt(delivery) : attempt_external(delivery);
+    if (unmade < 0 || error == WEFT_ERR_MEMORY) {
         fail_here(delivery, error);
     } else if (error < 0) { /* its end is being noticed, or it takes no more: that is over soon */
         set_lost(&delivery->why, delivery->attempts);

@@ -14,7 +14,7 @@ struct guest {
     uint32_t ids[32 * 1024];
     size_t tokens, finishes, begun, waits, usages;
     uint32_t completion;
-    bool whole, failed, leaves_in_frame;
+    bool whole, failed, leaves_in_frame, has_nothing;
     size_t pauses_at; /* tokens; 0: it does not */
     struct weft_native_problem problem;
 };
@@ -90,6 +90,9 @@ static int on_begin(void *self, struct weft_bytes *body)
     struct guest *guest = self;
     char text[128];
     guest->begun++;
+    if (guest->has_nothing) {
+        return WEFT_ERR_INVALID;
+    }
     int size = snprintf(text, sizeof(text), "{\"prompt\":\"%s\"}", guest->deed ? guest->deed : "canary");
     return weft_bytes_append(body, text, (size_t)size);
 }
@@ -388,6 +391,19 @@ static void errors_of_the_engine_are_final(void **state)
     end();
 }
 
+/* Its user forgets the request after he was asked for it, so that is done once. */
+static void what_cannot_be_asked_is_not_tried_again(void **state)
+{
+    (void)state;
+    assert_true(start());
+    assert_int_equal(ask(0, NULL), 0);
+    house.guests[0].has_nothing = true;
+    assert_true(engines_wait(are_over, NULL));
+    assert_true(house.guests[0].failed);
+    assert_int_equal(house.guests[0].begun, 1);
+    end();
+}
+
 /* -- who waits -- */
 
 static void who_leaves_leaves_at_once(void **state)
@@ -477,6 +493,7 @@ int main(void)
         cmocka_unit_test(one_that_is_silent_beside_others_is_tried_again),
         cmocka_unit_test(a_cut_answer_goes_on),
         cmocka_unit_test(errors_of_the_engine_are_final),
+        cmocka_unit_test(what_cannot_be_asked_is_not_tried_again),
         cmocka_unit_test(who_leaves_leaves_at_once),
         cmocka_unit_test(who_waits_hears_of_it),
         cmocka_unit_test(every_allocation_may_fail),
