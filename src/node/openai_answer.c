@@ -23,9 +23,8 @@ struct weft_openai_answer {
     struct weft_openai_answer_options options;
     char *head; /* what every event begins with, or the whole answer */
     size_t head_size;
-    size_t collected; /* bytes */
-    weft_time signed_at;
-    bool shows; /* something was told: no more signs of life */
+    size_t collected;  /* bytes */
+    weft_time told_at; /* when anything was said last; 0: nothing yet */
     struct {
         uint32_t prompt, cached, completion;
     } usage;
@@ -323,7 +322,6 @@ static int take_delta(struct weft_openai_answer *answer, struct choice *choice, 
             error = send(answer, index, NULL, NULL, out);
         }
         choice->begun = true;
-        answer->shows = true;
         error = error < 0 ? error : send(answer, index, frame, NULL, out);
     }
     if (is_call && frame->delta.call == choice->calls) {
@@ -349,26 +347,25 @@ static int take_finish(struct weft_openai_answer *answer, struct choice *choice,
         error = send(answer, frame->choice, NULL, NULL, out);
     }
     choice->begun = true;
-    answer->shows = true;
     return error < 0 ? error : send(answer, frame->choice, NULL, finish_name(choice->reason), out);
 }
 
-/* A comment between events, which clients pass over: proxies and people see that it goes on. */
-static int take_progress(struct weft_openai_answer *answer, const struct weft_frame *frame, weft_time now,
-                         struct weft_bytes *out)
+/* A comment between events, which clients pass over: proxies and people see that it goes on, also where text is held
+ * back. `phase`: what the engine is at. */
+static int sign(enum weft_phase phase, const struct weft_frame *frame, struct weft_bytes *out)
 {
-    bool soon = answer->signed_at != 0 && now - answer->signed_at < WEFT_OPENAI_SIGN_GAP;
-    if (!answer->options.stream || answer->shows || soon || frame->progress.phase == WEFT_PHASE_DECODE) {
-        return 0;
-    }
-    answer->signed_at = now;
-    if (frame->progress.phase == WEFT_PHASE_WAITING) {
-        return append(out, WEFT_SLICE(": waiting\n\n"));
-    }
     char line[80];
-    int size = snprintf(line, sizeof(line), ": reading the prompt, %" PRIu32 " of %" PRIu32 " tokens\n\n",
+    int size;
+    switch (phase) {
+    case WEFT_PHASE_WAITING:
+        return append(out, WEFT_SLICE(": waiting\n\n"));
+    case WEFT_PHASE_PREFILL:
+        size = snprintf(line, sizeof(line), ": reading the prompt, %" PRIu32 " of %" PRIu32 " tokens\n\n",
                         frame->progress.done, frame->progress.total);
-    return weft_bytes_append(out, line, (size_t)size);
+        return weft_bytes_append(out, line, (size_t)size);
+    default:
+        return append(out, WEFT_SLICE(": writing\n\n"));
+    }
 }
 
 int weft_openai_answer_wait(size_t ahead, weft_time estimate, struct weft_bytes *out)
@@ -381,18 +378,8 @@ int weft_openai_answer_wait(size_t ahead, weft_time estimate, struct weft_bytes 
     return weft_bytes_append(out, line, (size_t)size); /* it fits */
 }
 
-int weft_openai_answer_frame(struct weft_openai_answer *answer, const struct weft_frame *frame, weft_time now,
-                             struct weft_bytes *out)
+static int take(struct weft_openai_answer *answer, const struct weft_frame *frame, struct weft_bytes *out)
 {
-    if (frame->kind == WEFT_FRAME_PROGRESS) {
-        return take_progress(answer, frame, now, out);
-    }
-    if (frame->kind == WEFT_FRAME_USAGE) {
-        answer->usage.prompt = frame->usage.prompt_tokens;
-        answer->usage.cached = frame->usage.cached_tokens;
-        answer->usage.completion = frame->usage.completion_tokens;
-        return 0;
-    }
     if (frame->choice >= answer->options.choices || answer->at[frame->choice].finished) {
         return WEFT_ERR_INVALID;
     }
@@ -407,6 +394,30 @@ int weft_openai_answer_frame(struct weft_openai_answer *answer, const struct wef
     default:
         return WEFT_ERR_INVALID;
     }
+}
+
+int weft_openai_answer_frame(struct weft_openai_answer *answer, const struct weft_frame *frame, weft_time now,
+                             struct weft_bytes *out)
+{
+    size_t before = out->size;
+    enum weft_phase phase = WEFT_PHASE_DECODE;
+    int error = 0;
+    if (frame->kind == WEFT_FRAME_PROGRESS) {
+        phase = frame->progress.phase;
+    } else if (frame->kind == WEFT_FRAME_USAGE) {
+        answer->usage.prompt = frame->usage.prompt_tokens;
+        answer->usage.cached = frame->usage.cached_tokens;
+        answer->usage.completion = frame->usage.completion_tokens;
+    } else {
+        error = take(answer, frame, out);
+    }
+    bool more = frame->kind == WEFT_FRAME_TOKEN && frame->token.deltas > 0; /* its text comes now */
+    bool soon = answer->told_at == 0 ? phase == WEFT_PHASE_DECODE : now - answer->told_at < WEFT_OPENAI_SIGN_GAP;
+    if (error == 0 && answer->options.stream && out->size == before && !soon && !more) {
+        error = sign(phase, frame, out);
+    }
+    answer->told_at = out->size > before ? now : answer->told_at;
+    return error;
 }
 
 static int end_stream(const struct weft_openai_answer *answer, struct weft_bytes *out)

@@ -243,10 +243,18 @@ static void test_progress(void **state)
     stage.now += 1;
     expect(&stage, progress(WEFT_PHASE_PREFILL, 512, 4000), ": reading the prompt, 512 of 4000 tokens\n\n");
     stage.now += WEFT_SECOND;
-    expect(&stage, progress(WEFT_PHASE_DECODE, 0, 0), "");
+    expect(&stage, progress(WEFT_PHASE_DECODE, 0, 0), ": writing\n\n");
     expect(&stage, text(0, "a"), ROLE("0") E DELTA("0", "\"content\":\"a\"") E);
+    stage.now += WEFT_SECOND - 1;
+    expect(&stage, progress(WEFT_PHASE_PREFILL, 1, 2), ""); /* it is read again, behind a cut */
+    stage.now += 1;
+    expect(&stage, progress(WEFT_PHASE_PREFILL, 2, 2), ": reading the prompt, 2 of 2 tokens\n\n");
+    expect(&stage, token(0, "", 0), ""); /* text is held back */
     stage.now += WEFT_SECOND;
-    expect(&stage, progress(WEFT_PHASE_PREFILL, 1, 2), "");
+    expect(&stage, token(0, "", 0), ": writing\n\n");
+    stage.now += WEFT_SECOND;
+    expect(&stage, token(0, "b", 1), ""); /* its text comes now */
+    expect(&stage, text(0, "b"), DELTA("0", "\"content\":\"b\"") E);
     end(&stage);
     wanted = options(CHAT, false);
     begin(&stage, &wanted);
