@@ -328,21 +328,24 @@ bool weft_line_died(struct weft_line *line, bool by_itself)
 {
     size_t those = 0;
     struct weft_place *one = NULL;
-    bool tried = false;
+    enum weft_place_suspicion most = WEFT_PLACE_CLEAR;
     WEFT_ASSERT(!line->open);
     for (struct weft_place *place = line->first; place; place = place->next) {
         if (place->ran) {
             those++;
             one = place;
             place->spared = !by_itself;
-            tried = tried || place->suspicion != WEFT_PLACE_CLEAR;
+            most = place->suspicion > most ? place->suspicion : most;
         }
     }
+    enum weft_place_suspicion next = most >= WEFT_PLACE_TRIED                    ? WEFT_PLACE_ALONE
+                                     : line->stalled && most == WEFT_PLACE_CLEAR ? WEFT_PLACE_HUNG
+                                                                                 : WEFT_PLACE_TRIED;
     for (struct weft_place *place = line->first; place && by_itself; place = place->next) {
-        if (tried && (place->ran || place->suspicion == WEFT_PLACE_TRIED)) {
-            place->suspicion = WEFT_PLACE_ALONE; /* those too whose turn had not come: the next death may be chance */
-        } else if (place->ran && those > 1) {
-            place->suspicion = WEFT_PLACE_TRIED;
+        /* Alone those too whose turn had not come: the next death may be chance. */
+        if ((place->ran && those > 1) ||
+            (next == WEFT_PLACE_ALONE && (place->ran || place->suspicion == WEFT_PLACE_TRIED))) {
+            place->suspicion = next;
         }
     }
     if (by_itself && those == 1) {
@@ -354,7 +357,7 @@ bool weft_line_died(struct weft_line *line, bool by_itself)
         place->ran = false; /* the next one may end before it is ready: nobody's doing, and nothing was written */
     }
     look_soon(line);
-    return wrote || (those > 0 && (those == 1 || tried));
+    return wrote || (those > 0 && (those == 1 || most != WEFT_PLACE_CLEAR));
 }
 
 void weft_line_open(struct weft_line *line, size_t slots)
@@ -459,7 +462,8 @@ static struct weft_place *next_of(const struct weft_line *line)
 {
     struct weft_place *chosen = NULL;
     for (struct weft_place *place = line->first; place; place = place->next) {
-        if (place->state != WEFT_PLACE_AGAIN || (place->not_before > line->time && !place->suspicion)) {
+        if (place->state != WEFT_PLACE_AGAIN ||
+            (place->not_before > line->time && place->suspicion < WEFT_PLACE_TRIED)) {
             continue;
         }
         if (!chosen || goes_first(place, chosen)) {

@@ -4,7 +4,8 @@
  * Who waits goes fairly (mesh/queue.h). Who was cut by the engine's end goes before all others. If the engine was
  * killed by somebody else, that is all. If it ended of itself, a request may be what ended it, so they go carefully: if
  * one ran alone, that is a strike for it; if several ran, they go one at a time, each when the one before has got on;
- * if that ends in a death too, each goes strictly alone for a few tokens. Three strikes without getting
+ * if that ends in a death too, each goes strictly alone for a few tokens. An engine that hung did so for a first time
+ * once: then all go on together, and are careful from the next time on. Three strikes without getting
  * WEFT_LINE_CLEARED tokens further in between, and the request is out, and known again.
  *
  * Time is the line's own: it goes on only while the node itself runs, so that a node that was stopped or asleep finds
@@ -48,7 +49,8 @@ struct weft_place_user {
 enum weft_place_state { WEFT_PLACE_OUT, WEFT_PLACE_WAITS, WEFT_PLACE_AGAIN, WEFT_PLACE_RUNS };
 enum weft_place_suspicion {
     WEFT_PLACE_CLEAR,
-    WEFT_PLACE_TRIED, /* ran with others when the engine ended */
+    WEFT_PLACE_HUNG,  /* ran with others when the engine hung: the machine's doing more often than a request's */
+    WEFT_PLACE_TRIED, /* ran with others when the engine ended, or hung once more */
     WEFT_PLACE_ALONE, /* ... again, or it ran alone */
 };
 

@@ -137,6 +137,7 @@ static void died(struct model *model, const char *why, bool for_good)
     }
     weft_time wait = WEFT_MODEL_PAUSE_FIRST << (model->excused ? 0 : model->deaths_in_a_row - 1);
     wait = wait < WEFT_MODEL_PAUSE_MAX ? wait : WEFT_MODEL_PAUSE_MAX;
+    wait = model->excused && served && now(models) - model->ready >= WEFT_MODEL_AT_ONCE ? 0 : wait;
     model->state = WEFT_MODEL_STARTING;
     model->progress = 0;
     weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + wait);

@@ -21,6 +21,7 @@
 #define WEFT_MODEL_RESTARTS_MAX 5 /* deaths in a row, none of which came after a minute of service: then given up */
 #define WEFT_MODEL_PAUSE_FIRST  (WEFT_SECOND / 4)
 #define WEFT_MODEL_PAUSE_MAX    (30 * WEFT_SECOND)
+#define WEFT_MODEL_AT_ONCE      WEFT_SECOND /* of service, before a death that is not put down to it: no pause then */
 #define WEFT_MODEL_STEADY       (60 * WEFT_SECOND)
 #define WEFT_MODEL_MEMORY_PAUSE (30 * WEFT_SECOND) /* one that memory was too short for alone is tried again then */
 

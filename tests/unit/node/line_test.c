@@ -467,6 +467,37 @@ static void several_go_one_at_a_time(void **state)
     end();
 }
 
+/* A hang is the machine's doing more often than a request's: only the next one makes suspects. */
+static void after_a_hang_all_go_on_together(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(3);
+    for (int i = 0; i < 2; i++) {
+        get_on(i == 0 ? 0 : 1, 1);
+        pass(STALL + WEFT_SECOND);
+        assert_int_equal(scene.stalled, i + 1);
+        assert_true(die());
+        come_back(4);
+        assert_string_equal(running(), i == 0 ? "012" : "0");
+    }
+    get_on(0, WEFT_LINE_CLEARED);
+    assert_string_equal(running(), "01");
+    get_on(1, WEFT_LINE_CLEARED);
+    get_on(2, WEFT_LINE_CLEARED);
+    pass(STALL + WEFT_SECOND);
+    assert_true(die()); /* long after: a first one again */
+    come_back(4);
+    assert_string_equal(running(), "012");
+    get_on(0, WEFT_LINE_CLEARED - 1);
+    assert_true(die()); /* and a crash soon after a hang is one of suspects */
+    come_back(4);
+    assert_string_equal(running(), "0");
+    assert_int_equal(info().strikes, 0);
+    end();
+}
+
 /* A death while they go one at a time: then each goes alone, and the one that kills alone is struck. */
 static void then_each_goes_alone(void **state)
 {
@@ -730,6 +761,7 @@ int main(void)
         cmocka_unit_test(one_that_ran_alone_collects_strikes),
         cmocka_unit_test(who_gets_on_is_cleared),
         cmocka_unit_test(several_go_one_at_a_time),
+        cmocka_unit_test(after_a_hang_all_go_on_together),
         cmocka_unit_test(then_each_goes_alone),
         cmocka_unit_test(each_goes_alone_in_turn),
         cmocka_unit_test(deaths_by_chance_do_not_meet_the_same_one),

@@ -120,6 +120,31 @@ static void cores_are_shared_out_and_never_more(void **state)
     }
 }
 
+static void on_go(void *self)
+{
+    (void)self;
+}
+
+static const struct weft_place_user place_user = {.go = on_go};
+
+/* With one that had written something for a while nothing was wrong: whoever reads is not kept waiting. */
+static void one_that_had_served_is_replaced_at_once(void **state)
+{
+    (void)state;
+    struct weft_place place = {.user = &place_user};
+    begin(one, 1);
+    assert_true(engines_wait(is_ready, NULL));
+    assert_int_equal(weft_line_join(weft_models_line(house.models, 0), &place, 1, 1, WEFT_SECOND), 0);
+    engines_pass(WEFT_MODEL_AT_ONCE);
+    weft_line_got_on(&place);
+    weft_child_die(&engines.children.at[0], 9);
+    engines_pass(10 * WEFT_MS);
+    assert_true(said("restart_in_ms=0.000"));
+    weft_line_leave(&place);
+    assert_true(engines_wait(is_ready, NULL));
+    end();
+}
+
 static void a_dead_engine_is_replaced(void **state)
 {
     (void)state;
@@ -488,6 +513,7 @@ int main(void)
         cmocka_unit_test(models_load_one_after_the_other),
         cmocka_unit_test(cores_are_shared_out_and_never_more),
         cmocka_unit_test(a_dead_engine_is_replaced),
+        cmocka_unit_test(one_that_had_served_is_replaced_at_once),
         cmocka_unit_test(what_engines_count_is_added_up),
         cmocka_unit_test(one_that_dies_leaves_the_others_alone),
         cmocka_unit_test(pauses_grow_and_the_fifth_death_is_the_last),
