@@ -93,6 +93,7 @@ void weft_score_begin(struct weft_errand *errand)
     job->from = request->from;
     job->sampling = request->sampling;
     job->seed = request->seed;
+    job->ignore_end = request->ignore_end;
     job->choices = 1;
     if (weft_errand_submit(errand) < 0) {
         return; /* likewise */

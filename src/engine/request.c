@@ -477,7 +477,7 @@ static const struct member {
     {"seed", GENERATE | SCORE, read_seed},
     {"logprobs", GENERATE, read_logprobs},
     {"echo", GENERATE, read_echo},
-    {"ignore_end", GENERATE, read_ignore_end},
+    {"ignore_end", GENERATE | SCORE, read_ignore_end},
     {"call_ids", GENERATE, read_call_ids},
     {"resume", GENERATE, read_resume},
     {"temperature", GENERATE | SCORE, read_temperature},
