@@ -79,7 +79,7 @@ check-static: build/setup.check release
 check-asan: build/setup.check
 	@echo '== tests under AddressSanitizer and UBSan =='
 	$(call build,asan)
-	$(CTEST) --test-dir build/asan -LE '^(differential|external|fuzz|gemma|tidy|tools)$$' \
+	$(CTEST) --test-dir build/asan -LE '^(differential|external|fault|fuzz|gemma|tidy|tools)$$' \
 		-E '^engine_(estimate|idle|openai|private|run|schema|stop)$$'
 
 check-tsan: build/setup.check
@@ -122,6 +122,7 @@ soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
 	build/release/weft-sim --seed 1 --seeds 1000
 	build/release/weft-sim --scenario lasting --seed 1001 --seeds 1000
+	FAULT_ROUNDS=500 python3 tests/fault/engine_test.py
 	scripts/fuzz $(FUZZ_SECONDS)
 
 # -- the rest --

@@ -42,7 +42,7 @@ class SchemaTest(unittest.TestCase):
     def test_every_answer_fits(self):
         first = int(os.environ.get("WEFT_SEED", "1"))
         print(f"schemas {first} to {first + SCHEMAS - 1}", flush=True)
-        with Weft("--model", MODEL, "--slots", str(AT_ONCE), "--context", "1024") as node, \
+        with Weft("--model", MODEL, "--slots", str(AT_ONCE), "--context", "1024", "--threads", "1") as node, \
                 concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             whole = schemas.judge(self, pool.map(lambda seed: ask(node, seed), range(first, first + SCHEMAS)))
         self.assertGreaterEqual(whole, WHOLE_MIN)
