@@ -25,7 +25,8 @@ def ask(node, seed):
     body = {"model": os.path.basename(MODEL).removesuffix(".gguf"), "max_tokens": MAX_TOKENS, "seed": seed,
             "temperature": 0.7,
             "messages": [{"role": "user", "content": "Describe a place you know, as JSON."}],
-            "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
+            "response_format":
+                {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}}
     choice = json.load(node.post("/v1/chat/completions", body, wait_s=4 * WAIT_S))["choices"][0]
     return seed, schema, choice["message"]["content"], choice["finish_reason"]
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env -S python3 -S -E
-"""tests/lib/tap_program.py - what a node takes for its engine, where a test listens (lib/tap.py): it starts the real one,
-hands every byte on and keeps a copy of it, and ends as that one ends. When the node kills it, the kernel kills the engine
-with it. It starts at once: nothing but the system is imported.
+"""tests/lib/tap_program.py - what a node takes for its engine, where a test listens (lib/tap.py).
+
+It starts the real one, hands every byte on and keeps a copy of it, and ends as that one ends. When the node kills it, the
+kernel kills the engine with it. It starts at once: nothing but the system is imported.
 """
 
 import os
