@@ -234,20 +234,6 @@ class Rounds:
         self.prompts = {}
         self.undisturbed, self.expected = {}, {}
 
-    # -- what the node says of itself --
-
-    def ask(self, path):
-        with open(os.path.join(self.node.home, "owner.token"), encoding="utf-8") as file:
-            token = file.read().strip()
-        connection = http.client.HTTPConnection("127.0.0.1", self.node.tcp_port, timeout=weft.WAIT_S)
-        connection.request("GET", path, headers={"Authorization": "Bearer " + token})
-        answer = connection.getresponse().read().decode()
-        connection.close()
-        return answer
-
-    def model(self):
-        return json.loads(self.ask("/weft/v1/status"))["models"][0]
-
     # -- one round --
 
     def run_alone(self, variant):
@@ -425,7 +411,7 @@ class Rounds:
         rounds = ROUNDS // 2
         for number in range(rounds):
             self.round(number)
-        model, log = self.model(), self.node.log()
+        model, log = self.node.model(), self.node.log()
         loads = [float(found) / 1000 for found in re.findall(r'"event":"model ready".*?"after_ms":([\d.]+)', log)]
         load = statistics.median(loads)
         print(f"{rounds} rounds of {len(KINDS)} streams, {self.kills} engines ended, {model['starts']} started; {self.told} "
