@@ -81,12 +81,13 @@ static void let_come(struct crowd *crowd, struct weft_story *story, struct weft_
     }
 }
 
-static void wait_and_judge(struct crowd *crowd, struct weft_story *story)
+/* `rough` as for weft_visitor_judge(). */
+static void wait_and_judge(struct crowd *crowd, struct weft_story *story, bool rough)
 {
     bool content = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, all_content, crowd);
     weft_story_check(story, content, "somebody still waits for an answer");
     for (size_t i = 0; i < crowd->count; i++) {
-        weft_visitor_judge(&crowd->at[i], false);
+        weft_visitor_judge(&crowd->at[i], rough);
     }
 }
 
@@ -137,12 +138,66 @@ void weft_story_crowd(struct weft_story *story)
     struct weft_resident node;
     weft_resident_start(&node, host, story->world, &options);
     let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
-    wait_and_judge(crowd, story);
+    wait_and_judge(crowd, story, false);
     let_come(crowd, story, clients, "/run/weft.sock", menu, WEFT_COUNT(menu));
     drain_with(crowd, story, &node);
     end_node(story, &node);
     weft_free(crowd);
 }
+
+/* A node with an upstream, and who comes to it. */
+struct scene {
+    struct weft_story *story;
+    struct weft_host *host, *clients, *upstream;
+    struct weft_engine engine;
+    struct weft_resident node;
+    struct crowd crowd;
+};
+
+/* The node's settings are one of the two, for an upstream that speaks h1 or h2. */
+static struct scene *scene_new(struct weft_story *story, const char *h1, const char *h2c)
+{
+    const struct weft_resident_options options = {.yaml = weft_world_below(story->world, 2) ? h2c : h1};
+    struct scene *scene = weft_zalloc(sizeof(*scene));
+    WEFT_ASSERT(scene);
+    scene->story = story;
+    scene->host = weft_world_host(story->world, "node");
+    scene->clients = weft_world_host(story->world, "clients");
+    scene->upstream = weft_world_host(story->world, "engine");
+    weft_engine_start(&scene->engine, story->world, scene->upstream, "10.0.0.9:8000");
+    weft_resident_start(&scene->node, scene->host, story->world, &options);
+    return scene;
+}
+
+static void scene_let_come(struct scene *scene, const struct weft_ask *menu, size_t menu_count)
+{
+    let_come(&scene->crowd, scene->story, scene->clients, "127.0.0.1:9338", menu, menu_count);
+}
+
+/* Nothing that was given up is still worked on. */
+static void scene_settle(struct scene *scene)
+{
+    weft_world_pass(scene->story->world, WEFT_SECOND);
+    weft_story_check(scene->story, scene->engine.running == 0, "%zu requests run on upstream", scene->engine.running);
+}
+
+/* The node has stopped, or does so now. */
+static void scene_free(struct scene *scene)
+{
+    struct weft_world *world = scene->story->world;
+    if (!scene->node.stopped) {
+        weft_resident_drain(&scene->node, -1);
+        bool stopped = weft_world_run(world, weft_world_now(world) + PATIENCE, weft_resident_stopped, &scene->node);
+        weft_story_check(scene->story, stopped, "the node does not stop");
+    }
+    end_node(scene->story, &scene->node);
+    weft_engine_end(&scene->engine);
+    weft_free(scene);
+}
+
+#define LISTEN "listen: [\"tcp:127.0.0.1:9338\"]\n"
+#define H1     LISTEN "upstream: http://10.0.0.9:8000\n"
+#define H2C    LISTEN "upstream: h2c://10.0.0.9:8000\n"
 
 void weft_story_relay(struct weft_story *story)
 {
@@ -158,32 +213,17 @@ void weft_story_relay(struct weft_story *story)
         {"GET", "/health", NULL, NULL, 200, false},
         {"GET", "/v1/models?do=stall&n=2", NULL, NULL, 200, true},
     };
-    bool h2c = weft_world_below(story->world, 2) == 1;
     static const char *const addresses[] = {"10.0.0.9:0"};
-    const struct weft_resident_options options = {
-        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://engine.test:8000\n"
-                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://engine.test:8000/base\n",
-    };
-    struct weft_host *host = weft_world_host(story->world, "node");
-    struct weft_host *clients = weft_world_host(story->world, "clients");
-    struct weft_host *upstream = weft_world_host(story->world, "engine");
-    struct crowd *crowd = crowd_new();
-    struct weft_engine engine;
-    struct weft_resident node;
     weft_world_name(story->world, "engine.test", 0, addresses, 1);
-    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
-    weft_resident_start(&node, host, story->world, &options);
-    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu) - 1);
-    wait_and_judge(crowd, story);
-    weft_world_pass(story->world, WEFT_SECOND);
-    weft_story_check(story, engine.running == 0, "%zu cancels did not reach the upstream", engine.running);
-    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
-    drain_with(crowd, story, &node);
-    weft_world_pass(story->world, WEFT_SECOND);
-    weft_story_check(story, engine.running == 0, "%zu requests run on after the drain", engine.running);
-    end_node(story, &node);
-    weft_engine_end(&engine);
-    weft_free(crowd);
+    struct scene *scene = scene_new(story, LISTEN "upstream: http://engine.test:8000/base\n",
+                                    LISTEN "upstream: h2c://engine.test:8000\n");
+    scene_let_come(scene, menu, WEFT_COUNT(menu) - 1);
+    wait_and_judge(&scene->crowd, story, false);
+    scene_settle(scene);
+    scene_let_come(scene, menu, WEFT_COUNT(menu));
+    drain_with(&scene->crowd, story, &scene->node);
+    scene_settle(scene);
+    scene_free(scene);
 }
 
 #define SLEEPS_MAX 6
@@ -216,34 +256,17 @@ void weft_story_sleep(struct weft_story *story)
         {"GET", "/v1/files/1?do=bytes&n=9", NULL, NULL, 200, false},
         {"GET", "/health", NULL, NULL, 200, false},
     };
-    bool h2c = weft_world_below(story->world, 2) == 1;
-    const struct weft_resident_options options = {
-        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://10.0.0.9:8000\n"
-                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://10.0.0.9:8000\n",
-    };
-    struct weft_host *host = weft_world_host(story->world, "node");
-    struct weft_host *clients = weft_world_host(story->world, "clients");
-    struct weft_host *upstream = weft_world_host(story->world, "engine");
-    struct crowd *crowd = crowd_new();
-    struct weft_engine engine;
-    struct weft_resident node;
-    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
-    weft_resident_start(&node, host, story->world, &options);
-    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
+    struct scene *scene = scene_new(story, H1, H2C);
+    scene_let_come(scene, menu, WEFT_COUNT(menu));
     for (uint64_t sleeps = 1 + weft_world_below(story->world, SLEEPS_MAX); sleeps > 0; sleeps--) {
         weft_world_pass(story->world, (weft_time)weft_world_below(story->world, SLEEP_GAP));
-        stop_some(story, host, upstream);
+        stop_some(story, scene->host, scene->upstream);
         if (weft_world_below(story->world, 2)) { /* else the next comes into this one */
             weft_world_pass(story->world, (weft_time)SLEEP_LONG + AWAKE);
         }
     }
-    wait_and_judge(crowd, story);
-    weft_resident_drain(&node, -1);
-    bool stopped = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, weft_resident_stopped, &node);
-    weft_story_check(story, stopped, "the node does not stop");
-    end_node(story, &node);
-    weft_engine_end(&engine);
-    weft_free(crowd);
+    wait_and_judge(&scene->crowd, story, false);
+    scene_free(scene);
 }
 
 #define BREAKS_MAX 12
@@ -259,41 +282,19 @@ void weft_story_storm(struct weft_story *story)
         {"GET", "/v1/files/1?do=bytes&n=20", NULL, NULL, 200, true},
         {"GET", "/health", NULL, NULL, 200, false},
     };
-    bool h2c = weft_world_below(story->world, 2) == 1;
-    const struct weft_resident_options options = {
-        .yaml = h2c ? "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: h2c://10.0.0.9:8000\n"
-                    : "listen: [\"tcp:127.0.0.1:9338\"]\nupstream: http://10.0.0.9:8000\n",
-    };
-    struct weft_host *host = weft_world_host(story->world, "node");
-    struct weft_host *clients = weft_world_host(story->world, "clients");
-    struct weft_host *upstream = weft_world_host(story->world, "engine");
-    struct crowd *crowd = crowd_new();
-    struct weft_engine engine;
-    struct weft_resident node;
-    weft_engine_start(&engine, story->world, upstream, "10.0.0.9:8000");
-    weft_resident_start(&node, host, story->world, &options);
-    let_come(crowd, story, clients, "127.0.0.1:9338", menu, WEFT_COUNT(menu));
-    for (uint64_t breaks = weft_world_below(story->world, BREAKS_MAX); breaks > 0; breaks--) {
-        weft_world_pass(story->world, (weft_time)weft_world_below(story->world, BREAK_GAP));
-        weft_engine_break(&engine);
-    }
-    bool content = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, all_content, crowd);
-    weft_story_check(story, content, "somebody still waits for an answer");
-    for (size_t i = 0; i < crowd->count; i++) {
-        weft_visitor_judge(&crowd->at[i], true);
-    }
     /* Healed: what comes now is answered as if nothing had been. */
     static const struct weft_ask calm[] = {
         {"POST", "/v1/chat/completions?do=events&n=3", TYPE_JSON, "{\"stream\":true}", 200, false}};
+    struct scene *scene = scene_new(story, H1, H2C);
+    scene_let_come(scene, menu, WEFT_COUNT(menu));
+    for (uint64_t breaks = weft_world_below(story->world, BREAKS_MAX); breaks > 0; breaks--) {
+        weft_world_pass(story->world, (weft_time)weft_world_below(story->world, BREAK_GAP));
+        weft_engine_break(&scene->engine);
+    }
+    wait_and_judge(&scene->crowd, story, true);
     weft_world_pass(story->world, WEFT_SECOND); /* the last break is heard of */
-    let_come(crowd, story, clients, "127.0.0.1:9338", calm, WEFT_COUNT(calm));
-    wait_and_judge(crowd, story);
-    weft_world_pass(story->world, WEFT_SECOND);
-    weft_story_check(story, engine.running == 0, "%zu requests run on after the storm", engine.running);
-    weft_resident_drain(&node, -1);
-    bool stopped = weft_world_run(story->world, weft_world_now(story->world) + PATIENCE, weft_resident_stopped, &node);
-    weft_story_check(story, stopped, "the node does not stop");
-    end_node(story, &node);
-    weft_engine_end(&engine);
-    weft_free(crowd);
+    scene_let_come(scene, calm, WEFT_COUNT(calm));
+    wait_and_judge(&scene->crowd, story, false);
+    scene_settle(scene);
+    scene_free(scene);
 }
