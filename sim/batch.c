@@ -11,6 +11,7 @@
 #define CRASH         11                /* the signal */
 #define READS_MAX     5                 /* steps for a prompt */
 #define CUT_MAX       ((uint64_t)4000)  /* microseconds that what was cut gets to be written */
+#define CUT_SIZE_MAX  ((size_t)4096)    /* bytes of a step of one answer */
 #define BEAT          (WEFT_SECOND / 2) /* a sign of life, while a step takes long */
 #define UNDER_WAY_MAX WEFT_SECOND       /* what was said within this may be lost with an answer nobody wants */
 #define PROMPT_TOKENS 7
@@ -281,13 +282,26 @@ static void on_end(struct weft_timer *timer)
     end_now(WEFT_CONTAINER(timer, struct weft_batch, end));
 }
 
-/* Only a part of it is put where it can be written from, and soon the process is gone. */
+/* Where the last of these frames begins. */
+static size_t last_frame(const char *bytes, size_t size)
+{
+    size_t last = 0;
+    for (size_t at = 0; at + 4 <= size;) {
+        last = at;
+        const unsigned char *length = (const unsigned char *)bytes + at;
+        at += 4 + (length[0] | (size_t)length[1] << 8 | (size_t)length[2] << 16);
+    }
+    return last;
+}
+
+/* Only a part of it is put where it can be written from, and soon the process is gone: a part of a frame, or whole
+ * ones of a step that is not. */
 static void cut(struct weft_batch *batch, struct weft_bytes *out)
 {
-    char bytes[1024];
-    size_t most = out->size < sizeof(bytes) ? out->size : sizeof(bytes);
-    size_t size = weft_bytes_read(out, bytes, most > 0 ? 1 + below(batch, most) : 0);
+    char bytes[CUT_SIZE_MAX];
+    size_t size = weft_bytes_read(out, bytes, sizeof(bytes));
     weft_bytes_deinit(out);
+    size = below(batch, 2) ? last_frame(bytes, size) : below(batch, size + 1);
     int error = weft_bytes_append(out, bytes, size);
     WEFT_ASSERT(error == 0);
     batch->hangs = true;
@@ -469,7 +483,7 @@ void weft_batch_mend(struct weft_batch *batch)
     batch->thinks_until = 0;
 }
 
-static void on_ended(void *self, struct weft_child *child)
+static void on_ended(void *self, struct weft_child *child, bool killed)
 {
     struct weft_batch *batch = self;
     for (struct weft_batch_task *task = batch->first; task; task = task->next) {
@@ -479,7 +493,7 @@ static void on_ended(void *self, struct weft_child *child)
     weft_batch_mend(batch);
     batch->deaths++;
     if (batch->ended) {
-        batch->ended(batch);
+        batch->ended(batch, killed);
     }
     batch->asked = 0;
 }

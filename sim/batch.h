@@ -46,8 +46,8 @@ struct weft_batch {
     enum weft_batch_end ends;
     int code, signal; /* ... with this */
     uint64_t steps, sampled, deaths;
-    uint64_t asked;                          /* requests, of the process that lives */
-    void (*ended)(struct weft_batch *batch); /* the process has; may be NULL */
+    uint64_t asked;                                       /* requests, of the process that lives */
+    void (*ended)(struct weft_batch *batch, bool killed); /* the process has, `killed` by the node; may be NULL */
     void *self;
     struct weft_batch_request requests[WEFT_BATCH_REQUESTS_MAX];
 };

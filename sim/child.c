@@ -35,14 +35,14 @@ static void drop_connection(struct weft_child *child)
 }
 
 /* What it had written arrives, what it had not is lost. */
-static struct weft_process *leave(struct weft_child *child)
+static struct weft_process *leave(struct weft_child *child, bool killed)
 {
     struct weft_children *all = child->all;
     struct weft_process *process = child->process;
     child->process = NULL;
     weft_timer_clear(&all->loop.timers, &child->end);
     if (all->worker) {
-        all->worker->ended(all->worker_self, child);
+        all->worker->ended(all->worker_self, child, killed);
     }
     drop_connection(child);
     return process;
@@ -50,7 +50,7 @@ static struct weft_process *leave(struct weft_child *child)
 
 static void go(struct weft_child *child, int code, int signal)
 {
-    weft_world_exit(leave(child), code, signal);
+    weft_world_exit(leave(child, false), code, signal);
 }
 
 void weft_child_die(struct weft_child *child, int signal)
@@ -79,7 +79,7 @@ static void on_killed(void *self, struct weft_process *process, bool now)
     for (size_t i = 0; i < WEFT_CHILDREN_MAX; i++) {
         struct weft_child *child = &children->at[i];
         if (child->process == process && now) {
-            (void)leave(child); /* the world says that it has ended */
+            (void)leave(child, true); /* the world says that it has ended */
         }
     }
 }

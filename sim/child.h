@@ -39,8 +39,8 @@ struct weft_child;
 struct weft_child_worker {
     /* The exchange is its to answer. */
     void (*asked)(void *self, struct weft_child *child, struct weft_exchange *exchange);
-    /* It is gone, and its connection goes next. */
-    void (*ended)(void *self, struct weft_child *child);
+    /* It is gone, `killed` by the node or of itself, and its connection goes next. */
+    void (*ended)(void *self, struct weft_child *child, bool killed);
 };
 
 struct weft_children;

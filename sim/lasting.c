@@ -36,9 +36,9 @@
 #define SEEDS        1024 /* of requests, for each seed of the story */
 
 /* What a pause may take that nothing in it explains: text that is held back, pieces that are late. */
-#define CALM (2 * WEFT_SECOND)
+#define CALM WEFT_SECOND
 /* From an engine's death to the next token, but for the load: pauses of the supervisor, the line and the poll. */
-#define RETURN (WEFT_SECOND + WEFT_SECOND / 2)
+#define RETURN (WEFT_SECOND / 2)
 
 /* Things happened, one into the other, that explain pauses which begin before this is over: so long ones. */
 struct episode {
@@ -53,6 +53,8 @@ struct act {
     weft_time stall;
     bool roomy;  /* the engine has a slot for everyone */
     bool frozen; /* it is kept from running until it is killed */
+    bool silent; /* it may be killed for its silence; `silenced`: one was */
+    bool silenced;
     unsigned deaths, crashes, row;
     bool by_others;           /* what ends the engine now is nobody's fault */
     uint64_t at_fault;        /* deaths that requests may have been why */
@@ -94,13 +96,15 @@ static weft_time trial(const struct act *act, unsigned tokens)
 }
 
 /* Each of these needs one engine more, and if nobody else ended it, whoever ran goes carefully. */
-static void on_engine_ended(struct weft_batch *batch)
+static void on_engine_ended(struct weft_batch *batch, bool killed)
 {
     static const unsigned tokens[] = {2, WEFT_LINE_TRIAL, WEFT_LINE_CLEARED};
     struct act *act = batch->self;
     weft_time costs = RETURN + batch->children.script.loads;
     act->row = batch->sampled > act->sampled ? 0 : act->row + 1;
     act->sampled = batch->sampled;
+    weft_story_check(act->story, !killed || act->silent, "an engine that gets on is killed");
+    act->silent = false;
     costs += WEFT_MODEL_PAUSE_FIRST << act->row;
     if (!act->by_others && batch->asked > 0) {
         costs += trial(act, tokens[act->at_fault < 2 ? act->at_fault : 2]);
@@ -172,10 +176,16 @@ static void fail_to_load(struct act *act)
     script->signal = exits ? 0 : WEFT_WORLD_KILLED;
 }
 
+static void fall_silent(struct act *act, weft_time known_after)
+{
+    act->silent = act->silenced = true;
+    explain(act, known_after + WEFT_SECOND);
+}
+
 static void hang(struct act *act)
 {
     weft_batch_hang(&act->batch);
-    explain(act, act->stall + WEFT_SECOND);
+    fall_silent(act, act->stall);
 }
 
 /* All of the process, as by SIGSTOP, until it is killed for it. */
@@ -184,7 +194,7 @@ static void freeze(struct act *act)
     bool runs = weft_batch_running(&act->batch) > 0; /* else it may load, and has longer to say how far it is */
     weft_world_stop(act->engines, PATIENCE);
     act->frozen = true;
-    explain(act, (runs ? act->stall : WEFT_RUNNER_SILENCE) + WEFT_SECOND);
+    fall_silent(act, runs ? act->stall : WEFT_RUNNER_SILENCE);
 }
 
 static void freeze_shortly(struct act *act)
@@ -197,7 +207,7 @@ static void freeze_shortly(struct act *act)
 static void lose_one(struct act *act)
 {
     weft_batch_stick(&act->batch);
-    explain(act, 2 * act->stall + WEFT_SECOND); /* twice, if nobody else runs after a while */
+    fall_silent(act, 2 * act->stall); /* twice, if nobody else runs after a while */
 }
 
 static void think(struct act *act)
@@ -235,9 +245,9 @@ static const struct fault {
     void (*strike)(struct act *act);
     unsigned deaths, crashes;
 } faults[] = {
-    {be_killed, 1, 0},    {be_killed, 1, 0},  {crash, 1, 1},       {run_out_of_memory, 1, 1}, {load_slowly, 1, 0},
-    {fail_to_load, 2, 1}, {hang, 1, 0},       {freeze, 1, 0},      {freeze_shortly, 0, 0},    {lose_one, 1, 1},
-    {think, 0, 0},        {sleep_node, 0, 0}, {read_slowly, 0, 0},
+    {be_killed, 1, 0},   {be_killed, 1, 0},    {crash, 1, 1},      {crash, 1, 1},       {run_out_of_memory, 1, 1},
+    {load_slowly, 1, 0}, {fail_to_load, 2, 0}, {hang, 1, 1},       {freeze, 1, 1},      {freeze_shortly, 0, 0},
+    {lose_one, 1, 1},    {think, 0, 0},        {sleep_node, 0, 0}, {read_slowly, 0, 0},
 };
 
 /* -- the story -- */
@@ -433,7 +443,8 @@ static uint64_t metric(const char *page, const char *name)
 
 static void judge_pages(struct act *act)
 {
-    static const char sampled[] = "weft_engine_tokens_sampled_total", strikes[] = "weft_engine_strikes_total";
+    static const char sampled[] = "weft_engine_tokens_sampled_total", strikes[] = "weft_engine_strikes_total",
+                      stalls[] = "weft_engine_stalls_total";
     char page[PAGE_MAX];
     struct weft_story *story = act->story;
     read_page(act, "/metrics", page);
@@ -443,6 +454,8 @@ static void judge_pages(struct act *act)
     weft_story_check(story, metric(page, strikes) <= act->at_fault,
                      "%" PRIu64 " deaths are put down to a request, of %" PRIu64 " that may be", metric(page, strikes),
                      act->at_fault);
+    weft_story_check(story, metric(page, stalls) == 0 || act->silenced, "%" PRIu64 " silences, where nobody was silent",
+                     metric(page, stalls));
     read_page(act, "/load", page);
     weft_story_check(story, strstr(page, "\"running\":0,\"waiting\":0"), "somebody still stands in the line");
 }

@@ -2,11 +2,13 @@
 #include "sim/script.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "wire/utf8.h"
 
-#define IDS          30000 /* of the vocabulary; the first ones mean something else */
+#define KILL         "kill " /* ... and at which token: what a message may say */
+#define IDS          30000   /* of the vocabulary; the first ones mean something else */
 #define IDS_FIRST    100
 #define SHORTEST     8
 #define LENGTHS      90 /* of answers, from the shortest on */
@@ -50,8 +52,7 @@ static size_t read_kill(const json_t *body)
 {
     const json_t *message = json_array_get(json_object_get(body, "messages"), 0);
     const char *text = json_string_value(json_object_get(message, "content"));
-    unsigned at;
-    return text && sscanf(text, "kill %u", &at) == 1 ? at : SIZE_MAX;
+    return text && strncmp(text, KILL, strlen(KILL)) == 0 ? strtoull(text + strlen(KILL), NULL, 10) : SIZE_MAX;
 }
 
 bool weft_script_read(struct weft_script *script, const json_t *body)
