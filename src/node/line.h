@@ -4,8 +4,8 @@
  * Who waits goes fairly (mesh/queue.h). Who was cut by the engine's end goes before all others. If the engine was
  * killed by somebody else, that is all. If it ended of itself, a request may be what ended it, so they go carefully: if
  * one ran alone, that is a strike for it; if several ran, they go one at a time, each when the one before has got on;
- * if that ends in a death too, each goes strictly alone for a few tokens. An engine that hung did so for a first time
- * once: then all go on together, and are careful from the next time on. Three strikes without getting
+ * if that ends in a death too, each goes strictly alone for a few tokens. After a first hang, whose cause is seldom a
+ * request, all go on together; after another one they are careful too. Three strikes without getting
  * WEFT_LINE_CLEARED tokens further in between, and the request is out, and known again.
  *
  * Time is the line's own: it goes on only while the node itself runs, so that a node that was stopped or asleep finds
