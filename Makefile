@@ -28,7 +28,7 @@ help:
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
 	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
-	@echo '  make soak     each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo '  make soak     2,000 stories in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
 	@echo '  make setup    only install what building and testing need'
 	@echo '  make format   lay out the C files (clang-format)'

@@ -161,12 +161,6 @@ struct weft_slice weft_externals_via(const struct weft_externals *externals)
     return externals->count > 0 ? weft_external_via(externals->at[0]) : WEFT_SLICE("");
 }
 
-struct weft_line *weft_externals_line(const struct weft_externals *externals, size_t index)
-{
-    WEFT_ASSERT(index < externals->count);
-    return externals->lines[index];
-}
-
 /* Silence is looked into by the server's own checks: its line needs no watch. */
 static int add_line(struct weft_line **out, const struct weft_externals_options *options)
 {

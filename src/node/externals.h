@@ -32,7 +32,6 @@ void weft_externals_free(struct weft_externals *externals);
 
 size_t weft_externals_servers(const struct weft_externals *externals);
 struct weft_external *weft_externals_server(const struct weft_externals *externals, size_t index);
-struct weft_line *weft_externals_line(const struct weft_externals *externals, size_t index);
 
 /* What requests to any of them say in Via; empty where there are none. */
 struct weft_slice weft_externals_via(const struct weft_externals *externals);

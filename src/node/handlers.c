@@ -71,6 +71,7 @@ static void write_model(struct weft_json *json, const struct weft_model_info *in
     weft_json_add_text(json, "state", weft_model_state_name(info->state));
     weft_json_add_double(json, "progress", info->progress);
     weft_json_add_bool(json, "named", info->named);
+    weft_json_add_bool(json, "waits", info->waits);
     weft_json_add_int(json, "users", (int64_t)info->users);
     weft_json_add_int(json, "process", info->process);
     weft_json_add_int(json, "starts", info->starts);

@@ -90,7 +90,7 @@ class OnDemand(unittest.TestCase):
         stream = self.complete(node, "other-1b", max_tokens=400, ignore_eos=True, stream=True)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             other = pool.submit(lambda: json.load(self.complete(node, "smollm2")))
-            self.until(lambda: self.states(node) == ("starting", "ready"), "it does not wait")
+            self.until(lambda: self.states(node) == ("starting", "ready") and node.model(FIRST)["waits"], "it does not wait")
             lines = stream.read().decode().splitlines()  # it comes whole
             self.assertEqual([line for line in lines if line.startswith("data: ")][-1], "data: [DONE]")
             self.assertEqual(other.result(weft.WAIT_S)["model"], FIRST)
