@@ -165,10 +165,14 @@ static int say_estimate(char text[ESTIMATE_MAX], weft_time estimate)
     return seconds;
 }
 
-static void set_given_up(struct weft_native_problem *problem, const struct weft_model_info *model)
+static void set_given_up(struct weft_native_problem *problem, const struct weft_delivery_options *options,
+                         const struct weft_model_info *model)
 {
     set_problem(problem, 503, "model_failed", "%.*s is not served: %s", (int)model->name.size, model->name.data,
                 model->problem ? model->problem : "its engine was given up.");
+    if (!is_ours(options)) {
+        problem->retry_s = (int)(WEFT_EXTERNAL_PAUSE_MAX / WEFT_SECOND); /* its server was looked at again by then */
+    }
 }
 
 static void set_struck(struct weft_native_problem *problem, const struct weft_model_info *model)
@@ -451,7 +455,7 @@ static void on_out(void *self, enum weft_line_out why)
         set_expired(&problem, &model, &line, delivery->attempts > 0 ? WEFT_LINE_AGAIN_MAX : options->wait);
         break;
     case WEFT_LINE_GIVEN_UP:
-        set_given_up(&problem, &model);
+        set_given_up(&problem, options, &model);
         break;
     case WEFT_LINE_STRUCK:
         set_struck(&problem, &model);
@@ -496,7 +500,7 @@ static void say_why_not(struct weft_native_problem *problem, const struct weft_d
         set_full(problem, &model, &line);
         break;
     case WEFT_ERR_CLOSED:
-        set_given_up(problem, &model);
+        set_given_up(problem, options, &model);
         break;
     case WEFT_ERR_DENIED:
         set_struck(problem, &model);

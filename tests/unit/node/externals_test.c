@@ -202,6 +202,7 @@ static void test_one_that_is_down_is_waited_for(void **state)
     assert_int_equal(parlour_ask("POST", "/v1/chat/completions", STREAM), 503);
     parlour_has("\"code\":\"model_failed\"", true);
     parlour_has("m:1b is not served: it cannot be reached", true);
+    assert_non_null(strstr(parlour.head, "retry-after: 30\n"));
     assert_int_equal(parlour_ask("GET", "/v1/models/m:1b", ""), 200);
     parlour_has("\"state\":\"failed\"", true);
     outsider_listen();
