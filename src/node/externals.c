@@ -47,15 +47,15 @@ static bool is_ours(const struct weft_externals *externals, struct weft_slice na
     return false;
 }
 
-/* Has a server before this one a model of that name? */
-static bool stands_before(const struct weft_externals *externals, size_t server, struct weft_slice name)
+/* Has a server before this one a model of that name, or has this one told it before? */
+static bool stands_before(const struct weft_externals *externals, size_t server, size_t index, struct weft_slice name)
 {
     for (size_t i = 0; i < server; i++) {
         if (weft_external_find(externals->at[i], name) >= 0) {
             return true;
         }
     }
-    return false;
+    return weft_external_find(externals->at[server], name) != (int)index; /* the first of that name is found */
 }
 
 static void add_names(struct weft_externals *externals, size_t server)
@@ -64,7 +64,7 @@ static void add_names(struct weft_externals *externals, size_t server)
     weft_external_info(externals->at[server], &info);
     for (size_t i = 0; i < info.models; i++) {
         struct weft_slice name = weft_external_model(externals->at[server], i);
-        if (!is_ours(externals, name) && !stands_before(externals, server, name)) {
+        if (!is_ours(externals, name) && !stands_before(externals, server, i, name)) {
             externals->names[externals->name_count++] = name;
         }
     }

@@ -69,6 +69,19 @@ static void test_the_list_holds_over_checks(void **state)
     end();
 }
 
+static void test_what_one_server_tells_twice_is_listed_once(void **state)
+{
+    (void)state;
+    begin(NULL);
+    outsider.models = "{\"data\":[{\"id\":\"m:1b\"},{\"id\":\"m:1b\"}]}";
+    engines_pass(WEFT_EXTERNAL_CHECK);
+    assert_int_equal(parlour_ask("GET", "/v1/models", ""), 200);
+    const char *first = strstr(parlour.text, "m:1b");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "m:1b"));
+    end();
+}
+
 static void test_what_else_is_said_of_them(void **state)
 {
     (void)state;
@@ -287,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_they_stand_in_the_list_with_their_label),
         cmocka_unit_test(test_the_list_holds_over_checks),
+        cmocka_unit_test(test_what_one_server_tells_twice_is_listed_once),
         cmocka_unit_test(test_what_else_is_said_of_them),
         cmocka_unit_test(test_names_as_people_type_them),
         cmocka_unit_test(test_no_model_yet),
