@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-#define STEP_MAX     (2 * WEFT_LINE_TICK) /* of the line's time at once: more has passed only if the node did not run */
-#define MEMORY_SHIFT 3                    /* what an answer takes is learnt by an eighth of each */
+#define STEP_MAX (2 * WEFT_LINE_TICK) /* of the line's time at once: more has passed only if the node did not run */
+#define LEARNING 8                    /* what an answer takes is learnt by an eighth of each */
 
 struct weft_line {
     struct weft_line_options options;
@@ -99,7 +99,7 @@ static void settle(struct weft_place *place, bool whole)
     if (whole && line->typical == 0) {
         line->typical = place->spent;
     } else if (whole) {
-        line->typical += (place->spent - line->typical) >> MEMORY_SHIFT;
+        line->typical += (place->spent - line->typical) / LEARNING;
     }
     place->spent = place->paid = 0;
     place->left = 0;
