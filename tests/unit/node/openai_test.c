@@ -230,6 +230,42 @@ static void test_not_ready(void **state)
     parlour_end();
 }
 
+static void place_goes(void *self)
+{
+    weft_line_pause(self, true); /* nobody writes for it */
+}
+
+/* More wait already than may: who comes hears so at once, and when to come again. */
+static void test_full(void **state)
+{
+    (void)state;
+    enum { SLOTS = 8, WAITERS = 8 };
+    static const struct weft_place_user user = {.go = place_goes};
+    static struct weft_place others[SLOTS + WAITERS];
+    parlour_begin(one);
+    engines.children.script.deed = "do=frames&n=2";
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 200); /* so it is known what one takes */
+    for (size_t i = 0; i < WEFT_COUNT(others); i++) {
+        others[i] = (struct weft_place){.user = &user, .self = &others[i]};
+        int error =
+            weft_line_join(weft_models_line(parlour.front.models, 0), &others[i], 1000 + i, 1, 300 * WEFT_SECOND);
+        assert_int_equal(error, 0);
+        engines_pass(0);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(parlour_ask("POST", CHAT, i == 0 ? "{" MODEL "," HI "}" : "{" MODEL "," HI STREAM "}"), 503);
+        parlour_has("8 requests wait for Small-1B already", true);
+        parlour_has("The next one would have its turn in about 1 s. Try again then.", true);
+        parlour_has("\"type\":\"server_error\",\"param\":null,\"code\":\"queue_full\"", true);
+        assert_true(has_field("retry-after: 1\n"));
+    }
+    for (size_t i = 0; i < WEFT_COUNT(others); i++) {
+        weft_line_leave(&others[i]);
+    }
+    assert_int_equal(parlour_ask("POST", CHAT, "{" MODEL "," HI "}"), 200);
+    parlour_end();
+}
+
 /* Bodies come in pieces, and may be far larger than what a flow holds. */
 static void test_bodies(void **state)
 {
@@ -391,13 +427,13 @@ int main(void)
 {
     weft_json_setup(42);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cut),           cmocka_unit_test(test_cut_at_odd_moments),
-        cmocka_unit_test(test_whole),         cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_completion),    cmocka_unit_test(test_seed),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_not_ready),
-        cmocka_unit_test(test_bodies),        cmocka_unit_test(test_engine_fails),
-        cmocka_unit_test(test_client_leaves), cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_torture),
+        cmocka_unit_test(test_cut),          cmocka_unit_test(test_cut_at_odd_moments),
+        cmocka_unit_test(test_whole),        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_completion),   cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_not_ready),
+        cmocka_unit_test(test_full),         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_engine_fails), cmocka_unit_test(test_client_leaves),
+        cmocka_unit_test(test_slow_reader),  cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
