@@ -111,7 +111,8 @@ const struct weft_setting weft_settings[] = {
      .fallback = "",
      .argument = "URL [key_env=NAME|key_file=FILE]",
      .help =
-         "an OpenAI-compatible server (llama-server, Ollama, vLLM) whose models are offered too, and where its key is",
+         "an OpenAI-compatible server (llama-server, Ollama, vLLM) whose models are offered too; behind its URL, if "
+         "it wants a key, key_env=NAME or key_file=FILE",
      .section = "Serving",
      .at = FIELD(externals)},
     {.name = "models",
