@@ -94,6 +94,14 @@ static void give_up(struct model *model)
     settle(model, WEFT_MODEL_FAILED);
 }
 
+/* What was wrong may be so no more in a while: memory is free again, the file is another one. */
+static void give_up_for_now(struct model *model)
+{
+    struct weft_models *models = model->models;
+    give_up(model);
+    weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + WEFT_MODEL_HOPE_PAUSE);
+}
+
 static void become_due(struct model *model)
 {
     model->tenant.due = true;
@@ -101,7 +109,7 @@ static void become_due(struct model *model)
     look_soon(model->models);
 }
 
-/* It is started again after a death; or was given up for lack of memory, and may be wanted again. */
+/* It is started again after a death; or was given up for now, and may be wanted again. */
 static void on_pause_over(struct weft_timer *timer)
 {
     struct model *model = WEFT_CONTAINER(timer, struct model, pause);
@@ -185,8 +193,10 @@ static void on_refused(void *self, const char *message, bool for_memory)
         model->state = WEFT_MODEL_STARTING;
         model->progress = 0;
         changed(model);
+    } else if (model->tenant.stays) {
+        give_up(model); /* whoever named it is told that the node cannot be ready */
     } else {
-        give_up(model);
+        give_up_for_now(model);
     }
 }
 
@@ -423,8 +433,7 @@ static void take_step(struct weft_models *models, const struct weft_tenancy_deci
         settle(model, WEFT_MODEL_UNLOADED);
         break;
     case WEFT_TENANCY_GIVE_UP:
-        give_up(model);
-        weft_timer_set(&models->options.loop->timers, &model->pause, now(models) + WEFT_MODEL_MEMORY_PAUSE);
+        give_up_for_now(model);
         break;
     case WEFT_TENANCY_NOTHING:
         break;

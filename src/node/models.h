@@ -23,7 +23,7 @@
 #define WEFT_MODEL_PAUSE_MAX    (30 * WEFT_SECOND)
 #define WEFT_MODEL_AT_ONCE      WEFT_SECOND /* of service, before a death that is not put down to it: no pause then */
 #define WEFT_MODEL_STEADY       (60 * WEFT_SECOND)
-#define WEFT_MODEL_MEMORY_PAUSE (30 * WEFT_SECOND) /* one that memory was too short for alone is tried again then */
+#define WEFT_MODEL_HOPE_PAUSE   (30 * WEFT_SECOND) /* one that was given up for now may be wanted again then */
 
 enum weft_model_state {
     WEFT_MODEL_UNLOADED, /* it has no engine, and gets one when it is wanted */

@@ -98,7 +98,7 @@ class Hostile(unittest.TestCase):
             self.assertEqual(kind, "sentence")
             self.assertIn("is a folder", said)
             kind, said = outcome(os.path.join(folder, "none.gguf"))
-            self.assertEqual((kind, said), ("sentence", "weft-engine: none.gguf is not there. Check the path of --model."))
+            self.assertEqual((kind, said), ("sentence", "weft-engine: none.gguf is not there. Was it moved or renamed? Check its path."))
 
     def test_a_split_file_without_its_second_part_is_said(self):
         with tempfile.TemporaryDirectory(prefix="weft-hostile-") as folder:

@@ -244,7 +244,7 @@ static void what_is_no_file_is_said(void **state)
     assert_int_equal(weft_gguf_read(&gguf, folder, problem), WEFT_ERR_INVALID);
     assert_non_null(strstr(problem, "is a folder"));
     assert_int_equal(weft_gguf_read(&gguf, "/nothing/here.gguf", problem), WEFT_ERR_NOT_FOUND);
-    assert_string_equal(problem, "here.gguf is not there. Check the path of --model.");
+    assert_string_equal(problem, "here.gguf is not there. Was it moved or renamed? Check its path.");
     file_size = 0;
     assert_int_equal(read_made(), WEFT_ERR_INVALID);
     assert_non_null(strstr(problem, "is empty"));

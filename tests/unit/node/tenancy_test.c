@@ -503,19 +503,30 @@ static void one_that_never_fits_says_so_and_may_be_tried_later(void **state)
     ask_for(1);
     engines_pass(WEFT_SECOND);
     assert_int_equal(info(1).starts, starts);
-    engines_pass(WEFT_MODEL_MEMORY_PAUSE);
+    engines_pass(WEFT_MODEL_HOPE_PAUSE);
     engines.children.script = (struct weft_child_script){.loads = WEFT_SECOND}; /* somebody else's program has ended */
     want(1);
     assert_null(info(1).problem);
+    end();
+}
 
+/* Its file is not whole yet, or gone, and is mended while the node runs. */
+static void one_that_was_refused_may_be_tried_later(void **state)
+{
+    (void)state;
+    begin_on_demand(0);
+    assert_true(engines_wait(is_ready, NULL));
     engines.children.script = (struct weft_child_script){.refuses = "It is damaged."};
     ask_for(2);
     engines_pass(10 * WEFT_SECOND);
     assert_int_equal(info(2).state, WEFT_MODEL_FAILED);
-    engines_pass(10 * WEFT_MODEL_MEMORY_PAUSE);
-    ask_for(2); /* that does not change */
-    assert_int_equal(info(2).state, WEFT_MODEL_FAILED);
-    assert_int_equal(info(2).starts, 1);
+    engines_pass(WEFT_MODEL_HOPE_PAUSE);
+    assert_int_equal(info(2).state, WEFT_MODEL_UNLOADED);
+    assert_string_equal(info(2).problem, "It is damaged."); /* as far as anybody knows */
+    assert_int_equal(info(2).starts, 1);                    /* nobody has asked for it */
+    engines.children.script = (struct weft_child_script){.loads = WEFT_SECOND};
+    want(2);
+    assert_null(info(2).problem);
     end();
 }
 
@@ -641,6 +652,7 @@ int main(void)
         cmocka_unit_test(those_that_were_refused_wait_for_memory_to_be_given_back),
         cmocka_unit_test(an_engine_may_ask_for_room),
         cmocka_unit_test(one_that_never_fits_says_so_and_may_be_tried_later),
+        cmocka_unit_test(one_that_was_refused_may_be_tried_later),
         cmocka_unit_test(named_ones_do_not_put_each_other_out_at_the_start),
         cmocka_unit_test(shares_of_the_cores_change_as_models_come_and_go),
         cmocka_unit_test(it_may_be_wanted_or_stopped_at_any_time),
