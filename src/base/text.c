@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/error.h"
+
 int weft_hex_value(char c)
 {
     if (c >= '0' && c <= '9') {
@@ -28,21 +30,73 @@ void weft_hex(char *text, const void *data, size_t size)
     text[2 * size] = '\0';
 }
 
-void weft_base64url(char *text, const void *data, size_t size)
+/* So many bits to a character, the first ones first. */
+struct alphabet {
+    const char *digits;
+    unsigned bits;
+};
+
+static const struct alphabet base64url = {"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 6};
+static const struct alphabet base32 = {"abcdefghijklmnopqrstuvwxyz234567", 5};
+
+static void write_in(const struct alphabet *alphabet, char *text, const void *data, size_t size)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     const unsigned char *bytes = data;
-    unsigned bits = 0, have = 0;
+    unsigned bits = 0, have = 0, mask = (1u << alphabet->bits) - 1;
     for (size_t i = 0; i < size; i++) {
         bits = bits << 8 | bytes[i];
-        for (have += 8; have >= 6; have -= 6) {
-            *text++ = digits[bits >> (have - 6) & 63];
+        for (have += 8; have >= alphabet->bits; have -= alphabet->bits) {
+            *text++ = alphabet->digits[bits >> (have - alphabet->bits) & mask];
         }
     }
     if (have > 0) {
-        *text++ = digits[bits << (6 - have) & 63];
+        *text++ = alphabet->digits[bits << (alphabet->bits - have) & mask];
     }
     *text = '\0';
+}
+
+static int64_t read_in(const struct alphabet *alphabet, void *data, size_t room, struct weft_slice text)
+{
+    unsigned char *bytes = data;
+    unsigned bits = 0, have = 0;
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const char *digit = memchr(alphabet->digits, text.data[i], (size_t)1 << alphabet->bits);
+        if (!digit) {
+            return WEFT_ERR_INVALID;
+        }
+        bits = (bits << alphabet->bits | (unsigned)(digit - alphabet->digits)) & 0xffff;
+        have += alphabet->bits;
+        if (have >= 8) {
+            if (size == room) {
+                return WEFT_ERR_TOO_LARGE;
+            }
+            have -= 8;
+            bytes[size++] = (unsigned char)(bits >> have);
+        }
+    }
+    /* What is left is less than a character, and nothing was said with it: else several texts stood for the same. */
+    return have >= alphabet->bits || (bits & ((1u << have) - 1)) != 0 ? WEFT_ERR_INVALID : (int64_t)size;
+}
+
+void weft_base64url(char *text, const void *data, size_t size)
+{
+    write_in(&base64url, text, data, size);
+}
+
+int64_t weft_base64url_read(void *data, size_t room, struct weft_slice text)
+{
+    return read_in(&base64url, data, room, text);
+}
+
+void weft_base32(char *text, const void *data, size_t size)
+{
+    write_in(&base32, text, data, size);
+}
+
+int64_t weft_base32_read(void *data, size_t room, struct weft_slice text)
+{
+    return read_in(&base32, data, room, text);
 }
 
 struct weft_date weft_date(int64_t seconds)

@@ -1,4 +1,4 @@
-/* base/text.h - bytes as text: hexadecimal and base64url, numbers and dates. */
+/* base/text.h - bytes as text: hexadecimal, base32 and base64url, numbers and dates. */
 #ifndef WEFT_BASE_TEXT_H
 #define WEFT_BASE_TEXT_H
 
@@ -15,6 +15,14 @@ void weft_hex(char *text, const void *data, size_t size);
 #define WEFT_BASE64URL_SIZE(bytes) (((bytes)*4 + 2) / 3 + 1) /* with its NUL */
 /* RFC 4648 section 5, without padding; `text` holds WEFT_BASE64URL_SIZE(size). */
 void weft_base64url(char *text, const void *data, size_t size);
+/* Reads it back, strictly: each run of bytes has one text. Returns how many bytes, WEFT_ERR_INVALID for any other
+ * character, a length that is none, or bits left over that are not 0; WEFT_ERR_TOO_LARGE if `room` is too small. */
+WEFT_MUST_USE int64_t weft_base64url_read(void *data, size_t room, struct weft_slice text);
+
+#define WEFT_BASE32_SIZE(bytes) (((bytes)*8 + 4) / 5 + 1) /* with its NUL */
+/* RFC 4648 section 6 in lower case, without padding; `text` holds WEFT_BASE32_SIZE(size). */
+void weft_base32(char *text, const void *data, size_t size);
+WEFT_MUST_USE int64_t weft_base32_read(void *data, size_t room, struct weft_slice text); /* as the above */
 
 /* A moment in UTC. */
 struct weft_date {

@@ -1,4 +1,4 @@
-/* tests/unit/base/text_test.c - hexadecimal, base64url and dates, by the standards' own examples. */
+/* tests/unit/base/text_test.c - hexadecimal, base32, base64url and dates, by the standards' own examples. */
 #include "base/text.h"
 
 #include <setjmp.h>
@@ -7,6 +7,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "base/error.h"
 
 static void test_hex(void **state)
 {
@@ -47,7 +49,62 @@ static void test_base64url(void **state)
         weft_base64url(text, cases[i].bytes, size);
         assert_string_equal(text, cases[i].text);
         assert_true(strlen(text) + 1 <= WEFT_BASE64URL_SIZE(size));
+        char bytes[6];
+        assert_int_equal(weft_base64url_read(bytes, size, weft_slice_text(text)), (int64_t)size);
+        assert_memory_equal(bytes, cases[i].bytes, size);
+        if (size > 0) {
+            assert_int_equal(weft_base64url_read(bytes, size - 1, weft_slice_text(text)), WEFT_ERR_TOO_LARGE);
+        }
     }
+}
+
+static void test_base32(void **state)
+{
+    (void)state;
+    /* RFC 4648 section 10, in lower case and without padding. */
+    static const struct {
+        const char *bytes, *text;
+    } cases[] = {
+        {"", ""},
+        {"f", "my"},
+        {"fo", "mzxq"},
+        {"foo", "mzxw6"},
+        {"foob", "mzxw6yq"},
+        {"fooba", "mzxw6ytb"},
+        {"foobar", "mzxw6ytboi"},
+        {"\xff\xff\xff\xff\xff", "77777777"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        char text[WEFT_BASE32_SIZE(6)], bytes[6];
+        size_t size = strlen(cases[i].bytes);
+        weft_base32(text, cases[i].bytes, size);
+        assert_string_equal(text, cases[i].text);
+        assert_true(strlen(text) + 1 <= WEFT_BASE32_SIZE(size));
+        assert_int_equal(weft_base32_read(bytes, size, weft_slice_text(text)), (int64_t)size);
+        assert_memory_equal(bytes, cases[i].bytes, size);
+        if (size > 0) {
+            assert_int_equal(weft_base32_read(bytes, size - 1, weft_slice_text(text)), WEFT_ERR_TOO_LARGE);
+        }
+    }
+}
+
+/* Each run of bytes has one text; every other is refused. */
+static void test_reads_strictly(void **state)
+{
+    (void)state;
+    static const char *const no_base64url[] = {"Z",     "Zm9vY", "Zh",   "Zm9",  "Zg==",       "Zm 8",
+                                               "Zm8\n", "Zm+v",  "Zm/v", "Zm9.", "Zm9\xc3\xa9"};
+    static const char *const no_base32[] = {"m",  "mzx", "mzxw6y", "mz",   "my======", "MY",   "m1",
+                                            "m8", "m0",  "m9",     "mzxr", " my",      "my\n", "m\xe2"};
+    char bytes[8];
+    for (size_t i = 0; i < WEFT_COUNT(no_base64url); i++) {
+        assert_int_equal(weft_base64url_read(bytes, sizeof(bytes), weft_slice_text(no_base64url[i])), WEFT_ERR_INVALID);
+    }
+    for (size_t i = 0; i < WEFT_COUNT(no_base32); i++) {
+        assert_int_equal(weft_base32_read(bytes, sizeof(bytes), weft_slice_text(no_base32[i])), WEFT_ERR_INVALID);
+    }
+    assert_int_equal(weft_base64url_read(bytes, sizeof(bytes), weft_slice("Zg\0", 3)), WEFT_ERR_INVALID);
+    assert_int_equal(weft_base32_read(bytes, sizeof(bytes), weft_slice("my\0", 3)), WEFT_ERR_INVALID);
 }
 
 static void test_http_dates(void **state)
@@ -98,6 +155,8 @@ int main(void)
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_classes_of_bytes),
         cmocka_unit_test(test_base64url),
+        cmocka_unit_test(test_base32),
+        cmocka_unit_test(test_reads_strictly),
         cmocka_unit_test(test_http_dates),
         cmocka_unit_test(test_days_follow_each_other),
     };
