@@ -12,6 +12,7 @@
 #define IDS_FIRST    100
 #define SHORTEST     8
 #define LENGTHS      90 /* of answers, from the shortest on */
+#define LONGER       40 /* is one with log probabilities: more than fits between an engine and a slow reader */
 #define HELD_MAX     64 /* bytes: then they are shown */
 #define PARTS_MAX    3  /* deltas of one part that a token brings, at most */
 #define LOGPROB_UNIT 16 /* a sixteenth has few digits in any base */
@@ -85,7 +86,7 @@ static size_t tail_length(const struct weft_script *script)
 
 static size_t own_length(const struct weft_script *script, uint16_t choice)
 {
-    return SHORTEST + hash(script, choice, 0, OF_LENGTH) % LENGTHS;
+    return SHORTEST + hash(script, choice, 0, OF_LENGTH) % LENGTHS + (script->logprobs >= 0 ? LONGER : 0);
 }
 
 /* The client's limit cuts it, not its own end. */
