@@ -116,7 +116,8 @@ int weft_gguf_reader_open(struct weft_gguf_reader *reader, const char *path, cha
     reader->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe would have us wait */
     if (reader->descriptor < 0) {
         return errno == ENOENT || errno == ENOTDIR
-                   ? weft_gguf_refuse(reader, WEFT_ERR_NOT_FOUND, "is not there. Was it moved or renamed? Check its path.")
+                   ? weft_gguf_refuse(reader, WEFT_ERR_NOT_FOUND,
+                                      "is not there. Was it moved or renamed? Check its path.")
                    : weft_gguf_refuse(reader, errno == EACCES || errno == EPERM ? WEFT_ERR_DENIED : WEFT_ERR_IO,
                                       "cannot be opened: %s.", strerror(errno));
     }
