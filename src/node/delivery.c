@@ -200,11 +200,11 @@ static void set_expired(struct weft_native_problem *problem, const struct weft_m
 {
     char turn[ESTIMATE_MAX];
     int retry_s = say_estimate(turn, line->estimate);
-    set_problem(problem, 503, "queue_timeout",
-                "%.*s had no time for this request within %d s, which is how long one may wait; %" PRIu64
-                " others wait "
-                "too.%s Try again then.",
-                (int)model->name.size, model->name.data, whole_seconds(wait), line->waiting, turn);
+    set_problem(
+        problem, 503, "queue_timeout",
+        "%.*s had no time for this request within %d s, which is how long one may wait. Others that wait: %" PRIu64
+        ".%s Try again then.",
+        (int)model->name.size, model->name.data, whole_seconds(wait), line->waiting, turn);
     problem->retry_s = retry_s;
 }
 
@@ -406,7 +406,7 @@ static void on_go(void *self)
     enter(delivery);
     if (!may_try(delivery)) {
         struct weft_native_problem problem = delivery->why;
-        if (problem.status != 503) { /* what an engine says itself says more */
+        if (problem.status != 503 && is_ours(&delivery->options)) { /* what others say themselves says more */
             set_lost(&problem, delivery->attempts);
         }
         end(delivery, &problem);

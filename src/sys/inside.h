@@ -17,6 +17,8 @@
 #define WEFT_SYS_FREE_WAIT (2 * WEFT_SECOND)   /* what closed sockets and jobs get at the end */
 #define WEFT_SYS_SWEEP_MS  250                 /* how often closed sockets are looked at */
 
+#define WEFT_SYS_SIGNALS 3 /* that ask a program to end */
+
 struct weft_sys {
     struct weft_host host;
     uv_loop_t loop;
@@ -28,7 +30,7 @@ struct weft_sys {
     uv_timer_t sweep;        /* runs while a closed socket is not yet gone */
     uv_timer_t accept_again; /* runs while accepting pauses for want of descriptors */
     uv_timer_t log_again;    /* runs while the log's reader is slow */
-    uv_signal_t signals[2];
+    uv_signal_t signals[WEFT_SYS_SIGNALS];
     uv_async_t poked; /* another thread wants a turn */
 
     struct weft_turn soon; /* callbacks owed by operations that may not call back themselves */

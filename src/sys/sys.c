@@ -18,7 +18,7 @@
 #define DESCRIPTORS_MIN 16  /* the loop's own are a dozen, and libuv aborts where it gets none */
 #define LOG_AGAIN_MS    100 /* a slow reader of the log is tried again after this */
 
-static const int signal_numbers[] = {SIGTERM, SIGINT};
+static const int signal_numbers[WEFT_SYS_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 
 /* -- time, chance, errors -- */
 
@@ -378,10 +378,10 @@ static void on_late_signal(uv_signal_t *handle, int number)
  * watches from here on. */
 static void keep_signals(void)
 {
-    static uv_signal_t keepers[WEFT_COUNT(signal_numbers)];
+    static uv_signal_t keepers[WEFT_SYS_SIGNALS];
     static bool kept;
     uv_loop_t *loop = kept ? NULL : uv_default_loop();
-    for (size_t i = 0; loop && i < WEFT_COUNT(signal_numbers); i++) {
+    for (size_t i = 0; loop && i < WEFT_SYS_SIGNALS; i++) {
         /* Without memory or descriptors it is as it was: a second signal just now ends the process by itself. */
         kept = uv_signal_init(loop, &keepers[i]) == 0 &&
                uv_signal_start(&keepers[i], on_late_signal, signal_numbers[i]) == 0;
@@ -461,12 +461,22 @@ static void on_signal(uv_signal_t *handle, int number)
     sys->signalled(sys->signalled_self, number);
 }
 
+/* By nohup: its terminal may go, and it stays. */
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self)
 {
     WEFT_ASSERT(!sys->signalled); /* once */
     sys->signalled = signalled;
     sys->signalled_self = self;
-    for (size_t i = 0; i < WEFT_COUNT(signal_numbers); i++) {
+    for (size_t i = 0; i < WEFT_SYS_SIGNALS; i++) {
+        if (is_ignored(signal_numbers[i])) {
+            continue;
+        }
         sys->signals[i].data = sys;
         int status = uv_signal_init(&sys->loop, &sys->signals[i]);
         status = status ? status : uv_signal_start(&sys->signals[i], on_signal, signal_numbers[i]);

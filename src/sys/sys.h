@@ -26,8 +26,8 @@ struct weft_host *weft_sys_host(struct weft_sys *sys);
 WEFT_MUST_USE int weft_sys_run(struct weft_sys *sys, struct weft_guest guest);
 void weft_sys_stop(struct weft_sys *sys); /* from a callback or a turn: _run returns after it */
 
-/* `signalled` is called from the loop for each SIGTERM and SIGINT. From then on they no longer end the process, not
- * even after weft_sys_free(): whoever is putting things away is not interrupted. */
+/* `signalled` is called from the loop for each SIGTERM, SIGINT and, unless it was ignored, SIGHUP. From then on they no
+ * longer end the process, not even after weft_sys_free(): whoever is putting things away is not interrupted. */
 WEFT_MUST_USE int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(void *self, int number), void *self);
 
 /* How this room's own log lines look: plain, or JSON. At first what fits standard error. */

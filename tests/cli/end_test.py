@@ -44,10 +44,18 @@ class End(unittest.TestCase):
                 pass  # it was in the queue when the listener went
 
     def test_an_idle_node_ends_at_once(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with weft.Weft() as node:
                 node.process.send_signal(number)
                 self.assertEqual(node.process.wait(weft.WAIT_S), 0)
+
+    def test_under_nohup_it_stays_when_its_terminal_goes(self):
+        before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as a child inherits it
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        with weft.Weft() as node:
+            node.process.send_signal(signal.SIGHUP)
+            self.assertEqual(node.ask("GET", "/health").status, 200)
+            node.stop()
 
     def test_an_idle_connection_does_not_hold_it_up(self):
         with weft.Weft() as node:

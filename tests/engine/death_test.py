@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""tests/engine/death_test.py - kill -9, and a stop, of the real engine under a running `weft up`: another engine is
-started, and what ran goes on where it was cut; and engines end with their node, however that ends."""
+"""tests/engine/death_test.py - kill -9, a stop, and too little memory for the real engine under a running `weft up`: another
+one is started, and what ran goes on where it was cut; and engines end with their node, however that ends."""
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from lib import engine, weft  # noqa: E402
 POLL_S = 0.05
 NAME = os.path.splitext(os.path.basename(engine.model_path()))[0]
 TOKENS = 120  # of an answer
+MUCH = 900_000  # tokens of a prompt: it does not fit, but must be read to know that
 CUT = 30  # events, after which the engine is killed: well before its end
 
 
@@ -126,6 +128,29 @@ class Death(unittest.TestCase):
             self.assertEqual(node.model()["deaths"], 1)
             node.stop()
             self.assertIn("stopped writing and was killed", node.log())
+
+    @unittest.skipUnless(hasattr(resource, "prlimit"), "another process cannot be given limits here")
+    def test_an_engine_that_memory_runs_out_for(self):
+        """In mid-answer it gets no more than it has, and somebody asks for much: one answer suffers, the other does not."""
+        with self.node() as node:
+            process = node.model()["process"]
+            answer = self.stream(node, logprobs=0)
+            events = self.read(answer, CUT)
+            with open(f"/proc/{process}/statm", encoding="ascii") as file:
+                size = int(file.read().split()[0]) * resource.getpagesize()
+            resource.prlimit(process, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+            much = node.ask("POST", "/v1/completions",
+                            {"model": NAME, "prompt": [1] * MUCH, "max_tokens": 4, "n": 4, "logprobs": 20})
+            told = json.load(much)
+            print(f"memory ran out: {much.status} {told.get('error', {}).get('code')}, {node.model()['deaths']} deaths")
+            self.assertIn((much.status, told.get("error", {}).get("code")),
+                          [(400, "context_length_exceeded"), (503, "out_of_memory"), (502, "engine_lost")])
+            before = list(events)
+            events += self.read(answer)
+            self.check_whole(events, before)
+            if node.model()["process"] == process:
+                resource.prlimit(process, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            self.assertTrue(self.chat(node)["choices"][0]["message"]["content"])
 
     def test_an_engine_ends_with_a_node_that_is_killed(self):
         node = self.node().start().wait_ready()

@@ -38,7 +38,7 @@ NEAR_TIE, MEAN_MAX = 1.0, 0.125  # of an honest answer's margins: see tests/gemm
 PAUSE_S = 1.5  # and the model's load, and for a stop the stall time ...
 BUSY = 3  # ... so many times, or times what reading takes, on a machine that does other things too
 READ = 480  # tokens: about what an engine that comes back has to read again for eight answers
-STEPS_LOST_MAX = 2  # by one kill: the one whose tokens are on their way, and the one that is being computed
+STEPS_LOST_MAX = 1  # by one kill: the one whose tokens were on their way
 
 CITY = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 12}, "days": {"type": "integer"}},
         "required": ["city", "days"], "additionalProperties": False}
