@@ -129,9 +129,9 @@ class Death(unittest.TestCase):
             node.stop()
             self.assertIn("stopped writing and was killed", node.log())
 
-    @unittest.skipUnless(hasattr(resource, "prlimit"), "another process cannot be given limits here")
+    @unittest.skipUnless(sys.platform == "linux", "only Linux lets a running process be given limits")
     def test_an_engine_that_memory_runs_out_for(self):
-        """In mid-answer it gets no more than it has, and somebody asks for much: one answer suffers, the other does not."""
+        """In mid-answer it gets no more than it has, and somebody asks for much: both are answered, by the next engine."""
         with self.node() as node:
             process = node.model()["process"]
             answer = self.stream(node, logprobs=0)
@@ -139,17 +139,10 @@ class Death(unittest.TestCase):
             with open(f"/proc/{process}/statm", encoding="ascii") as file:
                 size = int(file.read().split()[0]) * resource.getpagesize()
             resource.prlimit(process, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
-            much = node.ask("POST", "/v1/completions",
-                            {"model": NAME, "prompt": [1] * MUCH, "max_tokens": 4, "n": 4, "logprobs": 20})
-            told = json.load(much)
-            print(f"memory ran out: {much.status} {told.get('error', {}).get('code')}, {node.model()['deaths']} deaths")
-            self.assertIn((much.status, told.get("error", {}).get("code")),
-                          [(400, "context_length_exceeded"), (503, "out_of_memory"), (502, "engine_lost")])
-            before = list(events)
-            events += self.read(answer)
-            self.check_whole(events, before)
-            if node.model()["process"] == process:
-                resource.prlimit(process, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            much = node.ask("POST", "/v1/completions", {"model": NAME, "prompt": [1] * MUCH})
+            self.assertEqual((much.status, json.load(much)["error"]["code"]), (400, "context_length_exceeded"))
+            self.assertEqual(node.model()["deaths"], 1, "there was memory enough")
+            self.check_whole(events + self.read(answer), events)
             self.assertTrue(self.chat(node)["choices"][0]["message"]["content"])
 
     def test_an_engine_ends_with_a_node_that_is_killed(self):
