@@ -1,11 +1,16 @@
 /* sim/child.h - weft-engine, played: processes that a node starts, load as a script says, and answer or die.
  *
  * What a request to /generate gets is said anywhere in its body, `do=WHAT&n=N`, or in its target behind a question
- * mark, or else in the script; tokens that it resumes are not said again: frames  N tokens, one every few milliseconds,
- * then finish, usage and end (the default) flood   N tokens as fast as they are taken, then the same cut     N tokens,
- * then the answer ends without an end error   N tokens, then an error frame die     N tokens, also when it is resumed,
- * then the process is killed stall   N tokens, then nothing, until whoever asks gives up refuse  400, with the engine's
- * JSON babble  what is no frame */
+ * mark, or else in the script; tokens that it resumes are not said again:
+ *
+ * - frames: N tokens, one every few milliseconds, then finish, usage and end (what is done where nothing is said)
+ * - flood: N tokens as fast as they are taken, then the same
+ * - cut: N tokens, then the answer ends without an end
+ * - error: N tokens, then an error frame
+ * - die: N tokens, also when it is resumed, then the process is killed
+ * - stall: N tokens, then nothing, until whoever asks gives up
+ * - refuse: 400, with the engine's JSON
+ * - babble: what is no frame */
 #ifndef WEFT_SIM_CHILD_H
 #define WEFT_SIM_CHILD_H
 
