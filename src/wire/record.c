@@ -99,7 +99,7 @@ int weft_record_varint(struct weft_slice *bytes, uint64_t *out)
 
 static int next_field(struct weft_slice *rest, struct weft_record_field *field)
 {
-    uint64_t tag, size;
+    uint64_t tag = 0, size = 0;
     int error = weft_record_varint(rest, &tag);
     if (error == 0) {
         error = weft_record_varint(rest, &size);
