@@ -52,6 +52,39 @@ bool weft_utf8_valid(struct weft_slice text)
     return true;
 }
 
+/* Of a well-formed sequence; 0 stands for none. */
+static bool is_plain(const unsigned char *at, size_t step)
+{
+    switch (step) {
+    case 1:
+        return at[0] >= 0x20 && at[0] != 0x7F;
+    case 2:
+        /* U+0080 to U+009F are control characters, U+061C turns the direction. */
+        return !(at[0] == 0xC2 && at[1] < 0xA0) && !(at[0] == 0xD8 && at[1] == 0x9C);
+    case 3: {
+        uint32_t point = (uint32_t)(at[0] & 0x0F) << 12 | (uint32_t)(at[1] & 0x3F) << 6 | (at[2] & 0x3F);
+        bool turns = point == 0x200E || point == 0x200F || (point >= 0x202A && point <= 0x202E) ||
+                     (point >= 0x2066 && point <= 0x2069);
+        bool ends_line = point == 0x2028 || point == 0x2029;
+        return !turns && !ends_line;
+    }
+    default:
+        return step > 0;
+    }
+}
+
+bool weft_utf8_plain(struct weft_slice text)
+{
+    while (text.size > 0) {
+        size_t step = weft_utf8_step(text);
+        if (!is_plain((const unsigned char *)text.data, step)) {
+            return false;
+        }
+        text = weft_slice(text.data + step, text.size - step);
+    }
+    return true;
+}
+
 size_t weft_utf8_encode(uint32_t point, char out[4])
 {
     WEFT_ASSERT(point <= 0x10FFFF && (point < 0xD800 || point > 0xDFFF));

@@ -10,6 +10,10 @@ size_t weft_utf8_step(struct weft_slice text);
 
 bool weft_utf8_valid(struct weft_slice text);
 
+/* UTF-8 that a terminal or page may show as it is: no control characters, no line ends, nothing that turns the
+ * direction of what stands beside it. */
+bool weft_utf8_plain(struct weft_slice text);
+
 /* Writes a code point that is no surrogate into `out`; returns how many bytes. */
 size_t weft_utf8_encode(uint32_t point, char out[4]);
 

@@ -45,11 +45,34 @@ static void test_ill_formed(void **state)
     assert_true(weft_utf8_valid(weft_slice(NULL, 0)));
 }
 
+static void test_plain(void **state)
+{
+    (void)state;
+    static const char *const plain[] = {"", "Llama 3.2 \"3B\" ~", "\xC2\xA0", "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80",
+                                        "\xD8\x9B"};
+    static const char *const others[] = {
+        "\n",           "a\tb",         "\x1b[31m",
+        "\x7f",         "\xC2\x80",     "\xC2\x9B", /* control characters */
+        "\xE2\x80\xA8", "\xE2\x80\xA9",             /* ends of lines and paragraphs */
+        "\xE2\x80\x8E", "\xE2\x80\x8F", "\xE2\x80\xAE",
+        "\xE2\x81\xA6", "\xE2\x81\xA9", "\xD8\x9C", /* direction */
+        "ok \xC3",      "\xFF",                     /* no UTF-8 */
+    };
+    for (size_t i = 0; i < WEFT_COUNT(plain); i++) {
+        assert_true(weft_utf8_plain(weft_slice_text(plain[i])));
+    }
+    for (size_t i = 0; i < WEFT_COUNT(others); i++) {
+        assert_false(weft_utf8_plain(weft_slice_text(others[i])));
+    }
+    assert_false(weft_utf8_plain(weft_slice("a\0b", 3)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_code_point),
         cmocka_unit_test(test_ill_formed),
+        cmocka_unit_test(test_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
