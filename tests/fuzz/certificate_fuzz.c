@@ -1,5 +1,5 @@
-/* fuzz/certificate_fuzz.c - certificates, chains and revocations that are read are written the same, but for fields of a
- * newer version, which may be in what is read only. */
+/* fuzz/certificate_fuzz.c - certificates, chains and revocations that are read are written the same, but for fields of
+ * a newer version, which may be in what is read only. */
 #include <stdlib.h>
 
 #include "base/assert.h"
