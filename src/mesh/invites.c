@@ -31,16 +31,21 @@ static const struct {
     [WEFT_REDEMPTION_STORE] = {"admitted", ""},
     [WEFT_REDEMPTION_AGAIN] = {"again", ""},
     [WEFT_REDEMPTION_WAIT] = {"wait", ""},
-    [WEFT_REDEMPTION_OTHER_MESH] = {"other_mesh", "This invite is for another mesh than the one of this gateway, so it is "
-                                                  "worth nothing here. Ask whoever sent it for a new one."},
-    [WEFT_REDEMPTION_UNKNOWN] = {"unknown", "This gateway made no such invite, or has long forgotten it. Ask whoever sent it "
-                                            "for a new one."},
-    [WEFT_REDEMPTION_REVOKED] = {"revoked", "This invite was revoked, so nobody can join with it any more. Ask whoever sent "
-                                            "it for a new one."},
-    [WEFT_REDEMPTION_EXPIRED] = {"expired", "This invite has expired, so nobody can join with it any more. Ask whoever sent "
-                                            "it for a new one."},
-    [WEFT_REDEMPTION_USED_UP] = {"used_up", "This invite was used as often as it may be, so nobody else can join with it. Ask "
-                                            "whoever sent it for a new one."},
+    [WEFT_REDEMPTION_OTHER_MESH] = {"other_mesh",
+                                    "This invite is for another mesh than the one of this gateway, so it is "
+                                    "worth nothing here. Ask whoever sent it for a new one."},
+    [WEFT_REDEMPTION_UNKNOWN] = {"unknown",
+                                 "This gateway made no such invite, or has long forgotten it. Ask whoever sent it "
+                                 "for a new one."},
+    [WEFT_REDEMPTION_REVOKED] = {"revoked",
+                                 "This invite was revoked, so nobody can join with it any more. Ask whoever sent "
+                                 "it for a new one."},
+    [WEFT_REDEMPTION_EXPIRED] = {"expired",
+                                 "This invite has expired, so nobody can join with it any more. Ask whoever sent "
+                                 "it for a new one."},
+    [WEFT_REDEMPTION_USED_UP] = {"used_up",
+                                 "This invite was used as often as it may be, so nobody else can join with it. Ask "
+                                 "whoever sent it for a new one."},
 };
 
 _Static_assert(WEFT_COUNT(redemptions) == WEFT_REDEMPTION_COUNT, "each answer has its sentence");
@@ -172,11 +177,8 @@ int weft_invites_make(struct weft_invites *invites, const uint8_t secret[WEFT_IN
         return WEFT_ERR_TOO_LARGE;
     }
     (void)weft_invites_forget(invites, now_s); /* how many is nobody's question here */
-    *out = (struct weft_invite_entry){.secret = hash_of(secret),
-                                      .role = role,
-                                      .uses_max = uses_max,
-                                      .made_s = now_s,
-                                      .expires_s = now_s + life_s};
+    *out = (struct weft_invite_entry){
+        .secret = hash_of(secret), .role = role, .uses_max = uses_max, .made_s = now_s, .expires_s = now_s + life_s};
     return add(invites, out);
 }
 
@@ -267,23 +269,23 @@ int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *mes
     return (int)redemption;
 }
 
-void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_use *done)
+void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_use *use)
 {
-    struct invite *invite = find(invites, &done->secret);
-    struct use *use = invite ? find_use(invite, &done->key) : NULL;
-    if (use) { /* else the invite was dropped meanwhile */
-        use->stored = true;
+    struct invite *invite = find(invites, &use->secret);
+    struct use *held = invite ? find_use(invite, &use->key) : NULL;
+    if (held) { /* else the invite was dropped meanwhile */
+        held->stored = true;
     }
 }
 
-void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_use *done)
+void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_use *use)
 {
-    struct invite *invite = find(invites, &done->secret);
-    struct use *use = invite ? find_use(invite, &done->key) : NULL;
-    if (use && !use->stored) {
-        size_t index = (size_t)(use - invite->uses);
+    struct invite *invite = find(invites, &use->secret);
+    struct use *held = invite ? find_use(invite, &use->key) : NULL;
+    if (held && !held->stored) {
+        size_t index = (size_t)(held - invite->uses);
         invite->count--;
-        memmove(use, use + 1, (invite->count - index) * sizeof(*use));
+        memmove(held, held + 1, (invite->count - index) * sizeof(*held));
     }
 }
 

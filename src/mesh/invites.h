@@ -1,8 +1,8 @@
 /* mesh/invites.h - a gateway's own invites, and who has used which.
  *
- * Nothing is answered before it is stored: _redeem() decides and holds a use back for whoever asked; its user stores it,
- * then calls _stored() and answers, or _failed() and says so. A key that asks again gets the same answer and counts once.
- * After a start, what was stored is put in again by _restore() and _restore_use().
+ * Nothing is answered before it is stored: _redeem() decides and holds a use back for whoever asked; its user stores
+ * it, then calls _stored() and answers, or _failed() and says so. A key that asks again gets the same answer and counts
+ * once. After a start, what was stored is put in again by _restore() and _restore_use().
  *
  * Of a secret only the hash is kept, so a line cannot be shown a second time. Pure state: time and entropy come in. */
 #ifndef WEFT_MESH_INVITES_H
@@ -11,12 +11,12 @@
 #include "crypto/secret.h"
 #include "wire/invite.h"
 
-#define WEFT_INVITES_MAX       256                /* that are not forgotten; then WEFT_ERR_FULL: revoke some, or wait */
-#define WEFT_INVITE_USES_MAX   1000               /* of one: a larger number is WEFT_ERR_TOO_LARGE */
-#define WEFT_INVITE_LIFE_MAX_S (30 * 86400)       /* likewise */
-#define WEFT_INVITE_LIFE_S     86400              /* if nothing else is said */
-#define WEFT_INVITE_ID_SIZE    17                 /* 16 hex digits, with a NUL */
-#define WEFT_INVITE_FORGET_S   600                /* after its end, in which its keys may still ask again */
+#define WEFT_INVITES_MAX       256          /* that are not forgotten; then WEFT_ERR_FULL: revoke some, or wait */
+#define WEFT_INVITE_USES_MAX   1000         /* of one: a larger number is WEFT_ERR_TOO_LARGE */
+#define WEFT_INVITE_LIFE_MAX_S (30 * 86400) /* likewise */
+#define WEFT_INVITE_LIFE_S     86400        /* if nothing else is said */
+#define WEFT_INVITE_ID_SIZE    17           /* 16 hex digits, with a NUL */
+#define WEFT_INVITE_FORGET_S   600          /* after its end, in which its keys may still ask again */
 
 /* What is stored of an invite. */
 struct weft_invite_entry {

@@ -253,15 +253,15 @@ static enum weft_verdict judge_by_gateway(struct weft_membership *membership, co
                                                                                           : WEFT_VERDICT_MEMBER;
 }
 
-enum weft_verdict weft_membership_judge(struct weft_membership *membership, struct weft_slice bytes,
+enum weft_verdict weft_membership_judge(struct weft_membership *membership, struct weft_slice chain,
                                         const struct weft_key *subject, int64_t now_s, struct weft_certificate *out)
 {
-    struct weft_chain chain;
-    struct weft_signed parts;
+    struct weft_chain links;
+    struct weft_signed parts = {0};
     *out = (struct weft_certificate){0};
-    int error = weft_chain_read(bytes, &chain);
+    int error = weft_chain_read(chain, &links);
     if (error == 0) {
-        error = weft_certificate_read(chain.own, out, &parts);
+        error = weft_certificate_read(links.own, out, &parts);
     }
     if (error < 0) {
         return of_error(error);
@@ -274,9 +274,9 @@ enum weft_verdict weft_membership_judge(struct weft_membership *membership, stru
     }
     enum weft_verdict verdict;
     if (!weft_key_equal(&out->issuer, &membership->mesh)) {
-        verdict = judge_by_gateway(membership, &chain, out, &parts, now_s);
+        verdict = judge_by_gateway(membership, &links, out, &parts, now_s);
     } else {
-        verdict = chain.issuer.size > 0 ? WEFT_VERDICT_MALFORMED : judge_gateway(membership, chain.own, out);
+        verdict = links.issuer.size > 0 ? WEFT_VERDICT_MALFORMED : judge_gateway(membership, links.own, out);
     }
     if (verdict == WEFT_VERDICT_MEMBER) {
         verdict = judge_dates(out, now_s);

@@ -34,8 +34,7 @@ static int tear_down(void **state)
 
 static void make(uint32_t uses)
 {
-    assert_int_equal(
-        weft_invites_make(invites, secret, WEFT_ROLE_PEER, uses, NOW_S, WEFT_INVITE_LIFE_S, &entry), 0);
+    assert_int_equal(weft_invites_make(invites, secret, WEFT_ROLE_PEER, uses, NOW_S, WEFT_INVITE_LIFE_S, &entry), 0);
 }
 
 static struct weft_key key_of(size_t number)
@@ -182,9 +181,9 @@ static void test_made_within_bounds(void **state)
         {1, 60, WEFT_ERR_EXISTS}, /* the same secret */
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
-        assert_int_equal(weft_invites_make(invites, secret, WEFT_ROLE_CLIENT, cases[i].uses, NOW_S, cases[i].life_s,
-                                           &entry),
-                         cases[i].error);
+        assert_int_equal(
+            weft_invites_make(invites, secret, WEFT_ROLE_CLIENT, cases[i].uses, NOW_S, cases[i].life_s, &entry),
+            cases[i].error);
     }
     for (size_t i = 1; i < WEFT_INVITES_MAX; i++) {
         many[0] = (uint8_t)i;

@@ -198,8 +198,8 @@ struct revoking {
 
 /* By whoever holds the key, whether it may or not; `over` is the signer's certificate, if it is not the root. */
 static struct weft_slice revocation(struct revoking *revoking, const struct weft_identity *signer,
-                                    const struct weft_certificate *over, const struct weft_key *subject,
-                                    int64_t made_s, int64_t until_s)
+                                    const struct weft_certificate *over, const struct weft_key *subject, int64_t made_s,
+                                    int64_t until_s)
 {
     struct weft_revocation made = {.mesh = root.key, .subject = *subject, .made_s = made_s, .until_s = until_s};
     if (over) {
@@ -400,7 +400,8 @@ static void test_memory_runs_out(void **state)
     }
     assert_int_equal(revoke(bytes), 1);
     weft_mem_fail_at(1);
-    assert_int_equal(revoke(revocation(&revoking, &root, NULL, &anna.key, NOW_S, NOW_S + 800 * DAY_S)), WEFT_ERR_MEMORY);
+    assert_int_equal(revoke(revocation(&revoking, &root, NULL, &anna.key, NOW_S, NOW_S + 800 * DAY_S)),
+                     WEFT_ERR_MEMORY);
     assert_int_equal(weft_membership_revocations(membership), 1); /* the shorter one holds on */
     weft_mem_fail_at(1);
     assert_int_equal(weft_membership_new(&none, &root.key), WEFT_ERR_MEMORY);
@@ -413,20 +414,13 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEMBERSHIP_TEST(test_members),
-        MEMBERSHIP_TEST(test_dates),
-        MEMBERSHIP_TEST(test_why_not),
-        MEMBERSHIP_TEST(test_newer),
-        MEMBERSHIP_TEST(test_each_bit_counts),
-        MEMBERSHIP_TEST(test_many_gateways),
-        MEMBERSHIP_TEST(test_sentences),
-        MEMBERSHIP_TEST(test_revoked),
-        MEMBERSHIP_TEST(test_power),
-        MEMBERSHIP_TEST(test_revoked_gateway_takes_its_own_along),
-        MEMBERSHIP_TEST(test_unreadable),
-        MEMBERSHIP_TEST(test_longer_replaces),
-        MEMBERSHIP_TEST(test_bounds),
-        MEMBERSHIP_TEST(test_memory_runs_out),
+        MEMBERSHIP_TEST(test_members),         MEMBERSHIP_TEST(test_dates),
+        MEMBERSHIP_TEST(test_why_not),         MEMBERSHIP_TEST(test_newer),
+        MEMBERSHIP_TEST(test_each_bit_counts), MEMBERSHIP_TEST(test_many_gateways),
+        MEMBERSHIP_TEST(test_sentences),       MEMBERSHIP_TEST(test_revoked),
+        MEMBERSHIP_TEST(test_power),           MEMBERSHIP_TEST(test_revoked_gateway_takes_its_own_along),
+        MEMBERSHIP_TEST(test_unreadable),      MEMBERSHIP_TEST(test_longer_replaces),
+        MEMBERSHIP_TEST(test_bounds),          MEMBERSHIP_TEST(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
