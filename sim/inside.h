@@ -18,6 +18,31 @@ struct weft_world_file {
     char data[WEFT_WORLD_FILE_MAX];
 };
 
+struct weft_world_redemption {
+    struct weft_store_key invite;
+    struct weft_store_record record; /* by the node, which is its key */
+};
+
+struct weft_world_asked {
+    struct weft_store_op op;
+    weft_store_done *done;
+    void *self;
+};
+
+struct weft_world_store {
+    bool open, made;
+    int read_status, write_status;
+    weft_time slow;
+    struct weft_timer timer; /* the first of the queue is done */
+    size_t first, queued;
+    struct weft_world_asked queue[WEFT_STORE_QUEUE_MAX]; /* a ring */
+    uint64_t incarnation, sequence;
+    size_t invite_count, redemption_count, record_counts[WEFT_STORE_TABLES];
+    struct weft_store_invite invites[WEFT_WORLD_STORE_INVITES_MAX]; /* sorted by id, and records by key */
+    struct weft_world_redemption redemptions[WEFT_WORLD_STORE_REDEMPTIONS_MAX];
+    struct weft_store_record records[WEFT_STORE_TABLES][WEFT_WORLD_STORE_RECORDS_MAX];
+};
+
 struct weft_world_host {
     struct weft_host host;
     struct weft_world *world;
@@ -37,6 +62,7 @@ struct weft_world_host {
     struct weft_world_file files[WEFT_WORLD_FILES_MAX];
     const struct weft_program *programs[WEFT_WORLD_PROGRAMS_MAX];
     size_t program_count;
+    struct weft_world_store store;
     size_t log_used;
     char log[WEFT_WORLD_LOG_MAX + 1];
 };
@@ -144,6 +170,7 @@ struct weft_world {
     struct weft_address swallows[WEFT_WORLD_SWALLOWS_MAX];
     struct weft_job jobs[WEFT_WORLD_JOBS_MAX];
     struct weft_process processes[WEFT_WORLD_PROCESSES_MAX];
+    struct weft_store_result store_result; /* during a callback */
     struct weft_link links[WEFT_WORLD_LINKS_MAX];
 };
 
@@ -171,13 +198,17 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
 /* Two ends that are connected from the beginning; neither is attached. WEFT_ERR_FULL if there is no link left. */
 int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other, struct weft_socket *ends[2]);
 
+/* store.c */
+void weft_world_store_init(struct weft_world_host *host);
+int weft_world_store(struct weft_host *host, const struct weft_store_op *op, weft_store_done *done, void *self);
+
 /* process.c */
 void weft_processes_init(struct weft_world *world);
-int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
-                       void *self, struct weft_process **out, struct weft_socket **socket);
-void weft_process_kill(struct weft_process *process, bool now);
-void weft_process_disown(struct weft_process *process);
-int64_t weft_process_id(const struct weft_process *process);
-void *weft_process_shared(const struct weft_process *process);
+int weft_processes_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
+                         void *self, struct weft_process **out, struct weft_socket **socket);
+void weft_processes_kill(struct weft_process *process, bool now);
+void weft_processes_disown(struct weft_process *process);
+int64_t weft_processes_id(const struct weft_process *process);
+void *weft_processes_shared(const struct weft_process *process);
 
 #endif

@@ -46,8 +46,8 @@ static struct weft_process *find_free(struct weft_world *world)
     return NULL;
 }
 
-int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
-                       void *self, struct weft_process **out, struct weft_socket **socket)
+int weft_processes_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,
+                         void *self, struct weft_process **out, struct weft_socket **socket)
 {
     struct weft_world_host *own = weft_world_host_of(host);
     struct weft_world *world = own->world;
@@ -96,7 +96,7 @@ void weft_world_exit(struct weft_process *process, int code, int signal)
     weft_world_after(world, &process->notice);
 }
 
-void weft_process_kill(struct weft_process *process, bool now)
+void weft_processes_kill(struct weft_process *process, bool now)
 {
     if (process->ended) {
         return; /* `exited` is under way */
@@ -108,18 +108,18 @@ void weft_process_kill(struct weft_process *process, bool now)
     }
 }
 
-void weft_process_disown(struct weft_process *process)
+void weft_processes_disown(struct weft_process *process)
 {
     process->user = NULL;
-    weft_process_kill(process, true);
+    weft_processes_kill(process, true);
 }
 
-void *weft_process_shared(const struct weft_process *process)
+void *weft_processes_shared(const struct weft_process *process)
 {
     return process->shares ? (void *)(uintptr_t)process->shared : NULL; /* both may write it */
 }
 
-int64_t weft_process_id(const struct weft_process *process)
+int64_t weft_processes_id(const struct weft_process *process)
 {
     return process->id;
 }

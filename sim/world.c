@@ -17,7 +17,8 @@
 #define CORES       4
 #define IDLE_TURNS  100 /* in a row at one moment: then the guest spins */
 #define TIMERS_MAX                                                                                                     \
-    (2 * 2 * WEFT_WORLD_LINKS_MAX + WEFT_WORLD_LISTENERS_MAX + WEFT_WORLD_JOBS_MAX + WEFT_WORLD_PROCESSES_MAX)
+    (2 * 2 * WEFT_WORLD_LINKS_MAX + WEFT_WORLD_LISTENERS_MAX + WEFT_WORLD_JOBS_MAX + WEFT_WORLD_PROCESSES_MAX +        \
+     WEFT_WORLD_HOSTS_MAX)
 
 struct weft_world_host *weft_world_host_of(struct weft_host *host)
 {
@@ -273,11 +274,12 @@ static const struct weft_host_ops ops = {
     .resolve = host_resolve,
     .read_file = host_read_file,
     .write_file = host_write_file,
-    .spawn = weft_process_spawn,
-    .kill = weft_process_kill,
-    .disown = weft_process_disown,
-    .shared = weft_process_shared,
-    .process_id = weft_process_id,
+    .store = weft_world_store,
+    .spawn = weft_processes_spawn,
+    .kill = weft_processes_kill,
+    .disown = weft_processes_disown,
+    .shared = weft_processes_shared,
+    .process_id = weft_processes_id,
     .cores = host_cores,
 };
 
@@ -345,6 +347,7 @@ struct weft_host *weft_world_host(struct weft_world *world, const char *name)
     host->deadline = WEFT_NEVER;
     host->sockets_max = SOCKETS_MAX;
     host->cores = CORES;
+    weft_world_store_init(host);
     return &host->host;
 }
 

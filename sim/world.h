@@ -59,6 +59,20 @@ void weft_world_put_file(struct weft_host *host, const char *path, struct weft_s
 /* NULL data: there is none. */
 struct weft_slice weft_world_file(const struct weft_host *host, const char *path);
 
+/* -- its store: one, wherever it is opened, that outlives crashes -- */
+
+#define WEFT_WORLD_STORE_INVITES_MAX     32 /* bounds smaller than those of host/store.h, and like them */
+#define WEFT_WORLD_STORE_REDEMPTIONS_MAX 128
+#define WEFT_WORLD_STORE_RECORDS_MAX     64
+
+/* Its process ends here and now. Of what was not done as many as the seed says were on the disk, the first ones; nobody
+ * is told of any, and the store is to be opened again. */
+void weft_world_crash_store(struct weft_host *host);
+/* From now on what reads (and opening), or what writes, ends with this: a disk that is full is a write that ends with
+ * WEFT_ERR_FULL. 0 for as it should. */
+void weft_world_fail_store(struct weft_host *host, int read, int write);
+void weft_world_slow_store(struct weft_host *host, weft_time up_to); /* each operation takes up to so much longer */
+
 /* -- the network -- */
 
 /* A name has these addresses, or leads to `status`. */

@@ -1,13 +1,14 @@
 /* host/host.h - the one port through which a node asks its surroundings for anything.
  *
- * `sys` implements it with libuv, `sim` with fakes; nothing else may. Operations either happen at once or complete
- * later by a callback; callbacks come only from the host's loop, never from inside an operation. After each batch of
- * callbacks the host runs the node's turn (see struct weft_guest), and sleeps no longer than the deadline that it
- * returns. */
+ * `sys` implements it with libuv, `store` its store with SQLite, `sim` all with fakes; nothing else may. Operations
+ * either happen at once or complete later by a callback; callbacks come only from the host's loop, never from inside an
+ * operation. After each batch of callbacks the host runs the node's turn (see struct weft_guest), and sleeps no longer
+ * than the deadline that it returns. */
 #ifndef WEFT_HOST_HOST_H
 #define WEFT_HOST_HOST_H
 
 #include "base/types.h"
+#include "host/store.h"
 
 enum weft_address_kind { WEFT_ADDRESS_TCP, WEFT_ADDRESS_UNIX };
 
@@ -115,6 +116,9 @@ struct weft_host_ops {
                      void (*done)(void *self, int status, struct weft_slice content), void *self);
     int (*write_file)(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,
                       void (*done)(void *self, int status), void *self);
+    /* What is kept for good: see host/store.h. WEFT_ERR_FULL when too many operations are not done yet,
+     * WEFT_ERR_UNSUPPORTED where there is no store. */
+    int (*store)(struct weft_host *host, const struct weft_store_op *op, weft_store_done *done, void *self);
 };
 
 /* The first member of every host. */

@@ -47,6 +47,9 @@ struct weft_sys {
     size_t sockets, sockets_max;
     struct weft_socket *closing; /* closed by the guest, still sending or lingering */
     struct weft_listener *listeners;
+    struct weft_worker *workers;
+    weft_sys_store *store; /* NULL: none */
+    void *store_self;
     weft_time pause_said; /* when the log last heard that accepting pauses */
     size_t jobs, processes;
     struct weft_log log;
@@ -99,6 +102,10 @@ int weft_file_read(struct weft_host *host, const char *path, size_t max,
                    void (*done)(void *self, int status, struct weft_slice content), void *self);
 int weft_file_write(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,
                     void (*done)(void *self, int status), void *self);
+
+/* worker.c */
+void weft_workers_end(struct weft_sys *sys);  /* all jobs have ended: so do the threads */
+void weft_workers_free(struct weft_sys *sys); /* after the loop */
 
 /* process.c */
 int weft_process_spawn(struct weft_host *host, const struct weft_spawn *spawn, const struct weft_process_user *user,

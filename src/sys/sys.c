@@ -299,6 +299,12 @@ static void host_log(struct weft_host *host, enum weft_log_level level, struct w
     weft_log_line(&WEFT_CONTAINER(host, struct weft_sys, host)->log, line);
 }
 
+static int host_store(struct weft_host *host, const struct weft_store_op *op, weft_store_done *done, void *self)
+{
+    struct weft_sys *sys = WEFT_CONTAINER(host, struct weft_sys, host);
+    return sys->store ? sys->store(sys->store_self, op, done, self) : WEFT_ERR_UNSUPPORTED;
+}
+
 static const struct weft_host_ops sys_ops = {
     .now = host_now,
     .wall = host_wall,
@@ -316,6 +322,7 @@ static const struct weft_host_ops sys_ops = {
     .resolve = weft_resolve,
     .read_file = weft_file_read,
     .write_file = weft_file_write,
+    .store = host_store,
     .spawn = weft_process_spawn,
     .kill = weft_process_kill,
     .disown = weft_process_disown,
@@ -392,7 +399,7 @@ static void close_handle(uv_handle_t *handle, void *unused)
 {
     (void)unused;
     if (!uv_is_closing(handle)) {
-        uv_close(handle, NULL); /* all that are left lie in struct weft_sys */
+        uv_close(handle, NULL); /* all that are left lie in struct weft_sys, or in its workers */
     }
 }
 
@@ -415,12 +422,14 @@ bool weft_sys_free(struct weft_sys *sys)
     if (sys->sockets > 0 || sys->jobs > 0 || sys->processes > 0) {
         return false;
     }
+    weft_workers_end(sys);
     if (sys->signalled) {
         keep_signals();
     }
     uv_walk(&sys->loop, close_handle, NULL);
     (void)uv_run(&sys->loop, UV_RUN_DEFAULT); /* until the last close callback */
     WEFT_ASSERT(uv_loop_close(&sys->loop) == 0);
+    weft_workers_free(sys);
     weft_free(sys);
     return true;
 }
@@ -442,6 +451,12 @@ int weft_sys_run(struct weft_sys *sys, struct weft_guest guest)
 void weft_sys_log_pretty(struct weft_sys *sys, bool pretty)
 {
     sys->log.pretty = pretty;
+}
+
+void weft_sys_set_store(struct weft_sys *sys, weft_sys_store *ask, void *store)
+{
+    sys->store = ask;
+    sys->store_self = store;
 }
 
 void weft_sys_stop(struct weft_sys *sys)

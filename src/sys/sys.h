@@ -33,6 +33,10 @@ WEFT_MUST_USE int weft_sys_on_signal(struct weft_sys *sys, void (*signalled)(voi
 /* How this room's own log lines look: plain, or JSON. At first what fits standard error. */
 void weft_sys_log_pretty(struct weft_sys *sys, bool pretty);
 
+/* Who does host's store operations; it must outlive the loop. Without one they are WEFT_ERR_UNSUPPORTED. */
+typedef int weft_sys_store(void *store, const struct weft_store_op *op, weft_store_done *done, void *self);
+void weft_sys_set_store(struct weft_sys *sys, weft_sys_store *ask, void *store);
+
 /* A socket whose other end is *child, a descriptor for a child process: blocking, closed on exec, the caller's to
  * close. On error *out is NULL and *child -1. */
 WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, int *child);
