@@ -33,7 +33,7 @@ struct table {
 
 #define RECORDS(name, words)                                                                                           \
     {                                                                                                                  \
-        .what = words, .max = WEFT_STORE_RECORDS_MAX, .count = "SELECT count(*) FROM " name,                           \
+        .what = (words), .max = WEFT_STORE_RECORDS_MAX, .count = "SELECT count(*) FROM " name,                         \
         .make_room = "DELETE FROM " name " WHERE expires_s <= ?1",                                                     \
         .get = "SELECT key, expires_s, bytes FROM " name " WHERE key = ?1",                                            \
         .update = "UPDATE " name " SET expires_s = ?2, bytes = ?3 WHERE key = ?1",                                     \
