@@ -30,6 +30,7 @@ struct engine {
     struct weft_sys *sys;
     struct weft_socket *socket;    /* to the node; the service closes it */
     struct weft_engine_page *page; /* that the node reads; NULL: there is none */
+    int error;                     /* what ended the connection to the node, or 0 */
     struct weft_backend backend;
     char sandbox_level[WEFT_SANDBOX_LEVEL_MAX];
     char problem[WEFT_ENGINE_PROBLEM_MAX];
@@ -99,9 +100,10 @@ static void poke(void *self)
     weft_sys_poke(engine->sys);
 }
 
-static void ended(void *self)
+static void ended(void *self, int error)
 {
-    const struct engine *engine = self;
+    struct engine *engine = self;
+    engine->error = error;
     weft_sys_stop(engine->sys);
 }
 
@@ -122,6 +124,7 @@ static int serve(struct engine *engine, const char *problem)
     int status = weft_service_new(&service, &options);
     if (status == 0) {
         status = weft_sys_run(engine->sys, weft_service_guest(service)); /* until the node goes */
+        status = status < 0 ? status : engine->error;
     }
     weft_service_free(service);
     if (status < 0) {

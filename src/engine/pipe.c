@@ -18,6 +18,7 @@ struct weft_pipe {
     bool failed;  /* nothing more can be sent either */
     bool blocked; /* the socket takes nothing for now */
     bool closed;  /* and the user knows it */
+    bool starved; /* it failed as memory ran out */
 };
 
 static void touch(struct weft_pipe *pipe)
@@ -81,6 +82,7 @@ static void on_ended(void *self, int status)
     struct weft_pipe *pipe = self;
     pipe->ended = true;
     pipe->failed = pipe->failed || status < 0;
+    pipe->starved = pipe->starved || status == WEFT_ERR_MEMORY;
     weft_carrier_hangup(pipe->carrier);
     touch(pipe);
 }
@@ -104,6 +106,7 @@ static void write_out(struct weft_pipe *pipe)
     int64_t taken = pipe->options.host->ops->write(pipe->options.socket, views, count);
     if (taken < 0) {
         pipe->failed = true;
+        pipe->starved = taken == WEFT_ERR_MEMORY;
         return;
     }
     weft_bytes_drop(&pipe->output, (size_t)taken);
@@ -131,7 +134,8 @@ static void on_flush(struct weft_task *task)
     bool over = pipe->failed || (weft_carrier_done(pipe->carrier) && pipe->output.size == 0);
     if (over && !pipe->closed) {
         pipe->closed = true;
-        pipe->options.closed(pipe->options.self);
+        pipe->options.closed(pipe->options.self,
+                             pipe->starved || weft_carrier_starved(pipe->carrier) ? WEFT_ERR_MEMORY : 0);
     }
 }
 

@@ -17,8 +17,9 @@ struct weft_pipe_options {
     struct weft_socket *socket; /* connected; the pipe's from then on, also when _new fails */
     /* A request's head is here; the worker's end is the user's to attach or leave. */
     void (*request)(void *self, struct weft_exchange *exchange);
-    /* Nothing comes or goes any more. Once, from the turn's flush; the pipe is still to be freed. */
-    void (*closed)(void *self);
+    /* Nothing comes or goes any more. Once, from the turn's flush; the pipe is still to be freed. `error`: 0, or
+     * WEFT_ERR_MEMORY where that ended it, not the peer. */
+    void (*closed)(void *self, int error);
     void *self;
 };
 

@@ -155,10 +155,10 @@ static void on_request(void *self, struct weft_exchange *exchange)
     weft_errand_start(&service->desk, weft_routes, exchange);
 }
 
-static void on_closed(void *self)
+static void on_closed(void *self, int error)
 {
     struct weft_service *service = self;
-    service->options.ended(service->options.self);
+    service->options.ended(service->options.self, error);
 }
 
 int weft_service_new(struct weft_service **out, const struct weft_service_options *options)

@@ -22,7 +22,8 @@ struct weft_service_options {
     struct weft_engine_page *page; /* where it counts for its node; NULL: nobody reads */
     const char *problem;           /* NULL, or why there is no sense in loading: then the model has failed already */
     void (*poke)(void *self);      /* thread-safe: runs the guest's turn soon */
-    void (*ended)(void *self);     /* the socket is closed: the node has gone */
+    /* The socket is closed: the node has gone, or `error`, WEFT_ERR_MEMORY, has ended the connection to it. */
+    void (*ended)(void *self, int error);
     void *self;
 };
 

@@ -35,6 +35,11 @@ bool weft_carrier_done(const struct weft_carrier *carrier)
     return carrier->ops->done(carrier);
 }
 
+bool weft_carrier_starved(const struct weft_carrier *carrier)
+{
+    return carrier->starved;
+}
+
 size_t weft_carrier_running(const struct weft_carrier *carrier)
 {
     return carrier->ops->running(carrier);

@@ -58,6 +58,8 @@ void weft_carrier_fill(struct weft_carrier *carrier, struct weft_bytes *output);
 bool weft_carrier_wants_input(const struct weft_carrier *carrier);
 /* Nothing more will come out after what was filled: flush, then close. */
 bool weft_carrier_done(const struct weft_carrier *carrier);
+/* It is done as memory ran out for the connection as a whole. Of h2 only: h1 tells its peer so, as any refusal. */
+bool weft_carrier_starved(const struct weft_carrier *carrier);
 /* How many exchanges run on it. */
 size_t weft_carrier_running(const struct weft_carrier *carrier);
 /* When _expire wants to be called, if nothing else happens before. A server's deadlines: head, idle, stalled body. A
@@ -96,6 +98,7 @@ struct weft_carrier_ops {
 struct weft_carrier {
     const struct weft_carrier_ops *ops;
     struct weft_carrier_options options;
+    bool starved; /* see weft_carrier_starved() */
 };
 
 #endif

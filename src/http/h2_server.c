@@ -205,7 +205,7 @@ static void show(struct weft_h2_stream *stream)
         return;
     }
     if (join_cookies(exchange) < 0) {
-        weft_h2_fail(h2);
+        weft_h2_starve(h2);
         return;
     }
     stream->shown = true;

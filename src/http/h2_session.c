@@ -124,9 +124,17 @@ void weft_h2_fail(struct weft_h2 *h2)
     leave_all(h2);
 }
 
+void weft_h2_starve(struct weft_h2 *h2)
+{
+    h2->carrier.starved = true;
+    weft_h2_fail(h2);
+}
+
 bool weft_h2_ok(struct weft_h2 *h2, int result)
 {
-    if (result < 0) {
+    if (result == NGHTTP2_ERR_NOMEM || result == NGHTTP2_ERR_CALLBACK_FAILURE) { /* no callback fails but for that */
+        weft_h2_starve(h2);
+    } else if (result < 0) {
         weft_h2_fail(h2);
     }
     return result >= 0;
@@ -297,8 +305,8 @@ void weft_h2_receive(struct weft_carrier *carrier, const char *data, size_t size
         weft_h2_terminate(h2, NGHTTP2_PROTOCOL_ERROR, "no HTTP/2 preface");
     } else if (read == NGHTTP2_ERR_FLOODED || read == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS) {
         weft_h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM, "a flood of frames");
-    } else if (read < 0) {
-        weft_h2_fail(h2);
+    } else {
+        (void)weft_h2_ok(h2, read < 0 ? (int)read : 0);
     }
     settle(h2);
     settle_end(h2);
@@ -312,8 +320,10 @@ void weft_h2_fill(struct weft_carrier *carrier, struct weft_bytes *output)
     while (!h2->failed && output->size < WEFT_HTTP_OUTPUT_HIGH) {
         const uint8_t *data;
         ssize_t size = nghttp2_session_mem_send(h2->session, &data);
-        if (size < 0 || (size > 0 && weft_bytes_append(output, data, (size_t)size) < 0)) {
-            weft_h2_fail(h2);
+        if (size < 0) {
+            (void)weft_h2_ok(h2, (int)size);
+        } else if (size > 0 && weft_bytes_append(output, data, (size_t)size) < 0) {
+            weft_h2_starve(h2);
         } else if (size == 0) {
             settle_end(h2);
             if (!h2->touched && !(h2->calm && nghttp2_session_want_write(h2->session))) {

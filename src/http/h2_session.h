@@ -111,6 +111,8 @@ void weft_h2_touch(struct weft_h2_stream *stream);
 void weft_h2_terminate(struct weft_h2 *h2, uint32_t code, const char *why);
 /* The connection is of no use any more. */
 void weft_h2_fail(struct weft_h2 *h2);
+/* As memory ran out. */
+void weft_h2_starve(struct weft_h2 *h2);
 /* True if `result` of an nghttp2 call is no error; else the connection has failed. */
 bool weft_h2_ok(struct weft_h2 *h2, int result);
 

@@ -144,6 +144,8 @@ class Death(unittest.TestCase):
             self.assertEqual(node.model()["deaths"], 1, "there was memory enough")
             self.check_whole(events + self.read(answer), events)
             self.assertTrue(self.chat(node)["choices"][0]["message"]["content"])
+            node.stop()
+            self.assertIn("ran out of memory (exit code 67)", node.log())
 
     def test_an_engine_ends_with_a_node_that_is_killed(self):
         node = self.node().start().wait_ready()

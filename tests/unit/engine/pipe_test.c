@@ -72,6 +72,7 @@ static struct weft_pipe *pipe_end;
 static struct weft_carrier *client;
 static struct weft_exchange *asked, *worked;
 static unsigned closed;
+static int closed_why;
 
 static void on_request(void *self, struct weft_exchange *exchange)
 {
@@ -86,8 +87,7 @@ static void on_request(void *self, struct weft_exchange *exchange)
 
 static void on_wake(void *self, struct weft_exchange *exchange)
 {
-    (void)self;
-    worked = exchange;
+    (void)self, (void)exchange; /* both ends are looked at all the time */
 }
 
 /* A worker that does not answer. */
@@ -95,12 +95,14 @@ static void on_request_kept(void *self, struct weft_exchange *exchange)
 {
     (void)self;
     weft_exchange_attach(exchange, WEFT_WORKER, on_wake, NULL);
+    worked = exchange;
 }
 
-static void on_closed(void *self)
+static void on_closed(void *self, int error)
 {
     (void)self;
     closed++;
+    closed_why = error;
 }
 
 static void on_touched(void *self)
@@ -115,6 +117,7 @@ static int set_up(void (*request)(void *self, struct weft_exchange *exchange))
     world.host.ops = &ops;
     world.room = SIZE_MAX;
     closed = 0;
+    closed_why = 0;
     worked = asked = NULL;
     const struct weft_pipe_options options = {
         .turn = &turn, .host = &world.host, .request = request, .closed = on_closed};
@@ -216,6 +219,7 @@ static void test_the_node_goes(void **state)
     weft_exchange_leave(worked, WEFT_WORKER, 0);
     weft_turn_run(&turn);
     assert_int_equal(closed, 1);
+    assert_int_equal(closed_why, 0);
     weft_turn_run(&turn);
     assert_int_equal(closed, 1);
     tear_down(false);
@@ -231,8 +235,68 @@ static void test_the_socket_fails(void **state)
     ask();
     (void)pump();
     assert_int_equal(closed, 1);
+    assert_int_equal(closed_why, 0);
     assert_false(world.reading);
     tear_down(true);
+}
+
+static void test_the_socket_fails_for_memory(void **state)
+{
+    (void)state;
+    for (int writes = 0; writes < 2; writes++) {
+        assert_int_equal(set_up(on_request), 0);
+        connect_client();
+        (void)pump();
+        if (writes) {
+            world.fails = WEFT_ERR_MEMORY;
+            ask();
+            (void)pump();
+        } else {
+            world.user->ended(world.self, WEFT_ERR_MEMORY);
+            weft_turn_run(&turn);
+        }
+        assert_int_equal(closed, 1);
+        assert_int_equal(closed_why, WEFT_ERR_MEMORY);
+        tear_down(true);
+    }
+}
+
+/* What the client has to say, handed to the pipe: while that takes it, and answers, an allocation fails. */
+static void serve_with_little(uint64_t fail_at)
+{
+    struct weft_bytes bytes = {0};
+    char piece[4096];
+    weft_carrier_fill(client, &bytes);
+    size_t size = weft_bytes_read(&bytes, piece, sizeof(piece));
+    assert_int_equal(bytes.size, 0);
+    weft_mem_fail_at(fail_at);
+    world.user->received(world.self, piece, size);
+    weft_turn_run(&turn);
+}
+
+/* Whichever it is: either the pipe goes on, or it says that memory was why it did not. */
+static void test_each_allocation_of_a_request_fails(void **state)
+{
+    (void)state;
+    bool failed = true;
+    unsigned ends = 0;
+    for (uint64_t n = 1; failed; n++) {
+        assert_int_equal(set_up(on_request_kept), 0);
+        connect_client();
+        (void)pump();
+        ask();
+        serve_with_little(n);
+        failed = weft_mem_failed();
+        weft_mem_fail_at(0);
+        assert_int_equal(closed_why, closed ? WEFT_ERR_MEMORY : 0);
+        assert_true(failed || !closed);
+        ends += closed;
+        if (worked) {
+            weft_exchange_leave(worked, WEFT_WORKER, 0);
+        }
+        tear_down(false);
+    }
+    assert_true(ends > 0);
 }
 
 static void test_no_http2_is_the_end(void **state)
@@ -244,6 +308,7 @@ static void test_no_http2_is_the_end(void **state)
     world.user->received(world.self, "GET / HTTP/1.1\r\n\r\n", 18);
     weft_turn_run(&turn);
     assert_int_equal(closed, 1);
+    assert_int_equal(closed_why, 0);
     tear_down(false);
 }
 
@@ -289,6 +354,8 @@ int main(void)
         cmocka_unit_test(test_an_answer_through_a_socket_that_blocks),
         cmocka_unit_test(test_the_node_goes),
         cmocka_unit_test(test_the_socket_fails),
+        cmocka_unit_test(test_the_socket_fails_for_memory),
+        cmocka_unit_test(test_each_allocation_of_a_request_fails),
         cmocka_unit_test(test_no_http2_is_the_end),
         cmocka_unit_test(test_a_peer_that_says_nothing),
         cmocka_unit_test(test_each_allocation_of_its_making_fails),
