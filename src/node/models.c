@@ -349,8 +349,12 @@ static int spawn(struct model *model, uint64_t room)
         argv[count++] = "--memory-max";
         argv[count] = memory;
     }
-    const struct weft_spawn child = {.program = options->engine, .argv = argv};
-    return weft_runner_new(&model->runner, options->loop, &child, &runner_user, model);
+    const struct weft_runner_options runner = {.loop = options->loop,
+                                               .spawn = {.program = options->engine, .argv = argv},
+                                               .stall = config->engine_stall,
+                                               .user = &runner_user,
+                                               .self = model};
+    return weft_runner_new(&model->runner, &runner);
 }
 
 static void start(struct model *model, uint64_t room)

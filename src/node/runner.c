@@ -12,6 +12,7 @@
 
 #define MESSAGE_MAX 512 /* bytes of what a refusing engine says */
 #define SILENT      "did not answer for 60 s and was killed"
+#define STUCK       "stopped answering while it loaded and was killed"
 
 _Static_assert(WEFT_RUNNER_SILENCE / WEFT_SECOND == 60, "SILENT says how long");
 
@@ -34,7 +35,9 @@ struct weft_runner {
     struct weft_timer timer;            /* the next question, or the end of patience */
     struct weft_task over;              /* process and connection are gone */
     weft_time asked;                    /* the question was */
+    weft_time load_silence;             /* between answers while it loads */
     enum runner_state state;
+    bool answers;     /* it did once */
     bool served;      /* it was ready once */
     const char *doom; /* why it was killed; NULL: it was not, or only as it would not go */
     bool ours;        /* it was killed by us */
@@ -242,6 +245,7 @@ static void on_answer(void *self, struct weft_slice body)
     if (weft_json_parse(body, &json, NULL) < 0) {
         return; /* it is asked again */
     }
+    runner->answers = true;
     if (runner->state == RUNNER_LOADING) {
         read_load(runner, json);
     } else if (runner->state == RUNNER_LOADED) {
@@ -317,9 +321,21 @@ void weft_runner_share(struct weft_runner *runner, int32_t threads)
     }
 }
 
+/* Why it is to be ended, or NULL. */
+static const char *why_silent(const struct weft_runner *runner)
+{
+    bool loads = runner->answers && runner->state != RUNNER_READY;
+    weft_time silence = runner->loop->turn.now - runner->asked;
+    if (silence < (loads ? runner->load_silence : WEFT_RUNNER_SILENCE)) {
+        return NULL;
+    }
+    return loads ? STUCK : SILENT;
+}
+
 static void on_timer(struct weft_timer *timer)
 {
     struct weft_runner *runner = WEFT_CONTAINER(timer, struct weft_runner, timer);
+    const char *silent = why_silent(runner);
     if (runner->state == RUNNER_ENDING) {
         if (runner->process) {
             runner->ours = true;
@@ -329,8 +345,8 @@ static void on_timer(struct weft_timer *timer)
         look_whether_over(runner);
     } else if (!runner->question) {
         ask(runner);
-    } else if (runner->loop->turn.now - runner->asked >= WEFT_RUNNER_SILENCE) {
-        weft_runner_kill(runner, SILENT);
+    } else if (silent) {
+        weft_runner_kill(runner, silent);
     } else {
         set_timer(runner);
     }
@@ -355,33 +371,40 @@ int weft_runner_target(struct weft_runner *runner, struct weft_relay_target *tar
 
 /* -- the beginning -- */
 
-int weft_runner_new(struct weft_runner **out, struct weft_loop *loop, const struct weft_spawn *spawn,
-                    const struct weft_runner_user *user, void *self)
+static weft_time load_silence(weft_time stall)
+{
+    weft_time least = stall > WEFT_RUNNER_LOAD_SILENCE_MIN ? stall : WEFT_RUNNER_LOAD_SILENCE_MIN;
+    return least < WEFT_RUNNER_SILENCE ? least : WEFT_RUNNER_SILENCE;
+}
+
+int weft_runner_new(struct weft_runner **out, const struct weft_runner_options *options)
 {
     struct weft_socket *socket;
+    struct weft_loop *loop = options->loop;
     struct weft_runner *runner = *out = weft_zalloc(sizeof(*runner));
     if (!runner) {
         return WEFT_ERR_MEMORY;
     }
     runner->loop = loop;
-    runner->user = user;
-    runner->self = self;
+    runner->user = options->user;
+    runner->self = options->self;
+    runner->load_silence = load_silence(options->stall);
     weft_timer_init(&runner->timer, on_timer);
     weft_task_init(&runner->over, on_over);
     int error = weft_timers_reserve(&loop->timers);
     if (error < 0) {
         goto free_runner;
     }
-    struct weft_spawn child = *spawn;
+    struct weft_spawn child = options->spawn;
     child.shared = sizeof(*runner->page);
     error = loop->host->ops->spawn(loop->host, &child, &process_user, runner, &runner->process, &socket);
     if (error < 0) {
         goto release_timer;
     }
     runner->page = loop->host->ops->shared(runner->process);
-    const struct weft_connection_options options = {
+    const struct weft_connection_options link = {
         .loop = loop, .user = &connection_user, .self = runner, .h2 = true, .trusted = true};
-    error = weft_connection_adopt(&runner->connection, &options, socket);
+    error = weft_connection_adopt(&runner->connection, &link, socket);
     if (error < 0) {
         goto disown;
     }

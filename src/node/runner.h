@@ -11,7 +11,9 @@
 
 #define WEFT_RUNNER_POLL    (100 * WEFT_MS)    /* how often one that loads is asked how far it is */
 #define WEFT_RUNNER_WATCH   (5 * WEFT_SECOND)  /* how often one that is ready is asked whether it lives */
-#define WEFT_RUNNER_SILENCE (60 * WEFT_SECOND) /* no answer to that: it is ended */
+#define WEFT_RUNNER_SILENCE (60 * WEFT_SECOND) /* no answer to that, or no first one at all: it is ended */
+#define WEFT_RUNNER_LOAD_SILENCE_MIN                                                                                   \
+    (5 * WEFT_SECOND) /* one that loads gets no less, as it takes disk and cores from its own answers */
 #define WEFT_RUNNER_PARTING                                                                                            \
     (2 * WEFT_SECOND) /* what one gets to end by itself, its socket closed: then it is killed                          \
                        */
@@ -35,9 +37,19 @@ struct weft_runner_user {
     void (*ended)(void *self, const char *why, bool for_good);
 };
 
+struct weft_runner_options {
+    struct weft_loop *loop;
+    struct weft_spawn spawn; /* what it says is copied */
+    /* Once it has answered, and until it is ready, it is ended when it answers nothing for so long, within the two
+     * bounds above. How far it is does not matter: the thread that answers is not the one that loads, so a slow disk
+     * is no silence. Its first answer may take longer: libraries and devices come before it. */
+    weft_time stall;
+    const struct weft_runner_user *user;
+    void *self;
+};
+
 /* Starts the process. On error *out is NULL and nothing is called: see struct weft_host_ops for what `spawn` says. */
-WEFT_MUST_USE int weft_runner_new(struct weft_runner **out, struct weft_loop *loop, const struct weft_spawn *spawn,
-                                  const struct weft_runner_user *user, void *self);
+WEFT_MUST_USE int weft_runner_new(struct weft_runner **out, const struct weft_runner_options *options);
 /* Ends it at once if it still lives. NULL is fine. */
 void weft_runner_free(struct weft_runner *runner);
 /* Closes its socket, which asks it to end; `ended` comes. */

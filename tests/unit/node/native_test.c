@@ -54,10 +54,13 @@ static void begin(void)
     static const struct weft_runner_user user = {
         .loading = engine_loading, .ready = engine_ready, .refused = engine_refused, .ended = engine_ended};
     static const char *const argv[] = {"weft-engine", NULL};
-    static const struct weft_spawn spawn = {.program = WEFT_CHILD_PROGRAM, .argv = argv};
+    const struct weft_runner_options options = {.loop = &engines.loop,
+                                                .spawn = {.program = WEFT_CHILD_PROGRAM, .argv = argv},
+                                                .stall = WEFT_NEVER,
+                                                .user = &user};
     engine = (struct engine){0};
     engines_begin();
-    assert_int_equal(weft_runner_new(&engine.runner, &engines.loop, &spawn, &user, NULL), 0);
+    assert_int_equal(weft_runner_new(&engine.runner, &options), 0);
     assert_true(engines_wait(is_engine_ready, NULL));
 }
 

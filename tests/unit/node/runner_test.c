@@ -79,7 +79,17 @@ static const struct weft_runner_user user = {.loading = heard_loading,
                                              .ended = heard_ended};
 
 static const char *const argv[] = {"weft-engine", "--model", "m.gguf", NULL};
-static const struct weft_spawn spawn = {.program = WEFT_CHILD_PROGRAM, .argv = argv};
+#define STALL (10 * WEFT_SECOND)
+
+static int run(struct heard *heard, const char *program, weft_time stall)
+{
+    const struct weft_runner_options options = {.loop = &engines.loop,
+                                                .spawn = {.program = program, .argv = argv},
+                                                .stall = stall,
+                                                .user = &user,
+                                                .self = heard};
+    return weft_runner_new(&heard->runner, &options);
+}
 
 static void start(struct heard *heard, const struct weft_child_script *script)
 {
@@ -88,7 +98,7 @@ static void start(struct heard *heard, const struct weft_child_script *script)
     if (script) {
         engines.children.script = *script;
     }
-    assert_int_equal(weft_runner_new(&heard->runner, &engines.loop, &spawn, &user, heard), 0);
+    assert_int_equal(run(heard, WEFT_CHILD_PROGRAM, STALL), 0);
     assert_true(weft_runner_process(heard->runner) > 0);
 }
 
@@ -258,6 +268,33 @@ static void one_that_answers_nothing_is_killed(void **state)
     engines_end();
 }
 
+/* Once it has answered it answers at any time, however slowly it loads. */
+static void one_that_falls_silent_as_it_loads_is_killed_sooner(void **state)
+{
+    (void)state;
+    static const struct {
+        weft_time stall, silence;
+    } rows[] = {{10 * WEFT_SECOND, 10 * WEFT_SECOND},
+                {WEFT_SECOND, WEFT_RUNNER_LOAD_SILENCE_MIN},
+                {3600 * WEFT_SECOND, WEFT_RUNNER_SILENCE}};
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        struct heard heard = {0};
+        engines_begin();
+        engines.children.script = (struct weft_child_script){.loads = 300 * WEFT_SECOND};
+        assert_int_equal(run(&heard, WEFT_CHILD_PROGRAM, rows[i].stall), 0);
+        engines_pass(200 * WEFT_SECOND);
+        assert_false(heard.ended);
+        weft_time silent_at = weft_world_now(engines.world);
+        engines.children.at[0].script.mute = true;
+        assert_true(engines_wait(is_ended, &heard));
+        assert_true(heard.ended_at - silent_at >= rows[i].silence);
+        assert_true(heard.ended_at - silent_at <= rows[i].silence + 3 * WEFT_RUNNER_POLL);
+        assert_string_equal(heard.why, "stopped answering while it loaded and was killed");
+        assert_false(heard.by_others);
+        engines_end();
+    }
+}
+
 static void one_that_is_killed_for_a_reason_ends_with_it(void **state)
 {
     (void)state;
@@ -331,10 +368,9 @@ static void a_program_that_is_not_there_is_said_so(void **state)
     struct heard heard = {0};
     engines_begin();
     engines.children.program.status = WEFT_ERR_DENIED;
-    assert_int_equal(weft_runner_new(&heard.runner, &engines.loop, &spawn, &user, &heard), WEFT_ERR_DENIED);
+    assert_int_equal(run(&heard, WEFT_CHILD_PROGRAM, STALL), WEFT_ERR_DENIED);
     assert_null(heard.runner);
-    const struct weft_spawn missing = {.program = "/nowhere", .argv = argv};
-    assert_int_equal(weft_runner_new(&heard.runner, &engines.loop, &missing, &user, &heard), WEFT_ERR_NOT_FOUND);
+    assert_int_equal(run(&heard, "/nowhere", STALL), WEFT_ERR_NOT_FOUND);
     assert_null(heard.runner);
     engines_end();
 }
@@ -346,7 +382,7 @@ static void memory_may_run_out_anywhere(void **state)
         struct heard heard = {0};
         engines_begin();
         weft_mem_fail_at(at);
-        int error = weft_runner_new(&heard.runner, &engines.loop, &spawn, &user, &heard);
+        int error = run(&heard, WEFT_CHILD_PROGRAM, STALL);
         if (error == 0) {
             (void)engines_wait(is_ready, &heard); /* or it ended, or its engine did */
         }
@@ -406,6 +442,7 @@ int main(void)
         cmocka_unit_test(one_that_is_asked_to_stop_goes_by_itself),
         cmocka_unit_test(one_that_does_not_go_is_killed),
         cmocka_unit_test(one_that_answers_nothing_is_killed),
+        cmocka_unit_test(one_that_falls_silent_as_it_loads_is_killed_sooner),
         cmocka_unit_test(one_that_is_killed_for_a_reason_ends_with_it),
         cmocka_unit_test(who_ended_it_is_known),
         cmocka_unit_test(one_without_a_socket_is_killed),
