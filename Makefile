@@ -123,6 +123,7 @@ soak: build/setup.check release
 	build/release/weft-sim --seed 1 --seeds 1000
 	build/release/weft-sim --scenario lasting --seed 1001 --seeds 1000
 	FAULT_ROUNDS=500 python3 tests/fault/engine_test.py
+	FAULT_ROUNDS=500 python3 tests/fault/exact_test.py
 	scripts/fuzz $(FUZZ_SECONDS)
 
 # -- the rest --
