@@ -12,6 +12,7 @@ static const char *const names[WEFT_STORE_KINDS] = {
     [WEFT_STORE_LIST_INVITES] = "lists invites",
     [WEFT_STORE_REVOKE_INVITE] = "revokes an invite",
     [WEFT_STORE_REDEEM] = "redeems",
+    [WEFT_STORE_LIST_REDEMPTIONS] = "lists redemptions",
     [WEFT_STORE_PUT] = "puts",
     [WEFT_STORE_GET] = "gets",
     [WEFT_STORE_REMOVE] = "removes",
@@ -131,14 +132,14 @@ static void drop_redemptions(struct weft_world_store *store, const struct weft_s
 {
     for (size_t i = store->redemption_count; i-- > 0;) {
         if (memcmp(&store->redemptions[i].invite, invite, sizeof(*invite)) == 0) {
-            store->redemptions[i] = store->redemptions[--store->redemption_count];
+            row_drop(store->redemptions, &store->redemption_count, sizeof(store->redemptions[0]), i);
         }
     }
 }
 
 static bool is_over(const struct weft_store_invite *invite, int64_t now_s)
 {
-    return invite->revoked || invite->expires_s <= now_s;
+    return invite->revoked || invite->expires_s < now_s;
 }
 
 static int put_invite(struct weft_world_store *store, const struct weft_store_invite *invite, int64_t now_s)
@@ -163,17 +164,46 @@ static int put_invite(struct weft_world_store *store, const struct weft_store_in
     return 0;
 }
 
+/* They are sorted by invite, then node. */
+static int compare_redemption(const struct weft_world_redemption *a, const struct weft_store_op *op)
+{
+    int order = memcmp(&a->invite, &op->key, sizeof(op->key));
+    return order != 0 ? order : memcmp(&a->record.key, &op->record.key, sizeof(op->record.key));
+}
+
 static const struct weft_world_redemption *find_redemption(const struct weft_world_store *store,
                                                            const struct weft_store_op *op)
 {
     for (size_t i = 0; i < store->redemption_count; i++) {
-        const struct weft_world_redemption *redemption = &store->redemptions[i];
-        if (memcmp(&redemption->invite, &op->key, sizeof(op->key)) == 0 &&
-            memcmp(&redemption->record.key, &op->record.key, sizeof(op->record.key)) == 0) {
-            return redemption;
+        if (compare_redemption(&store->redemptions[i], op) == 0) {
+            return &store->redemptions[i];
         }
     }
     return NULL;
+}
+
+static void add_redemption(struct weft_world_store *store, const struct weft_store_op *op)
+{
+    size_t place = store->redemption_count++;
+    for (; place > 0 && compare_redemption(&store->redemptions[place - 1], op) > 0; place--) {
+        store->redemptions[place] = store->redemptions[place - 1];
+    }
+    store->redemptions[place] = (struct weft_world_redemption){.invite = op->key, .record = op->record};
+}
+
+static void list_redemptions(const struct weft_world_store *store, const struct weft_store_op *op,
+                             struct weft_store_result *result)
+{
+    for (size_t i = 0; i < store->redemption_count; i++) {
+        const struct weft_world_redemption *redemption = &store->redemptions[i];
+        if (memcmp(&redemption->invite, &op->key, sizeof(op->key)) == 0 && compare_redemption(redemption, op) > 0) {
+            result->more = result->count == WEFT_STORE_PAGE_MAX;
+            if (result->more) {
+                return;
+            }
+            result->page.records[result->count++] = redemption->record;
+        }
+    }
 }
 
 /* Like the real one: all or nothing. */
@@ -192,8 +222,7 @@ static int count_use(struct weft_world_store *store, struct weft_store_invite *i
     if (store->redemption_count >= WEFT_WORLD_STORE_REDEMPTIONS_MAX) {
         return WEFT_ERR_FULL;
     }
-    store->redemptions[store->redemption_count++] =
-        (struct weft_world_redemption){.invite = op->key, .record = op->record};
+    add_redemption(store, op);
     invite->left--;
     return put_record(store, WEFT_STORE_ISSUED, &op->record, op->now_s);
 }
@@ -207,12 +236,12 @@ static int redeem(struct weft_world_store *store, const struct weft_store_op *op
         return 0;
     }
     result->left = invite->left;
-    if (before) {
+    if (invite->revoked) {
+        result->verdict = WEFT_STORE_REVOKED;
+    } else if (before) {
         result->verdict = WEFT_STORE_AGAIN;
         result->record = before->record;
-    } else if (invite->revoked) {
-        result->verdict = WEFT_STORE_REVOKED;
-    } else if (invite->expires_s <= op->now_s) {
+    } else if (invite->expires_s < op->now_s) {
         result->verdict = WEFT_STORE_EXPIRED;
     } else if (invite->left == 0) {
         result->verdict = WEFT_STORE_USED_UP;
@@ -273,6 +302,9 @@ static int look(struct weft_world_store *store, const struct weft_store_op *op, 
         list_rows(store->invites, store->invite_count, sizeof(struct weft_store_invite), &op->key, result->page.invites,
                   result);
         return 0;
+    case WEFT_STORE_LIST_REDEMPTIONS:
+        list_redemptions(store, op, result);
+        return 0;
     case WEFT_STORE_GET:
         record = find_record(store, op->table, &op->key);
         if (!record) {
@@ -317,8 +349,8 @@ static int run(struct weft_world_store *store, const struct weft_store_op *op, s
     if (!store->open) {
         return WEFT_ERR_CLOSED;
     }
-    bool looks = op->kind == WEFT_STORE_LIST_INVITES || op->kind == WEFT_STORE_GET || op->kind == WEFT_STORE_LIST ||
-                 op->kind == WEFT_STORE_SEQUENCE;
+    bool looks = op->kind == WEFT_STORE_LIST_INVITES || op->kind == WEFT_STORE_LIST_REDEMPTIONS ||
+                 op->kind == WEFT_STORE_GET || op->kind == WEFT_STORE_LIST || op->kind == WEFT_STORE_SEQUENCE;
     int status = looks ? store->read_status : store->write_status;
     if (status < 0) {
         result->problem = "The simulated disk failed.";

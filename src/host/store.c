@@ -19,6 +19,7 @@ static const unsigned needs[WEFT_STORE_KINDS] = {
     [WEFT_STORE_LIST_INVITES] = 0,
     [WEFT_STORE_REVOKE_INVITE] = NEED_KEY,
     [WEFT_STORE_REDEEM] = NEED_KEY | NEED_RECORD,
+    [WEFT_STORE_LIST_REDEMPTIONS] = NEED_KEY,
     [WEFT_STORE_PUT] = NEED_TABLE | NEED_RECORD,
     [WEFT_STORE_GET] = NEED_TABLE | NEED_KEY,
     [WEFT_STORE_REMOVE] = NEED_TABLE | NEED_KEY,
@@ -35,8 +36,8 @@ bool weft_store_key_is_none(const struct weft_store_key *key)
 
 static bool invite_is_whole(const struct weft_store_invite *invite)
 {
-    return !weft_store_key_is_none(&invite->id) && invite->role >= 1 && invite->role <= UINT8_MAX &&
-           invite->uses >= 1 && invite->uses <= WEFT_STORE_USES_MAX;
+    return !weft_store_key_is_none(&invite->id) && !weft_store_key_is_none(&invite->mesh) && invite->role >= 1 &&
+           invite->role <= UINT8_MAX && invite->uses >= 1 && invite->uses <= WEFT_STORE_USES_MAX;
 }
 
 int weft_store_op_check(const struct weft_store_op *op)

@@ -45,10 +45,11 @@ struct weft_store_record {
 
 /* An invite of this node's. Its secret is never here. */
 struct weft_store_invite {
-    struct weft_store_key id, secret_hash, issuer;
+    struct weft_store_key id; /* the hash of its secret */
+    struct weft_store_key mesh;
     unsigned role; /* 1 to 255 */
     uint32_t uses, left;
-    int64_t expires_s;
+    int64_t made_s, expires_s; /* valid up to and with this second */
     bool revoked;
 };
 
@@ -60,6 +61,7 @@ enum weft_store_kind {
     WEFT_STORE_LIST_INVITES,  /* those after `key` */
     WEFT_STORE_REVOKE_INVITE, /* `key` lets nobody in any more; it stays known as revoked until room is needed */
     WEFT_STORE_REDEEM, /* of invite `key` by node record.key, for the certificate in `record`: see the verdicts */
+    WEFT_STORE_LIST_REDEMPTIONS, /* of invite `key`, as records; those after node record.key */
 
     WEFT_STORE_PUT,    /* `record` into `table`, in place of the one that had its key */
     WEFT_STORE_GET,    /* `key` of `table`; WEFT_ERR_NOT_FOUND if there is none. So with these: */
@@ -69,13 +71,14 @@ enum weft_store_kind {
     WEFT_STORE_RAISE, /* this node's own numbers, if `incarnation` and `sequence` are higher; tells what holds then */
     WEFT_STORE_SEQUENCE, /* tells them: zeros at first */
 };
-#define WEFT_STORE_KINDS 12
+#define WEFT_STORE_KINDS 13
 
 struct weft_store_op {
     enum weft_store_kind kind;
     enum weft_store_table table;
     const char *path;          /* need not outlive the call */
-    struct weft_store_key key; /* of a list: the last one of the page before; zeros: from the beginning */
+    struct weft_store_key key; /* of a list: the last one of the page before; zeros: from the beginning. So record.key
+                                  in a list of redemptions */
     struct weft_store_invite invite;
     struct weft_store_record record;
     uint64_t incarnation, sequence; /* INT64_MAX at most */
@@ -87,7 +90,7 @@ enum weft_store_verdict {
     WEFT_STORE_REDEEMED, /* the certificate is kept, and stands among the issued ones */
     WEFT_STORE_AGAIN,    /* this node has redeemed this invite before: result->record is the certificate it got then */
     WEFT_STORE_UNKNOWN,  /* no such invite */
-    WEFT_STORE_REVOKED,
+    WEFT_STORE_REVOKED,  /* for those too who have redeemed it before */
     WEFT_STORE_EXPIRED,
     WEFT_STORE_USED_UP,
 };

@@ -4,11 +4,11 @@
 const char *const weft_schema[WEFT_STORE_VERSION] = {
     [0] = "CREATE TABLE invites ("
           " id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32),"
-          " secret_hash BLOB NOT NULL CHECK (length(secret_hash) = 32),"
-          " issuer BLOB NOT NULL CHECK (length(issuer) = 32),"
+          " mesh BLOB NOT NULL CHECK (length(mesh) = 32),"
           " role INTEGER NOT NULL,"
           " uses INTEGER NOT NULL,"
           " uses_left INTEGER NOT NULL CHECK (uses_left BETWEEN 0 AND uses),"
+          " made_s INTEGER NOT NULL,"
           " expires_s INTEGER NOT NULL,"
           " revoked INTEGER NOT NULL CHECK (revoked IN (0, 1))) STRICT;"
 

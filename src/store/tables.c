@@ -21,7 +21,7 @@
     (const struct weft_database_value[]){__VA_ARGS__},                                                                 \
         sizeof((const struct weft_database_value[]){__VA_ARGS__}) / sizeof(struct weft_database_value)
 
-#define INVITE_COLUMNS "id, secret_hash, issuer, role, uses, uses_left, expires_s, revoked"
+#define INVITE_COLUMNS "id, mesh, role, uses, uses_left, made_s, expires_s, revoked"
 
 /* A table of records, or one that is bounded like them. */
 struct table {
@@ -50,13 +50,13 @@ static const struct table invites = {
     .what = "invites",
     .max = WEFT_STORE_INVITES_MAX,
     .count = "SELECT count(*) FROM invites",
-    .make_room = "DELETE FROM invites WHERE expires_s <= ?1 OR revoked", /* with their redemptions */
+    .make_room = "DELETE FROM invites WHERE expires_s < ?1 OR revoked", /* with their redemptions */
 };
 static const struct table redemptions = {
     .what = "redemptions of invites",
     .max = WEFT_STORE_REDEMPTIONS_MAX,
     .count = "SELECT count(*) FROM redemptions",
-    .make_room = "DELETE FROM redemptions WHERE invite IN (SELECT id FROM invites WHERE expires_s <= ?1 OR revoked)",
+    .make_room = "DELETE FROM redemptions WHERE invite IN (SELECT id FROM invites WHERE expires_s < ?1 OR revoked)",
 };
 
 /* -- rows -- */
@@ -92,11 +92,11 @@ static int read_record(struct weft_database *database, sqlite3_stmt *rows, struc
 static int read_invite(struct weft_database *database, sqlite3_stmt *rows, struct weft_store_invite *out)
 {
     int status = read_key(database, rows, 0, &out->id);
-    status = status < 0 ? status : read_key(database, rows, 1, &out->secret_hash);
-    status = status < 0 ? status : read_key(database, rows, 2, &out->issuer);
-    out->role = (unsigned)sqlite3_column_int64(rows, 3);
-    out->uses = (uint32_t)sqlite3_column_int64(rows, 4);
-    out->left = (uint32_t)sqlite3_column_int64(rows, 5);
+    status = status < 0 ? status : read_key(database, rows, 1, &out->mesh);
+    out->role = (unsigned)sqlite3_column_int64(rows, 2);
+    out->uses = (uint32_t)sqlite3_column_int64(rows, 3);
+    out->left = (uint32_t)sqlite3_column_int64(rows, 4);
+    out->made_s = sqlite3_column_int64(rows, 5);
     out->expires_s = sqlite3_column_int64(rows, 6);
     out->revoked = sqlite3_column_int64(rows, 7) != 0;
     return status < 0 ? status : 0;
@@ -175,12 +175,15 @@ static int do_remove(struct weft_database *database, const struct weft_store_op 
     return changed == 0 ? WEFT_ERR_NOT_FOUND : changed;
 }
 
-/* One row more than a page is asked for: it says whether there is another page. */
+/* One row more than a page is asked for: it says whether there is another page. ?1 is the operation's key, ?3 its
+ * record's where that matters. */
 static int list_rows(struct weft_database *database, const char *sql, const struct weft_store_op *op,
                      struct weft_store_result *result)
 {
+    const struct weft_database_value values[] = {KEY(op->key), NUMBER(WEFT_STORE_PAGE_MAX + 1), KEY(op->record.key)};
+    size_t count = op->kind == WEFT_STORE_LIST_REDEMPTIONS ? 3 : 2;
     sqlite3_stmt *rows;
-    int status = weft_database_ask(database, sql, VALUES(KEY(op->key), NUMBER(WEFT_STORE_PAGE_MAX + 1)), &rows);
+    int status = weft_database_ask(database, sql, values, count, &rows);
     while (status > 0 && result->count < WEFT_STORE_PAGE_MAX) {
         status = op->kind == WEFT_STORE_LIST_INVITES
                      ? read_invite(database, rows, &result->page.invites[result->count])
@@ -230,15 +233,24 @@ static int do_put_invite(struct weft_database *database, const struct weft_store
     if (status < 0) {
         return status;
     }
-    return weft_database_do(database, "INSERT INTO invites (" INVITE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, 0)",
-                            VALUES(KEY(invite->id), KEY(invite->secret_hash), KEY(invite->issuer), NUMBER(invite->role),
-                                   NUMBER(invite->uses), NUMBER(invite->expires_s)));
+    return weft_database_do(database, "INSERT INTO invites (" INVITE_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, 0)",
+                            VALUES(KEY(invite->id), KEY(invite->mesh), NUMBER(invite->role), NUMBER(invite->uses),
+                                   NUMBER(invite->made_s), NUMBER(invite->expires_s)));
 }
 
 static int do_list_invites(struct weft_database *database, const struct weft_store_op *op,
                            struct weft_store_result *result)
 {
     return list_rows(database, "SELECT " INVITE_COLUMNS " FROM invites WHERE id > ?1 ORDER BY id LIMIT ?2", op, result);
+}
+
+static int do_list_redemptions(struct weft_database *database, const struct weft_store_op *op,
+                               struct weft_store_result *result)
+{
+    return list_rows(database,
+                     "SELECT node, expires_s, certificate FROM redemptions WHERE invite = ?1 AND node > ?3"
+                     " ORDER BY node LIMIT ?2",
+                     op, result);
 }
 
 static int do_revoke_invite(struct weft_database *database, const struct weft_store_op *op,
@@ -249,12 +261,15 @@ static int do_revoke_invite(struct weft_database *database, const struct weft_st
     return changed == 0 ? WEFT_ERR_NOT_FOUND : changed;
 }
 
-static enum weft_store_verdict judge(const struct weft_store_invite *invite, int64_t now_s)
+static enum weft_store_verdict judge(const struct weft_store_invite *invite, bool before, int64_t now_s)
 {
     if (invite->revoked) {
         return WEFT_STORE_REVOKED;
     }
-    if (invite->expires_s <= now_s) {
+    if (before) {
+        return WEFT_STORE_AGAIN;
+    }
+    if (invite->expires_s < now_s) {
         return WEFT_STORE_EXPIRED;
     }
     return invite->left == 0 ? WEFT_STORE_USED_UP : WEFT_STORE_REDEEMED;
@@ -299,12 +314,15 @@ static int do_redeem(struct weft_database *database, const struct weft_store_op 
         return status == WEFT_ERR_NOT_FOUND ? 0 : status;
     }
     result->left = invite.left;
-    status = redeemed_before(database, op, &result->record);
-    if (status != 0) {
-        result->verdict = WEFT_STORE_AGAIN;
+    struct weft_store_record before;
+    status = redeemed_before(database, op, &before);
+    if (status < 0) {
         return status;
     }
-    result->verdict = judge(&invite, op->now_s);
+    result->verdict = judge(&invite, status > 0, op->now_s);
+    if (result->verdict == WEFT_STORE_AGAIN) {
+        result->record = before;
+    }
     if (result->verdict != WEFT_STORE_REDEEMED) {
         return 0;
     }
@@ -349,6 +367,7 @@ static const struct {
     [WEFT_STORE_LIST_INVITES] = {do_list_invites, false},
     [WEFT_STORE_REVOKE_INVITE] = {do_revoke_invite, true},
     [WEFT_STORE_REDEEM] = {do_redeem, true},
+    [WEFT_STORE_LIST_REDEMPTIONS] = {do_list_redemptions, false},
     [WEFT_STORE_PUT] = {do_put, true},
     [WEFT_STORE_GET] = {do_get, false},
     [WEFT_STORE_REMOVE] = {do_remove, true},

@@ -80,8 +80,8 @@ static inline struct weft_store_op store_invite(uint32_t id, uint32_t uses, int6
 {
     struct weft_store_op op = {.kind = WEFT_STORE_PUT_INVITE};
     op.invite = (struct weft_store_invite){.id = store_key(id),
-                                           .secret_hash = store_key(id + 1000),
-                                           .issuer = store_key(9),
+                                           .mesh = store_key(9),
+                                           .made_s = expires_s - 10,
                                            .role = 2,
                                            .uses = uses,
                                            .expires_s = expires_s};

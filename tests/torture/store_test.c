@@ -47,7 +47,7 @@ static struct weft_store_op draw_op(struct weft_random *random, const char *path
     bool redeems = op.kind == WEFT_STORE_REDEEM; /* by few nodes, so that some come again */
     uint32_t node = (uint32_t)draw(random, 1, redeems ? 3 : crowded ? NODES : NODES_KNOWN);
     uint32_t id = (uint32_t)draw(random, 1, INVITES);
-    bool of_invites = redeems || op.kind == WEFT_STORE_REVOKE_INVITE;
+    bool of_invites = redeems || op.kind == WEFT_STORE_REVOKE_INVITE || op.kind == WEFT_STORE_LIST_REDEMPTIONS;
     op.key = store_key(of_invites ? id : node);
     if ((op.kind == WEFT_STORE_LIST || op.kind == WEFT_STORE_LIST_INVITES) && draw(random, 0, 1)) {
         op.key = store_key(0);
@@ -57,6 +57,9 @@ static struct weft_store_op draw_op(struct weft_random *random, const char *path
     op.record.size = (size_t)draw(random, 1, draw(random, 0, 3) ? 8 : WEFT_STORE_BYTES_MAX);
     for (size_t i = 0; i < op.record.size; i++) {
         op.record.bytes[i] = (uint8_t)draw(random, 0, 255);
+    }
+    if (op.kind == WEFT_STORE_LIST_REDEMPTIONS && draw(random, 0, 1)) {
+        op.record.key = store_key(0);
     }
     op.incarnation = (uint64_t)draw(random, 0, 3);
     op.sequence = (uint64_t)draw(random, 0, 5);
@@ -71,10 +74,9 @@ static bool same_record(const struct weft_store_record *a, const struct weft_sto
 
 static bool same_invite(const struct weft_store_invite *a, const struct weft_store_invite *b)
 {
-    return memcmp(&a->id, &b->id, sizeof(a->id)) == 0 &&
-           memcmp(&a->secret_hash, &b->secret_hash, sizeof(a->secret_hash)) == 0 &&
-           memcmp(&a->issuer, &b->issuer, sizeof(a->issuer)) == 0 && a->role == b->role && a->uses == b->uses &&
-           a->left == b->left && a->expires_s == b->expires_s && a->revoked == b->revoked;
+    return memcmp(&a->id, &b->id, sizeof(a->id)) == 0 && memcmp(&a->mesh, &b->mesh, sizeof(a->mesh)) == 0 &&
+           a->role == b->role && a->uses == b->uses && a->left == b->left && a->made_s == b->made_s &&
+           a->expires_s == b->expires_s && a->revoked == b->revoked;
 }
 
 static bool same_result(enum weft_store_kind kind, const struct weft_store_result *a, const struct weft_store_result *b)

@@ -13,7 +13,7 @@
 static const struct weft_store_op whole = {
     .path = "state/mesh.db",
     .key = {{1}},
-    .invite = {.id = {{1}}, .role = 2, .uses = 1},
+    .invite = {.id = {{1}}, .mesh = {{1}}, .role = 2, .uses = 1},
     .record = {.key = {{1}}, .size = 1},
 };
 
@@ -55,7 +55,8 @@ static void what_a_kind_needs_it_must_have(void **state)
     assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 1);
     op = whole;
     op.key.bytes[0] = 0;
-    assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 4); /* revoke, redeem, get, remove; lists begin there */
+    assert_int_equal(refusals(&op, WEFT_ERR_INVALID),
+                     5); /* revoke, redeem, its list, get, remove; others begin there */
     op = whole;
     op.record.key.bytes[0] = 0;
     assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 2); /* redeem, put */
@@ -89,6 +90,9 @@ static void an_invite_has_an_id_a_role_and_uses(void **state)
     assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 1);
     op = whole;
     op.invite.id.bytes[0] = 0;
+    assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 1);
+    op = whole;
+    op.invite.mesh.bytes[0] = 0;
     assert_int_equal(refusals(&op, WEFT_ERR_INVALID), 1);
 }
 

@@ -96,11 +96,13 @@ static void why_nobody_is_let_in_is_told_apart(void **state)
     (void)state;
     assert_int_equal(run(store_invite(1, 2, 2000)), 0);
     assert_int_equal(redeem(2, 71, "c", NOW), WEFT_STORE_UNKNOWN);
-    assert_int_equal(redeem(1, 71, "c", 2000), WEFT_STORE_EXPIRED);
-    assert_int_equal(redeem(1, 71, "c", 1999), WEFT_STORE_REDEEMED);
+    assert_int_equal(redeem(1, 71, "c", 2001), WEFT_STORE_EXPIRED);
+    assert_int_equal(redeem(1, 71, "c", 2000), WEFT_STORE_REDEEMED);
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(1)}), 0);
     assert_int_equal(redeem(1, 72, "c", NOW), WEFT_STORE_REVOKED);
     assert_int_equal(redeem(1, 72, "c", 3000), WEFT_STORE_REVOKED);
+    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REVOKED); /* who was let in before too */
+    assert_int_equal(result.record.size, 0);
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(2)}),
                      WEFT_ERR_NOT_FOUND);
     assert_int_equal(uses_left(1), 1);
@@ -119,11 +121,11 @@ static void an_invite_is_made_once_and_listed_as_it_is(void **state)
     const struct weft_store_invite *got = &result.page.invites[0];
     struct weft_store_invite put_in = store_invite(4, 3, 2000).invite;
     assert_memory_equal(&got->id, &put_in.id, sizeof(got->id));
-    assert_memory_equal(&got->secret_hash, &put_in.secret_hash, sizeof(got->secret_hash));
-    assert_memory_equal(&got->issuer, &put_in.issuer, sizeof(got->issuer));
+    assert_memory_equal(&got->mesh, &put_in.mesh, sizeof(got->mesh));
     assert_int_equal(got->role, 2);
     assert_int_equal(got->uses, 3);
     assert_int_equal(got->left, 2);
+    assert_int_equal(got->made_s, 1990);
     assert_int_equal(got->expires_s, 2000);
     assert_false(got->revoked);
 }
@@ -165,6 +167,36 @@ static void lists_come_page_by_page_in_order(void **state)
         list.key = store_key(seen);
     } while (result.more);
     assert_int_equal(seen, rows);
+    assert_int_equal(run(list), 0);
+    assert_int_equal(result.count, 0);
+}
+
+static void redemptions_are_listed_invite_by_invite(void **state)
+{
+    (void)state;
+    const uint32_t nodes = WEFT_STORE_PAGE_MAX + 1;
+    assert_int_equal(run(store_invite(1, nodes, 2000)), 0);
+    assert_int_equal(run(store_invite(2, nodes, 2000)), 0);
+    for (uint32_t node = nodes; node > 0; node--) {
+        assert_int_equal(redeem(1, node, "first", NOW), WEFT_STORE_REDEEMED);
+    }
+    assert_int_equal(redeem(2, 7, "second", NOW), WEFT_STORE_REDEEMED);
+    struct weft_store_op list = {.kind = WEFT_STORE_LIST_REDEMPTIONS, .key = store_key(1)};
+    for (uint32_t seen = 0; seen < nodes; list.record.key = store_key(seen)) {
+        assert_int_equal(run(list), 0);
+        assert_int_equal(result.count, seen == 0 ? nodes - 1 : 1);
+        assert_int_equal(result.more, seen == 0);
+        for (size_t i = 0; i < result.count; i++) {
+            struct weft_store_record wanted = store_record(++seen, 5000, "first");
+            assert_memory_equal(&result.page.records[i].key, &wanted.key, sizeof(wanted.key));
+            assert_int_equal(result.page.records[i].expires_s, wanted.expires_s);
+            assert_memory_equal(result.page.records[i].bytes, wanted.bytes, wanted.size);
+        }
+    }
+    list = (struct weft_store_op){.kind = WEFT_STORE_LIST_REDEMPTIONS, .key = store_key(2)};
+    assert_int_equal(run(list), 0);
+    assert_int_equal(result.count, 1);
+    list.key = store_key(3);
     assert_int_equal(run(list), 0);
     assert_int_equal(result.count, 0);
 }
@@ -237,11 +269,11 @@ static void full_invites_drop_those_that_are_over_with_their_redemptions(void **
     (void)state;
     assert_int_equal(run(store_invite(1, 2, 2000)), 0);
     assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REDEEMED);
-    fill("invites", "randomblob(32), randomblob(32), randomblob(32), 2, 1, 1, 2000, 0", WEFT_STORE_INVITES_MAX - 1);
+    fill("invites", "randomblob(32), randomblob(32), 2, 1, 1, 1990, 2000, 0", WEFT_STORE_INVITES_MAX - 1);
     assert_int_equal(run(store_invite(2, 2, 2000)), WEFT_ERR_FULL);
     assert_non_null(strstr(database.problem, "1024 invites at most"));
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(1)}), 0);
-    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_AGAIN);
+    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REVOKED);
     assert_int_equal(run(store_invite(2, 2, 2000)), 0);
     assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_UNKNOWN);
     assert_int_equal(run(store_invite(1, 2, 2000)), WEFT_ERR_FULL);
@@ -256,8 +288,9 @@ static void full_redemptions_drop_those_of_invites_that_are_over(void **state)
     assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REDEEMED);
     assert_int_equal(run(store_redeem(2, 72, "c", NOW)), WEFT_ERR_FULL);
     assert_int_equal(uses_left(2), 2);
-    assert_int_equal(redeem(2, 72, "c", 1500), WEFT_STORE_REDEEMED);
-    assert_int_equal(redeem(1, 71, "c", 1500), WEFT_STORE_EXPIRED);
+    assert_int_equal(run(store_redeem(2, 72, "c", 1500)), WEFT_ERR_FULL); /* its last second */
+    assert_int_equal(redeem(2, 72, "c", 1501), WEFT_STORE_REDEEMED);
+    assert_int_equal(redeem(1, 71, "c", 1501), WEFT_STORE_EXPIRED);
 }
 
 static void what_we_never_wrote_is_damage(void **state)
@@ -284,6 +317,7 @@ int main(void)
         test(an_invite_is_made_once_and_listed_as_it_is),
         test(records_are_put_got_replaced_and_removed),
         test(lists_come_page_by_page_in_order),
+        test(redemptions_are_listed_invite_by_invite),
         test(own_numbers_only_rise),
         test(only_an_open_one_is_asked),
         test(a_full_table_drops_what_has_expired_or_refuses),
