@@ -19,6 +19,22 @@ bool weft_is_alnum(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct weft_slice weft_trim(struct weft_slice text)
+{
+    while (text.size > 0 && is_blank(text.data[0])) {
+        text = weft_slice(text.data + 1, text.size - 1);
+    }
+    while (text.size > 0 && is_blank(text.data[text.size - 1])) {
+        text.size--;
+    }
+    return text;
+}
+
 void weft_hex(char *text, const void *data, size_t size)
 {
     static const char digits[] = "0123456789abcdef";

@@ -9,6 +9,9 @@ int weft_hex_value(char c);
 /* A letter or digit of ASCII, whatever the locale says. */
 bool weft_is_alnum(char c);
 
+/* Without the blanks, tabs and ends of lines around it, which come with what people paste. */
+struct weft_slice weft_trim(struct weft_slice text);
+
 /* Lower-case hexadecimal; `text` holds 2 * size + 1. */
 void weft_hex(char *text, const void *data, size_t size);
 

@@ -310,6 +310,16 @@ const uint8_t *weft_tls_peer_key(const struct weft_tls *tls)
     return proven && tls->has_peer_key ? tls->peer_key : NULL;
 }
 
+int weft_tls_binding(const struct weft_tls *tls, uint8_t out[WEFT_TLS_BINDING_SIZE])
+{
+    static const char label[] = "EXPORTER-weft-link-v1";
+    if (tls->state != WEFT_TLS_OPEN) {
+        return WEFT_ERR_CLOSED;
+    }
+    int done = SSL_export_keying_material(tls->ssl, out, WEFT_TLS_BINDING_SIZE, label, sizeof(label) - 1, NULL, 0, 0);
+    return done == 1 ? 0 : weft_tls_error(WEFT_ERR_MEMORY); /* nothing else can fail on an open connection */
+}
+
 const char *weft_tls_why(const struct weft_tls *tls)
 {
     return tls->why ? tls->why : "nothing failed";

@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 struct use {
-    struct weft_key key;
+    struct weft_key node;
     uint64_t serial;
     int64_t at_s;
     bool stored; /* else it is held back until that is known */
@@ -20,54 +20,14 @@ struct invite {
 };
 
 struct weft_invites {
-    struct weft_key mesh;
     struct invite list[WEFT_INVITES_MAX]; /* in the order they were made */
     size_t count;
 };
 
-static const struct {
-    const char *word, *text;
-} redemptions[] = {
-    [WEFT_REDEMPTION_STORE] = {"admitted", ""},
-    [WEFT_REDEMPTION_AGAIN] = {"again", ""},
-    [WEFT_REDEMPTION_WAIT] = {"wait", ""},
-    [WEFT_REDEMPTION_OTHER_MESH] = {"other_mesh",
-                                    "This invite is for another mesh than the one of this gateway, so it is "
-                                    "worth nothing here. Ask whoever sent it for a new one."},
-    [WEFT_REDEMPTION_UNKNOWN] = {"unknown",
-                                 "This gateway made no such invite, or has long forgotten it. Ask whoever sent it "
-                                 "for a new one."},
-    [WEFT_REDEMPTION_REVOKED] = {"revoked",
-                                 "This invite was revoked, so nobody can join with it any more. Ask whoever sent "
-                                 "it for a new one."},
-    [WEFT_REDEMPTION_EXPIRED] = {"expired",
-                                 "This invite has expired, so nobody can join with it any more. Ask whoever sent "
-                                 "it for a new one."},
-    [WEFT_REDEMPTION_USED_UP] = {"used_up",
-                                 "This invite was used as often as it may be, so nobody else can join with it. Ask "
-                                 "whoever sent it for a new one."},
-};
-
-_Static_assert(WEFT_COUNT(redemptions) == WEFT_REDEMPTION_COUNT, "each answer has its sentence");
-
-const char *weft_redemption_text(enum weft_redemption redemption)
-{
-    return redemptions[redemption].text;
-}
-
-const char *weft_redemption_word(enum weft_redemption redemption)
-{
-    return redemptions[redemption].word;
-}
-
-int weft_invites_new(struct weft_invites **out, const struct weft_key *mesh)
+int weft_invites_new(struct weft_invites **out)
 {
     *out = weft_zalloc(sizeof(**out));
-    if (!*out) {
-        return WEFT_ERR_MEMORY;
-    }
-    (*out)->mesh = *mesh;
-    return 0;
+    return *out ? 0 : WEFT_ERR_MEMORY;
 }
 
 void weft_invites_free(struct weft_invites *invites)
@@ -81,22 +41,21 @@ void weft_invites_free(struct weft_invites *invites)
     weft_free(invites);
 }
 
-/* Hashes are compared: what their time says helps nobody to a secret. */
-static struct invite *find(const struct weft_invites *invites, const struct weft_secret *secret)
+static struct invite *find(const struct weft_invites *invites, const struct weft_key *key)
 {
     for (size_t i = 0; i < invites->count; i++) {
         const struct invite *invite = &invites->list[i];
-        if (memcmp(invite->entry.secret.hash, secret->hash, sizeof(secret->hash)) == 0) {
+        if (weft_key_equal(&invite->entry.invite, key)) {
             return (struct invite *)invite;
         }
     }
     return NULL;
 }
 
-static struct use *find_use(const struct invite *invite, const struct weft_key *key)
+static struct use *find_use(const struct invite *invite, const struct weft_key *node)
 {
     for (uint32_t i = 0; i < invite->count; i++) {
-        if (weft_key_equal(&invite->uses[i].key, key)) {
+        if (weft_key_equal(&invite->uses[i].node, node)) {
             return &invite->uses[i];
         }
     }
@@ -105,7 +64,7 @@ static struct use *find_use(const struct invite *invite, const struct weft_key *
 
 static int add(struct weft_invites *invites, const struct weft_invite_entry *entry)
 {
-    if (find(invites, &entry->secret)) {
+    if (find(invites, &entry->invite)) {
         return WEFT_ERR_EXISTS;
     }
     if (invites->count == WEFT_INVITES_MAX) {
@@ -146,28 +105,23 @@ int weft_invites_restore(struct weft_invites *invites, const struct weft_invite_
 
 int weft_invites_restore_use(struct weft_invites *invites, const struct weft_invite_use *use)
 {
-    struct invite *invite = find(invites, &use->secret);
+    struct invite *invite = find(invites, &use->invite);
     if (!invite) {
         return WEFT_ERR_NOT_FOUND;
     }
-    if (find_use(invite, &use->key)) {
+    if (find_use(invite, &use->node)) {
         return WEFT_ERR_EXISTS;
     }
     if (invite->count == WEFT_INVITE_USES_MAX) {
         return WEFT_ERR_FULL;
     }
-    struct use stored = {.key = use->key, .serial = use->serial, .at_s = use->at_s, .stored = true};
+    struct use stored = {.node = use->node, .serial = use->serial, .at_s = use->at_s, .stored = true};
     return add_use(invite, &stored);
 }
 
 /* -- made and taken back -- */
 
-static struct weft_secret hash_of(const uint8_t secret[WEFT_INVITE_SECRET_SIZE])
-{
-    return weft_secret_of(weft_slice(secret, WEFT_INVITE_SECRET_SIZE));
-}
-
-int weft_invites_make(struct weft_invites *invites, const uint8_t secret[WEFT_INVITE_SECRET_SIZE], enum weft_role role,
+int weft_invites_make(struct weft_invites *invites, const struct weft_key *invite, enum weft_role role,
                       uint32_t uses_max, int64_t now_s, int64_t life_s, struct weft_invite_entry *out)
 {
     if (uses_max == 0 || life_s <= 0) {
@@ -178,26 +132,26 @@ int weft_invites_make(struct weft_invites *invites, const uint8_t secret[WEFT_IN
     }
     (void)weft_invites_forget(invites, now_s); /* how many is nobody's question here */
     *out = (struct weft_invite_entry){
-        .secret = hash_of(secret), .role = role, .uses_max = uses_max, .made_s = now_s, .expires_s = now_s + life_s};
+        .invite = *invite, .role = role, .uses_max = uses_max, .made_s = now_s, .expires_s = now_s + life_s};
     return add(invites, out);
 }
 
-void weft_invites_drop(struct weft_invites *invites, const struct weft_secret *secret)
+void weft_invites_drop(struct weft_invites *invites, const struct weft_key *invite)
 {
-    struct invite *invite = find(invites, secret);
-    if (invite) {
-        remove_at(invites, (size_t)(invite - invites->list));
+    struct invite *held = find(invites, invite);
+    if (held) {
+        remove_at(invites, (size_t)(held - invites->list));
     }
 }
 
-int weft_invites_revoke(struct weft_invites *invites, const struct weft_secret *secret, struct weft_invite_entry *out)
+int weft_invites_revoke(struct weft_invites *invites, const struct weft_key *invite, struct weft_invite_entry *out)
 {
-    struct invite *invite = find(invites, secret);
-    if (!invite) {
+    struct invite *held = find(invites, invite);
+    if (!held) {
         return WEFT_ERR_NOT_FOUND;
     }
-    invite->entry.revoked = true;
-    *out = invite->entry;
+    held->entry.revoked = true;
+    *out = held->entry;
     return 0;
 }
 
@@ -226,53 +180,56 @@ size_t weft_invites_forget(struct weft_invites *invites, int64_t now_s)
 
 /* -- redeemed -- */
 
+static enum weft_redemption refuse(enum weft_refusal *why, enum weft_refusal refusal)
+{
+    *why = refusal;
+    return WEFT_REDEMPTION_REFUSED;
+}
+
 /* What is there to say before it comes to a new use. */
-static enum weft_redemption standing(const struct invite *invite, const struct use *use, int64_t now_s)
+static enum weft_redemption standing(const struct invite *invite, const struct use *use, int64_t now_s,
+                                     enum weft_refusal *why)
 {
     if (!invite) {
-        return WEFT_REDEMPTION_UNKNOWN;
+        return refuse(why, WEFT_REFUSAL_UNKNOWN);
     }
     if (invite->entry.revoked) {
-        return WEFT_REDEMPTION_REVOKED;
+        return refuse(why, WEFT_REFUSAL_REVOKED);
     }
     if (use) { /* it was admitted in time, and perhaps its answer was lost */
         return use->stored ? WEFT_REDEMPTION_AGAIN : WEFT_REDEMPTION_WAIT;
     }
     if (now_s > invite->entry.expires_s) {
-        return WEFT_REDEMPTION_EXPIRED;
+        return refuse(why, WEFT_REFUSAL_EXPIRED);
     }
-    return invite->count >= invite->entry.uses_max ? WEFT_REDEMPTION_USED_UP : WEFT_REDEMPTION_STORE;
+    return invite->count < invite->entry.uses_max ? WEFT_REDEMPTION_STORE : refuse(why, WEFT_REFUSAL_USED_UP);
 }
 
-int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *mesh,
-                        const uint8_t secret[WEFT_INVITE_SECRET_SIZE], const struct weft_key *key, uint64_t serial,
-                        int64_t now_s, struct weft_invite_use *out)
+int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *invite, const struct weft_key *node,
+                        uint64_t serial, int64_t now_s, struct weft_invite_use *out, enum weft_refusal *why)
 {
-    if (!weft_key_equal(mesh, &invites->mesh)) {
-        return WEFT_REDEMPTION_OTHER_MESH;
+    struct invite *held = find(invites, invite);
+    struct use *use = held ? find_use(held, node) : NULL;
+    enum weft_redemption redemption = standing(held, use, now_s, why);
+    if (redemption == WEFT_REDEMPTION_REFUSED) {
+        return (int)redemption;
     }
-    struct weft_secret hash = hash_of(secret);
-    struct invite *invite = find(invites, &hash);
-    struct use *use = invite ? find_use(invite, key) : NULL;
-    enum weft_redemption redemption = standing(invite, use, now_s);
     if (redemption == WEFT_REDEMPTION_STORE) {
-        struct use held = {.key = *key, .serial = serial, .at_s = now_s};
-        int error = add_use(invite, &held);
+        struct use first = {.node = *node, .serial = serial, .at_s = now_s};
+        int error = add_use(held, &first);
         if (error < 0) {
             return error;
         }
-        use = &invite->uses[invite->count - 1];
+        use = &held->uses[held->count - 1];
     }
-    if (redemption <= WEFT_REDEMPTION_WAIT) {
-        *out = (struct weft_invite_use){.secret = hash, .key = use->key, .serial = use->serial, .at_s = use->at_s};
-    }
+    *out = (struct weft_invite_use){.invite = *invite, .node = *node, .serial = use->serial, .at_s = use->at_s};
     return (int)redemption;
 }
 
 void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_use *use)
 {
-    struct invite *invite = find(invites, &use->secret);
-    struct use *held = invite ? find_use(invite, &use->key) : NULL;
+    struct invite *invite = find(invites, &use->invite);
+    struct use *held = invite ? find_use(invite, &use->node) : NULL;
     if (held) { /* else the invite was dropped meanwhile */
         held->stored = true;
     }
@@ -280,8 +237,8 @@ void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_
 
 void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_use *use)
 {
-    struct invite *invite = find(invites, &use->secret);
-    struct use *held = invite ? find_use(invite, &use->key) : NULL;
+    struct invite *invite = find(invites, &use->invite);
+    struct use *held = invite ? find_use(invite, &use->node) : NULL;
     if (held && !held->stored) {
         size_t index = (size_t)(held - invite->uses);
         invite->count--;
@@ -293,7 +250,7 @@ void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_
 
 static void id_of(const struct weft_invite_entry *entry, char id[WEFT_INVITE_ID_SIZE])
 {
-    weft_hex(id, entry->secret.hash, (WEFT_INVITE_ID_SIZE - 1) / 2);
+    weft_hex(id, entry->invite.bytes, (WEFT_INVITE_ID_SIZE - 1) / 2);
 }
 
 size_t weft_invites_count(const struct weft_invites *invites)
@@ -322,8 +279,8 @@ const struct weft_invite_entry *weft_invites_find(const struct weft_invites *inv
     return NULL;
 }
 
-const struct weft_invite_entry *weft_invites_of(const struct weft_invites *invites, const struct weft_secret *secret)
+const struct weft_invite_entry *weft_invites_of(const struct weft_invites *invites, const struct weft_key *invite)
 {
-    const struct invite *invite = find(invites, secret);
-    return invite ? &invite->entry : NULL;
+    const struct invite *held = find(invites, invite);
+    return held ? &held->entry : NULL;
 }

@@ -4,12 +4,12 @@
  * it, then calls _stored() and answers, or _failed() and says so. A key that asks again gets the same answer and counts
  * once. After a start, what was stored is put in again by _restore() and _restore_use().
  *
- * Of a secret only the hash is kept, so a line cannot be shown a second time. Pure state: time and entropy come in. */
+ * An invite is known by the public key that its secret stands for (weft_invite_identity), and the secret is not kept;
+ * so a line cannot be shown a second time, and what is stored lets nobody in. Pure state: time comes in. */
 #ifndef WEFT_MESH_INVITES_H
 #define WEFT_MESH_INVITES_H
 
-#include "crypto/secret.h"
-#include "wire/invite.h"
+#include "wire/admission.h"
 
 #define WEFT_INVITES_MAX       256          /* that are not forgotten; then WEFT_ERR_FULL: revoke some, or wait */
 #define WEFT_INVITE_USES_MAX   1000         /* of one: a larger number is WEFT_ERR_TOO_LARGE */
@@ -20,7 +20,7 @@
 
 /* What is stored of an invite. */
 struct weft_invite_entry {
-    struct weft_secret secret; /* SHA-256: by it an invite is known */
+    struct weft_key invite; /* by which it is known */
     enum weft_role role;
     uint32_t uses_max;
     int64_t made_s, expires_s;
@@ -29,33 +29,23 @@ struct weft_invite_entry {
 
 /* What is stored of a use; of it a certificate is made, the same one however often. */
 struct weft_invite_use {
-    struct weft_secret secret;
-    struct weft_key key; /* who */
-    uint64_t serial;     /* its certificate's */
+    struct weft_key invite;
+    struct weft_key node;
+    uint64_t serial; /* its certificate's */
     int64_t at_s;
 };
 
 enum weft_redemption {
-    WEFT_REDEMPTION_STORE,      /* store the use, then answer with the certificate */
-    WEFT_REDEMPTION_AGAIN,      /* it is stored: answer with the certificate */
-    WEFT_REDEMPTION_WAIT,       /* it is being stored for the same key: that answer is this one's */
-    WEFT_REDEMPTION_OTHER_MESH, /* from here on: refused */
-    WEFT_REDEMPTION_UNKNOWN,
-    WEFT_REDEMPTION_REVOKED,
-    WEFT_REDEMPTION_EXPIRED,
-    WEFT_REDEMPTION_USED_UP,
-    WEFT_REDEMPTION_COUNT,
+    WEFT_REDEMPTION_STORE,   /* store the use, then answer with the certificate */
+    WEFT_REDEMPTION_AGAIN,   /* it is stored: answer with the certificate */
+    WEFT_REDEMPTION_WAIT,    /* it is being stored for the same node: that answer is this one's */
+    WEFT_REDEMPTION_REFUSED, /* answer why */
 };
-
-/* A sentence for whoever wants to join; for the first three none is needed, and it is "". */
-const char *weft_redemption_text(enum weft_redemption redemption);
-/* One word for counters and for programs: "used_up". */
-const char *weft_redemption_word(enum weft_redemption redemption);
 
 struct weft_invites;
 
-/* Of the gateway of one mesh. On error *out is NULL. */
-WEFT_MUST_USE int weft_invites_new(struct weft_invites **out, const struct weft_key *mesh);
+/* Of one gateway. On error *out is NULL. */
+WEFT_MUST_USE int weft_invites_new(struct weft_invites **out);
 void weft_invites_free(struct weft_invites *invites);
 
 /* From the store, invites before their uses. WEFT_ERR_EXISTS, WEFT_ERR_NOT_FOUND (a use without its invite: drop it),
@@ -64,24 +54,24 @@ WEFT_MUST_USE int weft_invites_restore(struct weft_invites *invites, const struc
 WEFT_MUST_USE int weft_invites_restore_use(struct weft_invites *invites, const struct weft_invite_use *use);
 
 /* Makes one: *out is to be stored before its line is shown, and taken back by _drop() if that fails. WEFT_ERR_INVALID
- * (no use, or no time), WEFT_ERR_TOO_LARGE, WEFT_ERR_FULL, WEFT_ERR_EXISTS (the same secret), WEFT_ERR_MEMORY. */
-WEFT_MUST_USE int weft_invites_make(struct weft_invites *invites, const uint8_t secret[WEFT_INVITE_SECRET_SIZE],
-                                    enum weft_role role, uint32_t uses_max, int64_t now_s, int64_t life_s,
-                                    struct weft_invite_entry *out);
-void weft_invites_drop(struct weft_invites *invites, const struct weft_secret *secret);
+ * (no use, or no time), WEFT_ERR_TOO_LARGE, WEFT_ERR_FULL, WEFT_ERR_EXISTS (the same key). */
+WEFT_MUST_USE int weft_invites_make(struct weft_invites *invites, const struct weft_key *invite, enum weft_role role,
+                                    uint32_t uses_max, int64_t now_s, int64_t life_s, struct weft_invite_entry *out);
+void weft_invites_drop(struct weft_invites *invites, const struct weft_key *invite);
 
 /* Takes one back at once; *out is to be stored before it is said to be done. WEFT_ERR_NOT_FOUND. */
-WEFT_MUST_USE int weft_invites_revoke(struct weft_invites *invites, const struct weft_secret *secret,
+WEFT_MUST_USE int weft_invites_revoke(struct weft_invites *invites, const struct weft_key *invite,
                                       struct weft_invite_entry *out);
 
 /* Forgets those that have long expired; a store may forget what is older likewise. How many. */
 size_t weft_invites_forget(struct weft_invites *invites, int64_t now_s);
 
-/* Somebody with this key shows a secret of a mesh. *out is set for STORE, AGAIN and WAIT. < 0: WEFT_ERR_MEMORY; else an
- * enum weft_redemption. `serial` is that of the certificate, should it come to a new one. */
-WEFT_MUST_USE int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *mesh,
-                                      const uint8_t secret[WEFT_INVITE_SECRET_SIZE], const struct weft_key *key,
-                                      uint64_t serial, int64_t now_s, struct weft_invite_use *out);
+/* A node has proven that it holds an invite (weft_registrar_hear). *out is set for STORE, AGAIN and WAIT, *why for
+ * REFUSED. < 0: WEFT_ERR_MEMORY; else an enum weft_redemption. `serial` is that of the certificate, should it come to a
+ * new one. */
+WEFT_MUST_USE int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *invite,
+                                      const struct weft_key *node, uint64_t serial, int64_t now_s,
+                                      struct weft_invite_use *out, enum weft_refusal *why);
 void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_use *use);
 void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_use *use); /* it can be used again */
 
@@ -98,7 +88,7 @@ size_t weft_invites_count(const struct weft_invites *invites);
 struct weft_invite_state weft_invites_at(const struct weft_invites *invites, size_t index);
 /* The one that an id names, or NULL. */
 const struct weft_invite_entry *weft_invites_find(const struct weft_invites *invites, struct weft_slice id);
-/* The role that a use was for; NULL if its invite is forgotten. */
-const struct weft_invite_entry *weft_invites_of(const struct weft_invites *invites, const struct weft_secret *secret);
+/* NULL if it is forgotten. */
+const struct weft_invite_entry *weft_invites_of(const struct weft_invites *invites, const struct weft_key *invite);
 
 #endif

@@ -2,6 +2,9 @@
 #include "mesh/signing.h"
 
 #include "base/error.h"
+#include "crypto/secret.h"
+
+#define INVITE_KEY_DOMAIN "weft invite key v1" /* with its NUL behind it */
 
 /* The writers leave room for it. */
 static int64_t sign(const struct weft_identity *signer, struct weft_slice domain, uint8_t *bytes, int64_t size)
@@ -48,4 +51,23 @@ int64_t weft_sign_announcement(const struct weft_identity *node, const struct we
         return WEFT_ERR_DENIED;
     }
     return sign(node, WEFT_ANNOUNCEMENT_DOMAIN, out, weft_announcement_write(announcement, out));
+}
+
+int64_t weft_sign_application(const struct weft_identity *node, const struct weft_application *application,
+                              uint8_t out[WEFT_APPLICATION_MAX])
+{
+    if (!weft_key_equal(&node->key, &application->node)) {
+        return WEFT_ERR_DENIED;
+    }
+    return sign(node, WEFT_APPLICATION_DOMAIN, out, weft_application_write(application, out));
+}
+
+void weft_invite_identity(const uint8_t secret[WEFT_INVITE_SECRET_SIZE], struct weft_identity *out)
+{
+    uint8_t text[sizeof(INVITE_KEY_DOMAIN) + WEFT_INVITE_SECRET_SIZE] = INVITE_KEY_DOMAIN;
+    memcpy(text + sizeof(INVITE_KEY_DOMAIN), secret, WEFT_INVITE_SECRET_SIZE);
+    struct weft_secret seed = weft_secret_of(weft_slice(text, sizeof(text)));
+    weft_identity_init(out, seed.hash);
+    weft_secret_wipe(&seed, sizeof(seed));
+    weft_secret_wipe(text, sizeof(text));
 }

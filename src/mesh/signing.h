@@ -7,6 +7,8 @@
 
 #include "crypto/identity.h"
 #include "wire/announcement.h"
+#include "wire/application.h"
+#include "wire/invite.h"
 #include "wire/revocation.h"
 
 WEFT_MUST_USE int64_t weft_sign_certificate(const struct weft_identity *issuer,
@@ -18,5 +20,12 @@ WEFT_MUST_USE int64_t weft_sign_revocation(const struct weft_identity *issuer, c
 WEFT_MUST_USE int64_t weft_sign_announcement(const struct weft_identity *node,
                                              const struct weft_announcement *announcement,
                                              uint8_t out[WEFT_ANNOUNCEMENT_MAX]);
+WEFT_MUST_USE int64_t weft_sign_application(const struct weft_identity *node,
+                                            const struct weft_application *application,
+                                            uint8_t out[WEFT_APPLICATION_MAX]);
+
+/* The key that the secret of an invite stands for: whoever has the line can sign with it, and its public half is what
+ * the gateway knows the invite by. Wipe it after use. */
+void weft_invite_identity(const uint8_t secret[WEFT_INVITE_SECRET_SIZE], struct weft_identity *out);
 
 #endif

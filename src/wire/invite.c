@@ -138,26 +138,10 @@ static int read_record(struct weft_slice bytes, struct weft_invite *out)
     return error < 0 && error != WEFT_ERR_UNSUPPORTED ? WEFT_ERR_INVALID : error;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static struct weft_slice trimmed(struct weft_slice text)
-{
-    while (text.size > 0 && is_blank(text.data[0])) {
-        text = weft_slice(text.data + 1, text.size - 1);
-    }
-    while (text.size > 0 && is_blank(text.data[text.size - 1])) {
-        text.size--;
-    }
-    return text;
-}
-
 int weft_invite_read(struct weft_slice line, struct weft_invite *out)
 {
     uint8_t bytes[BYTES_MAX];
-    line = trimmed(line);
+    line = weft_trim(line);
     if (!weft_slice_starts(line, WEFT_SLICE(START))) {
         bool newer = weft_slice_starts(line, WEFT_SLICE("weft")) && line.size >= START_SIZE &&
                      line.data[START_SIZE - 1] > '1' && line.data[START_SIZE - 1] <= '9';

@@ -33,6 +33,18 @@ static void test_classes_of_bytes(void **state)
     }
 }
 
+static void test_trim(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *trimmed;
+    } cases[] = {{"", ""}, {" \t\r\n", ""}, {"a", "a"}, {"\r\n a b\t\n", "a b"}, {"\va", "\va"}};
+    for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
+        assert_true(weft_slice_equal(weft_trim(weft_slice_text(cases[i].text)), weft_slice_text(cases[i].trimmed)));
+    }
+    assert_int_equal(weft_trim((struct weft_slice){0}).size, 0);
+}
+
 static void test_base64url(void **state)
 {
     (void)state;
@@ -154,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_classes_of_bytes),
+        cmocka_unit_test(test_trim),
         cmocka_unit_test(test_base64url),
         cmocka_unit_test(test_base32),
         cmocka_unit_test(test_reads_strictly),

@@ -190,6 +190,28 @@ static void test_nothing_is_sent_before_it_is_open(void **state)
     tls_ends_free(&ends);
 }
 
+/* Both ends know it, it says nothing to the next connection, and neither is it there before who the peer is. */
+static void test_binding(void **state)
+{
+    (void)state;
+    struct tls_ends ends, others;
+    uint8_t here[WEFT_TLS_BINDING_SIZE] = {0}, there[WEFT_TLS_BINDING_SIZE] = {1}, again[WEFT_TLS_BINDING_SIZE];
+    meet(&ends, world.server, peer(ask_link), NULL, world.server_key);
+    assert_int_equal(weft_tls_binding(ends.client, here), WEFT_ERR_CLOSED);
+    assert_int_equal(tls_ends_pump(&ends), 0);
+    assert_int_equal(weft_tls_binding(ends.client, here), 0);
+    assert_int_equal(weft_tls_binding(ends.server, there), 0);
+    assert_memory_equal(here, there, sizeof(here));
+    assert_int_equal(weft_tls_binding(ends.client, again), 0);
+    assert_memory_equal(here, again, sizeof(here));
+    meet(&others, world.server, peer(ask_link), NULL, world.server_key);
+    assert_int_equal(tls_ends_pump(&others), 0);
+    assert_int_equal(weft_tls_binding(others.client, there), 0);
+    assert_memory_not_equal(here, there, sizeof(here));
+    tls_ends_free(&others);
+    tls_ends_free(&ends);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +224,7 @@ int main(void)
         cmocka_unit_test(test_large_transfer_with_backpressure),
         cmocka_unit_test(test_answers_that_nobody_reads),
         cmocka_unit_test(test_nothing_is_sent_before_it_is_open),
+        cmocka_unit_test(test_binding),
     };
     return cmocka_run_group_tests(tests, world_set_up, world_tear_down);
 }

@@ -10,7 +10,7 @@
 
 static struct weft_identity root, gateway, second, anna, ben, stranger;
 
-static void make_people(void)
+static inline void make_people(void)
 {
     struct weft_identity *const people[] = {&root, &gateway, &second, &anna, &ben, &stranger};
     for (size_t i = 0; i < WEFT_COUNT(people); i++) {
@@ -20,8 +20,8 @@ static void make_people(void)
 }
 
 /* What the root or a gateway would certify today. */
-static struct weft_certificate certificate_of(const struct weft_identity *issuer, const struct weft_identity *subject,
-                                              enum weft_role role)
+static inline struct weft_certificate certificate_of(const struct weft_identity *issuer,
+                                                     const struct weft_identity *subject, enum weft_role role)
 {
     return (struct weft_certificate){
         .mesh = root.key,
@@ -41,8 +41,8 @@ struct shown {
 };
 
 /* By whoever holds the key, whether it may or not. */
-static size_t sign_certificate(const struct weft_identity *signer, const struct weft_certificate *certificate,
-                               uint8_t out[WEFT_CERTIFICATE_MAX])
+static inline size_t sign_certificate(const struct weft_identity *signer, const struct weft_certificate *certificate,
+                                      uint8_t out[WEFT_CERTIFICATE_MAX])
 {
     int64_t size = weft_certificate_write(certificate, out);
     assert_true(size > 0);
@@ -50,7 +50,7 @@ static size_t sign_certificate(const struct weft_identity *signer, const struct 
     return (size_t)size + WEFT_SIGNATURE_SIZE;
 }
 
-static struct weft_slice chain_of(struct shown *shown)
+static inline struct weft_slice chain_of(struct shown *shown)
 {
     struct weft_chain chain = {.own = weft_slice(shown->own, shown->own_size),
                                .issuer = weft_slice(shown->issuer, shown->issuer_size)};
@@ -61,8 +61,8 @@ static struct weft_slice chain_of(struct shown *shown)
 }
 
 /* A chain from the root over a gateway. */
-static struct weft_slice show(struct shown *shown, const struct weft_identity *signer,
-                              const struct weft_certificate *own, const struct weft_certificate *issuer)
+static inline struct weft_slice show(struct shown *shown, const struct weft_identity *signer,
+                                     const struct weft_certificate *own, const struct weft_certificate *issuer)
 {
     shown->own_size = sign_certificate(signer, own, shown->own);
     shown->issuer_size = issuer ? sign_certificate(&root, issuer, shown->issuer) : 0;
