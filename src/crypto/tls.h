@@ -83,11 +83,12 @@ enum weft_tls_state weft_tls_state(const struct weft_tls *tls);
 struct weft_slice weft_tls_alpn(const struct weft_tls *tls); /* empty if none was agreed */
 const uint8_t *weft_tls_peer_key(
     const struct weft_tls *tls);                      /* WEFT_TLS_KEY_SIZE bytes, or NULL if the peer showed none */
+const char *weft_tls_why(const struct weft_tls *tls); /* what failed, as a phrase without content */
+
 /* What both ends of this connection, and nobody else, can compute (RFC 8446 section 7.5): by it what is signed is meant
  * for this connection and no other. WEFT_ERR_CLOSED before it is open; WEFT_ERR_MEMORY. */
 #define WEFT_TLS_BINDING_SIZE 32
 WEFT_MUST_USE int weft_tls_binding(const struct weft_tls *tls, uint8_t out[WEFT_TLS_BINDING_SIZE]);
-const char *weft_tls_why(const struct weft_tls *tls); /* what failed, as a phrase without content */
 
 /* Before anything else allocates: OpenSSL takes its memory from base/mem. */
 void weft_tls_setup(void);

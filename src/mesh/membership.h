@@ -56,7 +56,7 @@ const struct weft_key *weft_membership_mesh(const struct weft_membership *member
 enum weft_verdict weft_membership_judge(struct weft_membership *membership, struct weft_slice chain,
                                         const struct weft_key *subject, int64_t now_s, struct weft_certificate *out);
 
-/* Half its life is over: ask its issuer for another. */
+/* Half its life is over: ask a gateway for another. */
 bool weft_membership_renewal_due(const struct weft_certificate *certificate, int64_t now_s);
 
 /* Takes a revocation. 1: it is new here, so store it and tell others; 0: nothing new, it is known or past.

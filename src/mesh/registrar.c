@@ -129,5 +129,5 @@ enum weft_registrar_step weft_registrar_hear(const struct weft_registrar *regist
     out->invite = asked.invite;
     out->issuer = asked.issuer;
     return asked.chain.size > 0 ? hear_renewal(registrar, &asked, now_s, serial, out)
-                                : hear_invite(registrar, &asked, link == NULL, out);
+                                : hear_invite(registrar, &asked, !link, out);
 }

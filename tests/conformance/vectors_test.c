@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "mesh/signing.h"
-#include "wire/invite.h"
+#include "mesh/joining.h"
 #include "wire/json.h"
+#include "wire/letter.h"
 
 #define FILE_MAX ((size_t)64 * 1024)
 
@@ -125,6 +125,16 @@ static void check_identity(const json_t *vector)
     assert_memory_equal(&again, &identity, sizeof(again));
 }
 
+/* As people carry it, both ways. */
+static void check_letter(const json_t *vector, struct weft_slice domain, const struct bytes *wanted)
+{
+    char line[WEFT_LETTER_SIZE];
+    uint8_t again[WEFT_LETTER_BYTES_MAX];
+    assert_int_equal(weft_letter_write(domain, weft_slice(wanted->data, wanted->size), line), 0);
+    assert_true(weft_slice_equal(text_of(vector, "letter"), weft_slice_text(line)));
+    assert_bytes(again, weft_letter_read(domain, text_of(vector, "letter"), again), wanted);
+}
+
 static void check_certificate(const json_t *vector)
 {
     struct weft_identity signer = signer_of(vector);
@@ -147,6 +157,7 @@ static void check_certificate(const json_t *vector)
     assert_true(weft_key_verify(&certificate.issuer, WEFT_CERTIFICATE_DOMAIN, parts.record, parts.signature));
     assert_true(weft_key_equal(&again.subject, &certificate.subject));
     assert_int_equal(again.serial, certificate.serial);
+    check_letter(vector, WEFT_CERTIFICATE_DOMAIN, &wanted);
 }
 
 static void check_revocation(const json_t *vector)
@@ -167,6 +178,7 @@ static void check_revocation(const json_t *vector)
     assert_int_equal(weft_revocation_read(weft_slice(wanted.data, wanted.size), &again, &parts), 0);
     assert_true(weft_key_verify(&signer.key, WEFT_REVOCATION_DOMAIN, parts.record, parts.signature));
     assert_int_equal(again.until_s, revocation.until_s);
+    check_letter(vector, WEFT_REVOCATION_DOMAIN, &wanted);
 }
 
 static void check_invite(const json_t *vector)
@@ -178,6 +190,8 @@ static void check_invite(const json_t *vector)
         .expires_s = number_of(vector, "expires"),
     };
     struct weft_invite again;
+    struct weft_key key = key_of(vector, "key");
+    struct weft_identity proves;
     char line[WEFT_INVITE_LINE_SIZE];
     fixed_of(vector, "secret", invite.secret, sizeof(invite.secret));
     const json_t *addresses = json_object_get(vector, "addresses");
@@ -190,6 +204,46 @@ static void check_invite(const json_t *vector)
     assert_int_equal(weft_invite_read(text_of(vector, "line"), &again), 0);
     assert_string_equal(again.addresses[0], invite.addresses[0]);
     assert_string_equal(again.addresses[1], invite.addresses[1]);
+    weft_invite_identity(again.secret, &proves);
+    assert_true(weft_key_equal(&proves.key, &key));
+}
+
+/* What a node writes is what it would have been in the other language, its proof too. */
+static void check_application(const json_t *vector)
+{
+    struct weft_identity node = signer_of(vector);
+    struct bytes wanted = bytes_of(vector, "bytes"), chain = bytes_of(vector, "chain"),
+                 proof = bytes_of(vector, "proof");
+    struct weft_application again;
+    struct weft_signed parts;
+    uint8_t link[WEFT_LINK_SIZE], out[WEFT_APPLICATION_MAX];
+    struct weft_key mesh = key_of(vector, "mesh");
+    fixed_of(vector, "link", link, sizeof(link));
+    if (chain.size > 0) {
+        assert_bytes(out, weft_joining_renew(&node, &mesh, weft_slice(chain.data, chain.size), link, out), &wanted);
+    } else {
+        struct weft_invite invite = {.mesh = mesh, .issuer = key_of(vector, "issuer")};
+        fixed_of(vector, "secret", invite.secret, sizeof(invite.secret));
+        assert_bytes(out, weft_joining_redeem(&node, &invite, link, out), &wanted);
+    }
+    assert_int_equal(weft_application_read(weft_slice(wanted.data, wanted.size), &again, &parts), 0);
+    assert_true(weft_key_verify(&again.node, WEFT_APPLICATION_DOMAIN, parts.record, parts.signature));
+    assert_memory_equal(again.proof, proof.data, proof.size);
+}
+
+static void check_admission(const json_t *vector)
+{
+    struct bytes wanted = bytes_of(vector, "bytes"), chain = bytes_of(vector, "chain");
+    struct weft_admission again, admission = {.chain = weft_slice(chain.data, chain.size),
+                                              .refusal = (enum weft_refusal)number_of(vector, "refusal")};
+    uint8_t out[WEFT_ADMISSION_MAX];
+    assert_bytes(out, weft_admission_write(&admission, out), &wanted);
+    assert_int_equal(weft_admission_read(weft_slice(wanted.data, wanted.size), &again), 0);
+    assert_int_equal(again.refusal, admission.refusal);
+    if (chain.size == 0) {
+        struct weft_slice word = weft_slice_text(weft_refusal_word(again.refusal));
+        assert_true(weft_slice_equal(text_of(vector, "word"), word));
+    }
 }
 
 static void read_model(const json_t *vector, struct weft_announced_model *model)
@@ -246,8 +300,9 @@ static void test_both_ways(void **state)
         const char *name;
         void (*check)(const json_t *vector);
     } kinds[] = {
-        {"identity", check_identity}, {"certificate", check_certificate},   {"revocation", check_revocation},
-        {"invite", check_invite},     {"announcement", check_announcement},
+        {"identity", check_identity},   {"certificate", check_certificate},   {"revocation", check_revocation},
+        {"invite", check_invite},       {"announcement", check_announcement}, {"application", check_application},
+        {"admission", check_admission},
     };
     for (size_t i = 0; i < WEFT_COUNT(kinds); i++) {
         json_t *root = load(kinds[i].name);

@@ -8,6 +8,7 @@ It needs Python's `cryptography` (Debian: python3-cryptography). tests/conforman
 """
 
 import base64
+import hashlib
 import json
 import os
 import sys
@@ -19,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "..", "fuzz", "corpus")
 ROLES = {"client": 1, "peer": 2, "gateway": 3}
+REFUSALS = ["malformed", "newer", "other_mesh", "unknown", "revoked", "expired", "used_up", "key_revoked", "lapsed",
+            "root_away", "issuer_away", "gateway_lapsed", "busy"]
 
 # -- the codec --
 
@@ -51,8 +54,8 @@ def base64url(data):
 
 
 class Signer:
-    def __init__(self, byte):
-        self.seed = bytes([byte]) * 32
+    def __init__(self, seed):
+        self.seed = seed
         self.private = Ed25519PrivateKey.from_private_bytes(self.seed)
         self.key = self.private.public_key().public_bytes(
             serialization.Encoding.Raw, serialization.PublicFormat.Raw)
@@ -64,7 +67,7 @@ class Signer:
         return data + self.sign(domain, data)
 
 
-ROOT, GATEWAY, NODE = Signer(1), Signer(2), Signer(3)
+ROOT, GATEWAY, NODE = (Signer(bytes([byte]) * 32) for byte in (1, 2, 3))
 PEOPLE = {"root": ROOT, "gateway": GATEWAY, "node": NODE}
 
 # -- what is signed --
@@ -114,6 +117,30 @@ def invite_record(value):
 
 def invite(data):
     return "weft1" + base64url(data + zlib.crc32(data).to_bytes(4, "big"))
+
+
+def invite_signer(secret):
+    return Signer(hashlib.sha256(b"weft invite key v1\0" + secret).digest())
+
+
+def letter(domain, data):
+    return f"{domain} {base64url(data)}\n"
+
+
+def application(value, signer):
+    return signer.signed("weft application v1", record([
+        (1, bytes.fromhex(value["mesh"])),
+        (2, bytes.fromhex(value["node"])),
+        (3, bytes.fromhex(value["link"])),
+        (4, bytes.fromhex(value["issuer"]) or None),
+        (5, bytes.fromhex(value["invite"]) or None),
+        (6, bytes.fromhex(value["proof"]) or None),
+        (7, bytes.fromhex(value["chain"]) or None),
+    ]))
+
+
+def admission(value):
+    return record([(1, bytes.fromhex(value["chain"]) or None), (2, value["refusal"] or None)])
 
 
 def model(value):
@@ -169,7 +196,8 @@ def certificates():
               ("the largest numbers", GATEWAY,
                certificate_value(GATEWAY, NODE, "client", 253402300798, 253402300799, 2**64 - 1))]
     return {"vectors": [{"name": name, "seed": signer.seed.hex(), **value, "serial": str(value["serial"]),
-                         "bytes": certificate(value, signer).hex()}
+                         "bytes": certificate(value, signer).hex(),
+                         "letter": letter("weft certificate v1", certificate(value, signer))}
                         for name, signer, value in values],
             "chain": {"own": NODE_CERTIFICATE.hex(), "issuer": GATEWAY_CERTIFICATE.hex(), "bytes": NODE_CHAIN.hex()}}
 
@@ -178,7 +206,8 @@ def revocations():
     common = {"mesh": ROOT.key.hex(), "subject": NODE.key.hex(), "made": 1795100000, "until": 1797692000}
     values = [("of the root", ROOT, {**common, "issuer": ""}),
               ("of a gateway", GATEWAY, {**common, "issuer": GATEWAY_CERTIFICATE.hex()})]
-    return {"vectors": [{"name": name, "seed": signer.seed.hex(), **value, "bytes": revocation(value, signer).hex()}
+    return {"vectors": [{"name": name, "seed": signer.seed.hex(), **value, "bytes": revocation(value, signer).hex(),
+                         "letter": letter("weft revocation v1", revocation(value, signer))}
                         for name, signer, value in values]}
 
 
@@ -190,7 +219,8 @@ def invites():
                                  "addresses": ["[1111:2222:3333:4444:5555:6666:7777:8888]:65535", "192.0.2.1:1"]})]
     one = invite_record(values[0][1])
     line = invite(one)
-    return {"vectors": [{"name": name, **value, "line": invite(invite_record(value))} for name, value in values],
+    return {"vectors": [{"name": name, **value, "line": invite(invite_record(value)),
+                         "key": invite_signer(bytes.fromhex(value["secret"])).key.hex()} for name, value in values],
             "refused": [
                 {"name": "of a newer line", "line": "weft2" + line[5:], "why": "newer"},
                 {"name": "of a newer record", "line": invite(b"\2" + one[1:]), "why": "newer"},
@@ -200,6 +230,27 @@ def invites():
                 {"name": "a good checksum over something else", "line": invite(b"\1hello"), "why": "no invite"},
                 {"name": "no invite", "line": "hello", "why": "no invite"}],
             "skipped": {"name": "a field of a newer version", "line": invite(one + fields([(9, b"new")]))}}
+
+
+def applications():
+    secret = bytes(range(16))
+    link = bytes(range(100, 132)).hex()
+    key = invite_signer(secret)
+    proof = key.sign("weft invite use v1", ROOT.key + GATEWAY.key + NODE.key)
+    common = {"mesh": ROOT.key.hex(), "node": NODE.key.hex(), "link": link}
+    values = [("with an invite", {**common, "secret": secret.hex(), "issuer": GATEWAY.key.hex(),
+                                  "invite": key.key.hex(), "proof": proof.hex(), "chain": ""}),
+              ("to be renewed", {**common, "secret": "", "issuer": "", "invite": "", "proof": "",
+                                 "chain": NODE_CHAIN.hex()})]
+    return {"vectors": [{"name": name, "seed": NODE.seed.hex(), **value, "bytes": application(value, NODE).hex()}
+                        for name, value in values]}
+
+
+def admissions():
+    values = [("admitted", {"chain": NODE_CHAIN.hex(), "refusal": 0})]
+    values += [(f"refused: {word}", {"chain": "", "refusal": number}) for number, word in enumerate(REFUSALS, 1)]
+    return {"vectors": [{"name": name, **value, "word": "" if value["chain"] else REFUSALS[value["refusal"] - 1],
+                         "bytes": admission(value).hex()} for name, value in values]}
 
 
 def announcements():
@@ -229,6 +280,12 @@ def corpora(made):
         target = "announcement" if kind == "announcement" else "certificate"
         for i, vector in enumerate(made[kind]["vectors"]):
             out[f"{target}/{kind}{i}"] = bytes.fromhex(vector["bytes"])
+    for i, vector in enumerate(made["application"]["vectors"]):
+        out[f"application/application{i}"] = bytes.fromhex(vector["bytes"])
+        out[f"registrar/record{i}"] = bytes.fromhex(vector["bytes"])[:-64]
+    for i, vector in enumerate(made["admission"]["vectors"][:2]):
+        out[f"application/admission{i}"] = bytes.fromhex(vector["bytes"])
+    out["application/letter"] = made["certificate"]["vectors"][0]["letter"].encode()
     out["certificate/chain"] = bytes.fromhex(made["certificate"]["chain"]["bytes"])
     for i, vector in enumerate(made["invite"]["vectors"]):
         out[f"invite/line{i}"] = vector["line"].encode()
@@ -240,7 +297,7 @@ def corpora(made):
 
 def main():
     made = {"identity": identities(), "certificate": certificates(), "revocation": revocations(), "invite": invites(),
-            "announcement": announcements()}
+            "application": applications(), "admission": admissions(), "announcement": announcements()}
     files = {os.path.join(HERE, f"{name}.json"): (json.dumps(value, indent=1) + "\n").encode()
              for name, value in made.items()}
     files.update({os.path.join(CORPUS, name): data for name, data in corpora(made).items()})

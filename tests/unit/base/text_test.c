@@ -164,14 +164,10 @@ static void test_days_follow_each_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_classes_of_bytes),
-        cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_base64url),
-        cmocka_unit_test(test_base32),
-        cmocka_unit_test(test_reads_strictly),
-        cmocka_unit_test(test_http_dates),
-        cmocka_unit_test(test_days_follow_each_other),
+        cmocka_unit_test(test_hex),        cmocka_unit_test(test_classes_of_bytes),
+        cmocka_unit_test(test_trim),       cmocka_unit_test(test_base64url),
+        cmocka_unit_test(test_base32),     cmocka_unit_test(test_reads_strictly),
+        cmocka_unit_test(test_http_dates), cmocka_unit_test(test_days_follow_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

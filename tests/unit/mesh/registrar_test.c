@@ -240,39 +240,6 @@ static void test_not_renewed(void **state)
     assert_refused(hear(weft_slice(asked, (size_t)size)), WEFT_REFUSAL_KEY_REVOKED);
 }
 
-/* What a node takes for a yes. */
-static void test_answers(void **state)
-{
-    (void)state;
-    uint8_t bytes[WEFT_ADMISSION_MAX];
-    struct weft_joining_answer answer;
-    int64_t size = weft_admission_write(&(struct weft_admission){.refusal = WEFT_REFUSAL_EXPIRED}, bytes);
-    assert_true(size > 0);
-    assert_int_equal(
-        weft_joining_take(registrar.membership, &anna.key, weft_slice(bytes, (size_t)size), NOW_S, &answer),
-        WEFT_ERR_DENIED);
-    assert_int_equal(answer.refusal, WEFT_REFUSAL_EXPIRED);
-    assert_int_equal(take(&ben, certify(&anna, WEFT_ROLE_PEER), &answer), WEFT_ERR_CRYPTO);
-    assert_int_equal(answer.verdict, WEFT_VERDICT_OTHER_KEY);
-    assert_int_equal(answer.chain.size, 0);
-    assert_int_equal(weft_joining_take(registrar.membership, &anna.key, WEFT_SLICE("hello"), NOW_S, &answer),
-                     WEFT_ERR_UNSUPPORTED); /* 'h' is a major far above ours */
-    assert_int_equal(weft_joining_take(registrar.membership, &anna.key, WEFT_SLICE("\1"), NOW_S, &answer),
-                     WEFT_ERR_INVALID);
-}
-
-static void test_applies_in_its_own_name(void **state)
-{
-    (void)state;
-    struct weft_application application;
-    struct weft_signed parts;
-    assert_int_equal(weft_application_read(apply(&anna), &application, &parts), 0);
-    assert_int_equal(weft_sign_application(&ben, &application, asked), WEFT_ERR_DENIED);
-    assert_int_equal(weft_joining_renew(&anna, &root.key, (struct weft_slice){0}, link_here, asked), WEFT_ERR_INVALID);
-    invite.mesh = anna.key;
-    assert_int_equal(weft_joining_redeem(&anna, &invite, link_here, asked), WEFT_ERR_INVALID);
-}
-
 #define REGISTRAR_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -287,8 +254,6 @@ int main(void)
         REGISTRAR_TEST(test_a_gateway_by_the_root),
         REGISTRAR_TEST(test_renewed),
         REGISTRAR_TEST(test_not_renewed),
-        REGISTRAR_TEST(test_answers),
-        REGISTRAR_TEST(test_applies_in_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
