@@ -45,7 +45,7 @@ struct weft_store_record {
 
 /* An invite of this node's. Its secret is never here. */
 struct weft_store_invite {
-    struct weft_store_key id; /* the hash of its secret */
+    struct weft_store_key id; /* the public key that its secret stands for (mesh/invites) */
     struct weft_store_key mesh;
     unsigned role; /* 1 to 255 */
     uint32_t uses, left;
