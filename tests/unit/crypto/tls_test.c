@@ -1,4 +1,5 @@
 /* tests/unit/crypto/tls_test.c - two ends of TLS back to back: what flows, what is cut, how it ends. */
+#include "base/mem.h"
 #include "crypto/tls_inside.h"
 #include "support/tls_world.h"
 
@@ -208,6 +209,16 @@ static void test_binding(void **state)
     assert_int_equal(tls_ends_pump(&others), 0);
     assert_int_equal(weft_tls_binding(others.client, there), 0);
     assert_memory_not_equal(here, there, sizeof(here));
+    int error = WEFT_ERR_MEMORY;
+    uint64_t rounds = 0;
+    while (error == WEFT_ERR_MEMORY && rounds < 100) { /* whichever allocation fails, that is what it says */
+        weft_mem_fail_at(++rounds);
+        error = weft_tls_binding(ends.client, again);
+    }
+    weft_mem_fail_at(0);
+    assert_int_equal(error, 0);
+    assert_true(rounds > 1);
+    assert_memory_equal(here, again, sizeof(here));
     tls_ends_free(&others);
     tls_ends_free(&ends);
 }
