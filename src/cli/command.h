@@ -30,6 +30,10 @@ int weft_chat_run(int argc, char **argv);
 int weft_chat_print_more(void);
 int weft_models_run(int argc, char **argv);
 int weft_models_print_more(void);
+int weft_id_run(int argc, char **argv);
+int weft_id_print_more(void);
+int weft_root_run(int argc, char **argv);
+int weft_root_print_more(void);
 int weft_version_run(int argc, char **argv);
 int weft_help_run(int argc, char **argv);
 
