@@ -1,6 +1,8 @@
 /* mesh/anchor.c - how a node holds on to its gateways. */
 #include "mesh/anchor.h"
 
+#include <limits.h>
+
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
@@ -150,31 +152,42 @@ int weft_anchor_learn(struct weft_anchor *anchor, struct weft_slice address, con
 
 /* -- links: how they end -- */
 
-static void fail(struct weft_anchor *anchor, struct place *place, enum weft_anchor_end end, weft_time now)
+static weft_time pause_after(const struct place *place, enum weft_anchor_end end)
 {
-    weft_time span = WEFT_ANCHOR_RARELY;
-    place->failed += place->failed < UINT32_MAX ? 1 : 0;
-    place->unreached = end == WEFT_ANCHOR_LOST;
     if (end != WEFT_ANCHOR_LOST) {
-        span = end == WEFT_ANCHOR_BUSY ? WEFT_ANCHOR_BUSY_AGAIN : WEFT_ANCHOR_REFUSED;
-    } else if (place->failed <= WEFT_ANCHOR_PATIENCE) {
-        span = WEFT_ANCHOR_AGAIN;
-        for (unsigned i = 1; i < place->failed && span < WEFT_ANCHOR_AGAIN_MAX; i++) {
-            span *= 2;
-        }
+        return end == WEFT_ANCHOR_BUSY ? WEFT_ANCHOR_AGAIN_BUSY : WEFT_ANCHOR_AGAIN_DENIED;
     }
-    place->next = now + scatter(anchor, span);
+    if (place->failed > WEFT_ANCHOR_PATIENCE) {
+        return WEFT_ANCHOR_AGAIN_RARELY;
+    }
+    weft_time span = WEFT_ANCHOR_AGAIN;
+    for (unsigned i = 1; i < place->failed && span < WEFT_ANCHOR_AGAIN_MAX; i++) {
+        span *= 2;
+    }
+    return span < WEFT_ANCHOR_AGAIN_MAX ? span : WEFT_ANCHOR_AGAIN_MAX;
 }
 
-/* A link that held for a while says that the gateway is a good one, whatever was before. */
+static void fail(struct weft_anchor *anchor, struct place *place, enum weft_anchor_end end, weft_time now)
+{
+    place->failed += place->failed < UINT_MAX ? 1 : 0;
+    place->unreached = end == WEFT_ANCHOR_LOST;
+    place->next = now + scatter(anchor, pause_after(place, end));
+}
+
+/* A link that held for a while says that the gateway is a good one, whatever was before: if it broke, the gateway is
+ * dialled again as soon as any. */
 static void end_link(struct weft_anchor *anchor, struct link *link, enum weft_anchor_end end, weft_time now)
 {
     struct place *place = link->place;
+    bool steady = link->state == LINK_ATTACHED && now - link->since >= WEFT_ANCHOR_STEADY;
     if (link->state == LINK_ATTACHED) {
-        place->failed = now - link->since >= WEFT_ANCHOR_STEADY ? 0 : place->failed;
         anchor->hold = now + below(anchor, WEFT_ANCHOR_SPREAD);
     }
+    place->failed = steady ? 0 : place->failed;
     fail(anchor, place, end, now);
+    if (steady && end == WEFT_ANCHOR_LOST) {
+        place->next = now;
+    }
     place->link = NOWHERE;
     *link = (struct link){.state = LINK_NONE};
 }

@@ -23,15 +23,17 @@
 #define WEFT_ANCHOR_PACE         (100 * WEFT_MS)    /* between the starts of two dials */
 #define WEFT_ANCHOR_SLOW         (400 * WEFT_MS)    /* so, if a dial is under way for each link that is missing */
 #define WEFT_ANCHOR_DIAL_TIMEOUT (4 * WEFT_SECOND)  /* until the gateway has let this node in */
-#define WEFT_ANCHOR_SPREAD       (500 * WEFT_MS)    /* after a loss: somewhere in this time */
-#define WEFT_ANCHOR_AGAIN        (250 * WEFT_MS)    /* after a first failure; twice that after the next one ... */
-#define WEFT_ANCHOR_AGAIN_MAX    (2 * WEFT_SECOND)  /* ... up to this for WEFT_ANCHOR_PATIENCE of them ... */
-#define WEFT_ANCHOR_PATIENCE     40                 /* ... which take about a minute ... */
-#define WEFT_ANCHOR_RARELY       (30 * WEFT_SECOND) /* ... and then this. Of each between half and all, by chance */
-#define WEFT_ANCHOR_BUSY_AGAIN   (10 * WEFT_SECOND) /* likewise */
-#define WEFT_ANCHOR_REFUSED      (10 * 60 * WEFT_SECOND) /* likewise */
-#define WEFT_ANCHOR_STEADY       (10 * WEFT_SECOND) /* a link that held so long makes up for its gateway's failures */
-#define WEFT_ANCHOR_OVERSLEPT    (1 * WEFT_SECOND)  /* this late, _next() takes it that this node slept */
+#define WEFT_ANCHOR_SPREAD       (500 * WEFT_MS)    /* the first dial after a loss is somewhere in this time */
+#define WEFT_ANCHOR_STEADY       (10 * WEFT_SECOND) /* a link that holds so long makes up for its gateway's failures */
+#define WEFT_ANCHOR_OVERSLEPT    (1 * WEFT_SECOND)  /* so late, _next() takes it that this node slept */
+#define WEFT_ANCHOR_PATIENCE     50                 /* failures in a row, about a minute, until it is tried rarely */
+
+/* Until an address that failed is dialled again: between half of this and all, by chance. */
+#define WEFT_ANCHOR_AGAIN        (250 * WEFT_MS)         /* twice that after the next failure, and so on ... */
+#define WEFT_ANCHOR_AGAIN_MAX    (1500 * WEFT_MS)        /* ... up to this */
+#define WEFT_ANCHOR_AGAIN_RARELY (30 * WEFT_SECOND)      /* when patience is at its end */
+#define WEFT_ANCHOR_AGAIN_BUSY   (10 * WEFT_SECOND)      /* WEFT_ANCHOR_BUSY */
+#define WEFT_ANCHOR_AGAIN_DENIED (10 * 60 * WEFT_SECOND) /* WEFT_ANCHOR_DENIED */
 
 /* How a dial or a link came to its end, if not by a step of _next(). */
 enum weft_anchor_end {
