@@ -27,6 +27,7 @@ enum mood {
     MOOD_HOLE, /* nothing comes back */
     MOOD_BUSY, /* has no room; links stay */
     MOOD_DENY,
+    MOOD_FLAP, /* lets it in, and breaks the link */
 };
 
 struct gateway {
@@ -148,6 +149,7 @@ static inline void stage_dial(struct stage *stage, const struct weft_anchor_step
         [MOOD_HOLE] = {EVENT_NONE, 0},
         [MOOD_BUSY] = {EVENT_BUSY, HANDSHAKES},
         [MOOD_DENY] = {EVENT_DENIED, HANDSHAKES},
+        [MOOD_FLAP] = {EVENT_ATTACHED, HANDSHAKES},
     };
     size_t at = stage_find(stage, step->address), dialling = 0;
     struct gateway *gateway = &stage->gateways[at];
@@ -217,6 +219,9 @@ static inline void stage_deliver(struct stage *stage, const struct event *event)
         weft_anchor_attached(stage->anchor, event->link, &key, stage->now);
         link->attached = true; /* unless it is dropped by the next step */
         stage->gateways[link->gateway].known = true;
+        if (stage->gateways[link->gateway].mood == MOOD_FLAP) {
+            stage_later(stage, EVENT_LOST, event->link, ROUND_TRIP);
+        }
         return;
     case EVENT_BUSY:
         end = WEFT_ANCHOR_BUSY;

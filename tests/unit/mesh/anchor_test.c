@@ -95,6 +95,22 @@ static const struct story stories[] = {
      {{.mood = MOOD_DOWN}},
      1,
      {THEN(3600000, DIALS, 330), TURN(3600000, 0, MOOD_UP), THEN(3631000, ATTACHED, 1)}},
+    {"a gateway that breaks every link soon is dialled rarely too",
+     {{.mood = MOOD_FLAP}},
+     1,
+     {THEN(3600000, DIALS, 330), THEN(7200000, DIALS, 570)}},
+    {"one that was long gone and long back is forgiven",
+     {{.mood = MOOD_DOWN}},
+     1,
+     {TURN(3600000, 0, MOOD_UP), TURN(7200000, 0, MOOD_DOWN), TURN(7205000, 0, MOOD_UP), THEN(7207000, ATTACHED, 1)}},
+    {"a dial that was answered while the node slept counts",
+     {{.mood = MOOD_UP}},
+     1,
+     {THEN(100, SLEEPS, 10000), THEN(10100, ATTACHED, 1), THEN(20000, DIALS, 1)}},
+    {"a node that slept dials at once what was long gone",
+     {{.mood = MOOD_UP}, {.mood = MOOD_DOWN}},
+     2,
+     {TURN(3600000, 1, MOOD_UP), THEN(3600000, SLEEPS, 5000), THEN(3606500, ATTACHED, 2)}},
     {"when the node wakes, what was long gone is dialled at once",
      {{.mood = MOOD_DOWN}},
      1,
@@ -182,24 +198,28 @@ static void a_gateway_that_is_none_any_more_is_dropped_and_forgotten(void **stat
     struct stage stage;
     char text[32];
     stage_init(&stage, 1, 4);
-    stage.gateways[3].same_as = 1;
+    stage.gateways[1].same_as = 1;
     struct weft_key key = stage_key(&stage, 0);
     for (size_t i = 0; i < 4; i++) {
-        const struct weft_key *whose = i == 0 || i == 3 ? &key : NULL;
-        assert_int_equal(weft_anchor_learn(stage.anchor, stage_address(i, text), whose, false, stage.now), 1);
+        int learnt = weft_anchor_learn(stage.anchor, stage_address(i, text), i < 2 ? &key : NULL, false, stage.now);
+        assert_int_equal(learnt, 1);
     }
     stage_turn(&stage, 2, MOOD_DOWN);
     stage_run(&stage, START + 5 * WEFT_SECOND);
-    assert_true(stage_attached_to(&stage, 0) && stage_attached_to(&stage, 1));
+    assert_true(stage_attached_to(&stage, 0) && stage_attached_to(&stage, 3));
     weft_anchor_forget(stage.anchor, &key, stage.now);
     stage_turn(&stage, 2, MOOD_UP);
     stage_run(&stage, stage.now + 3 * WEFT_SECOND);
     assert_int_equal(stage.drops[WEFT_ANCHOR_FORGOTTEN], 1);
-    assert_true(stage_attached_to(&stage, 1) && stage_attached_to(&stage, 2));
-    unsigned dials = stage.gateways[0].dials + stage.gateways[3].dials;
-    stage_turn(&stage, 1, MOOD_DOWN);
+    assert_true(stage_attached_to(&stage, 2) && stage_attached_to(&stage, 3));
+    unsigned dials = stage.gateways[0].dials + stage.gateways[1].dials;
+    stage_turn(&stage, 3, MOOD_HOLE); /* the others are as they were */
     stage_run(&stage, stage.now + 600 * WEFT_SECOND);
-    assert_int_equal(stage.gateways[0].dials + stage.gateways[3].dials, dials);
+    assert_false(stage_attached_to(&stage, 3));
+    stage_turn(&stage, 3, MOOD_UP);
+    stage_run(&stage, stage.now + 60 * WEFT_SECOND);
+    assert_true(stage_attached_to(&stage, 3));
+    assert_int_equal(stage.gateways[0].dials + stage.gateways[1].dials, dials);
     stage_deinit(&stage);
 }
 
@@ -208,28 +228,44 @@ static void a_place_for_an_address_is_made_by_those_that_failed(void **state)
     (void)state;
     struct stage stage;
     char text[32];
+    const size_t kept = WEFT_ANCHOR_ADDRESSES_MAX / 2, others = WEFT_ANCHOR_ADDRESSES_MAX - kept;
     stage_init(&stage, 1, WEFT_ANCHOR_ADDRESSES_MAX);
     for (size_t i = 0; i < stage.count; i++) {
-        struct weft_key key = stage_key(&stage, i);
-        assert_int_equal(weft_anchor_learn(stage.anchor, stage_address(i, text), &key, i < 2, stage.now), 1);
+        assert_int_equal(weft_anchor_learn(stage.anchor, stage_address(i, text), NULL, i < kept, stage.now), 1);
         assert_int_equal(weft_anchor_learn(stage.anchor, stage_address(i, text), NULL, false, stage.now), 0);
-        stage.gateways[i].mood = i < 3 ? MOOD_DOWN : MOOD_UP;
+        stage.gateways[i].mood = MOOD_DOWN;
     }
-    struct weft_slice another = WEFT_SLICE("[2001:db8::1]:4000"), one_more = WEFT_SLICE("192.0.2.1:4000");
-    assert_int_equal(weft_anchor_learn(stage.anchor, another, NULL, true, stage.now), WEFT_ERR_FULL);
-    stage_run(&stage, START + 60 * WEFT_SECOND);
-    assert_int_equal(stage_attached(&stage), 2);
-    for (size_t i = 3; i < stage.count; i++) { /* until one of the three has been dialled, by chance */
-        stage_turn(&stage, i, MOOD_DOWN);
+    assert_int_equal(weft_anchor_learn(stage.anchor, WEFT_SLICE("192.0.2.1:1"), NULL, true, stage.now), WEFT_ERR_FULL);
+    stage_run(&stage, START + 60 * WEFT_SECOND); /* now each of them has failed */
+    for (size_t i = 0; i <= others; i++) {
+        struct weft_slice more = stage_address(1000 + i, text);
+        assert_int_equal(weft_anchor_learn(stage.anchor, more, NULL, true, stage.now), i < others ? 1 : WEFT_ERR_FULL);
     }
-    stage_run(&stage, stage.now + 60 * WEFT_SECOND);
-    assert_int_equal(weft_anchor_learn(stage.anchor, another, NULL, true, stage.now), 1);
-    assert_int_equal(weft_anchor_learn(stage.anchor, one_more, NULL, false, stage.now), 1);
-    for (size_t i = 0; i < 2; i++) { /* what was named stays */
+    for (size_t i = 0; i < kept; i++) { /* what was named is still there */
         assert_int_equal(weft_anchor_learn(stage.anchor, stage_address(i, text), NULL, false, stage.now), 0);
     }
     assert_int_equal(weft_anchor_learn(stage.anchor, WEFT_SLICE("no port"), NULL, true, stage.now), WEFT_ERR_INVALID);
     stage_deinit(&stage);
+}
+
+static void one_that_did_not_fail_is_dialled_first(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= STORIES_SEEDS; seed++) {
+        struct stage stage;
+        stage_init(&stage, seed, 9);
+        for (size_t i = 0; i < 8; i++) {
+            stage_learn(&stage, i);
+            stage.gateways[i].mood = MOOD_HOLE;
+        }
+        stage_run(&stage, START + 60 * WEFT_SECOND);
+        stage_learn(&stage, 8);
+        for (unsigned dials = stage.dials; stage.dials == dials;) {
+            stage_run(&stage, stage_next(&stage));
+        }
+        assert_int_equal(stage.gateways[8].dials, 1);
+        stage_deinit(&stage);
+    }
 }
 
 static void without_a_network_few_dials_are_tried(void **state)
@@ -353,7 +389,7 @@ static void do_anything(struct stage *stage, struct plan *plan)
         weft_anchor_heard(stage->anchor, (int)draw(plan, 0, WEFT_ANCHOR_LINKS_MAX - 1), stage->now);
         break;
     default:
-        stage_turn(stage, gateway, (enum mood)draw(plan, MOOD_UP, plan->gentle ? MOOD_HOLE : MOOD_DENY));
+        stage_turn(stage, gateway, (enum mood)draw(plan, MOOD_UP, plan->gentle ? MOOD_HOLE : MOOD_FLAP));
         break;
     }
 }
@@ -413,6 +449,7 @@ int main(void)
         cmocka_unit_test(a_link_that_is_heard_is_not_asked),
         cmocka_unit_test(a_gateway_that_is_none_any_more_is_dropped_and_forgotten),
         cmocka_unit_test(a_place_for_an_address_is_made_by_those_that_failed),
+        cmocka_unit_test(one_that_did_not_fail_is_dialled_first),
         cmocka_unit_test(without_a_network_few_dials_are_tried),
         cmocka_unit_test(nodes_that_lose_a_gateway_at_once_do_not_come_back_at_once),
         cmocka_unit_test(nodes_spread_over_gateways_that_they_know),
