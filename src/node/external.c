@@ -243,6 +243,27 @@ static void check_answered(void *self, struct weft_slice body)
     go_up(external, status > 0);
 }
 
+_Static_assert(WEFT_EXTERNAL_ANSWER_MAX == (size_t)4 * 1024 * 1024, "a reason below says so");
+
+static const char *why_no_list(const char *code)
+{
+    static const struct {
+        const char *code, *why;
+    } reasons[] = {
+        {"external_denied", "it does not take the key that it is shown"},
+        {"external_busy", "it takes no requests at present"},
+        {"external_moved",
+         "it sends requests on to another address, where this node does not follow: its URL has to be that one"},
+        {"answer_too_large", "its list of models is longer than the 4 MiB that are read"},
+    };
+    for (size_t i = 0; i < WEFT_COUNT(reasons); i++) {
+        if (strcmp(code, reasons[i].code) == 0) {
+            return reasons[i].why;
+        }
+    }
+    return "it does not tell its models";
+}
+
 static void check_ended(void *self, const struct weft_native_problem *problem)
 {
     struct weft_external *external = self;
@@ -257,9 +278,7 @@ static void check_ended(void *self, const struct weft_native_problem *problem)
     if (strcmp(problem->code, "engine_lost") == 0) {
         go_down(external, why ? why : "it cannot be reached");
     } else {
-        go_down(external, strcmp(problem->code, "external_denied") == 0 ? "it does not take the key that it is shown"
-                          : strcmp(problem->code, "external_busy") == 0 ? "it takes no requests at present"
-                                                                        : "it does not tell its models");
+        go_down(external, why_no_list(problem->code));
     }
 }
 

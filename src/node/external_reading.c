@@ -10,17 +10,20 @@
 
 struct choice {
     bool finished;
+    bool held;             /* the open call is not given yet: more of its name may come */
     uint32_t calls;        /* tool calls so far; the last one is open */
     json_int_t call_index; /* of the open one, as the server counts them */
     json_t *call_id;       /* likewise; NULL: it told none */
+    size_t name_size;
+    char name[WEFT_EXTERNAL_CALL_NAME_MAX]; /* likewise */
 };
 
 struct weft_external_reading {
     struct weft_external_reading_options options;
     struct weft_sse sse;
     struct {
-        bool said;
-        uint32_t prompt, cached, completion;
+        bool completion_said;
+        uint32_t prompt, cached, completion; /* 0 where it was not said, as far as we know */
     } usage;
     uint32_t counted; /* events that showed something: a token each, where the server says nothing better */
     int error;        /* what ended the reading */
@@ -73,6 +76,13 @@ static void explain(int status, const json_t *json, struct weft_openai_error *er
 {
     const json_t *says;
     struct weft_slice message = find_message(json, &says);
+    if (status >= 300 && status < 400) {
+        weft_openai_error_set(error, 502, "external_moved",
+                              "The external server sends requests on to another address, where this node does not "
+                              "follow: prompts and keys go only where its owner has said. Whoever runs this node has "
+                              "to set `external` to that address.");
+        return;
+    }
     switch (status) {
     case 401:
     case 403:
@@ -134,6 +144,33 @@ static void give(struct weft_external_reading *reading, const struct weft_frame 
     reading->options.frame(reading->options.self, frame);
 }
 
+/* More of the open call, with its name and id if it is the first. */
+static void give_call_part(struct weft_external_reading *reading, uint16_t index, struct weft_slice arguments)
+{
+    struct choice *choice = &reading->at[index];
+    struct weft_frame frame = {.kind = WEFT_FRAME_DELTA,
+                               .choice = index,
+                               .delta = {.part = WEFT_PART_TOOL_CALL,
+                                         .call = (uint16_t)(choice->calls - 1),
+                                         .text = arguments.data ? arguments : WEFT_SLICE(""),
+                                         .id = WEFT_SLICE(""),
+                                         .name = WEFT_SLICE("")}};
+    if (choice->held) {
+        choice->held = false;
+        frame.delta.name = weft_slice(choice->name, choice->name_size);
+        frame.delta.id = choice->call_id ? weft_json_slice(choice->call_id) : WEFT_SLICE("");
+    }
+    give(reading, &frame);
+}
+
+/* Something else comes: the name of the open call is whole. */
+static void give_held_call(struct weft_external_reading *reading, uint16_t index)
+{
+    if (reading->at[index].held) {
+        give_call_part(reading, index, WEFT_SLICE(""));
+    }
+}
+
 static int give_text(struct weft_external_reading *reading, uint16_t index, enum weft_part part, const json_t *value,
                      bool *shown)
 {
@@ -143,6 +180,7 @@ static int give_text(struct weft_external_reading *reading, uint16_t index, enum
     const struct weft_frame frame = {
         .kind = WEFT_FRAME_DELTA, .choice = index, .delta = {.part = part, .text = weft_json_slice(value)}};
     if (frame.delta.text.size > 0) {
+        give_held_call(reading, index);
         give(reading, &frame);
         *shown = true;
     }
@@ -157,6 +195,39 @@ static bool is_next_call(const struct choice *choice, json_int_t index, const js
     return choice->calls == 0 || index != choice->call_index || other_id;
 }
 
+static int begin_call(struct weft_external_reading *reading, uint16_t index, json_int_t place, json_t *id)
+{
+    struct choice *choice = &reading->at[index];
+    if (choice->calls == WEFT_OPENAI_CALLS_MAX) {
+        return WEFT_ERR_TOO_LARGE;
+    }
+    give_held_call(reading, index);
+    choice->calls++;
+    choice->call_index = place;
+    json_decref(choice->call_id);
+    choice->call_id = json_is_string(id) ? json_incref(id) : NULL;
+    choice->name_size = 0;
+    choice->held = true;
+    return 0;
+}
+
+/* It may come in pieces, until the arguments begin; some servers say all of it with each part of the call. */
+static int add_name(struct choice *choice, struct weft_slice piece)
+{
+    if (piece.size == 0 || weft_slice_equal(piece, weft_slice(choice->name, choice->name_size))) {
+        return 0;
+    }
+    if (!choice->held) {
+        return WEFT_ERR_INVALID;
+    }
+    if (piece.size > sizeof(choice->name) - choice->name_size) {
+        return WEFT_ERR_TOO_LARGE;
+    }
+    memcpy(choice->name + choice->name_size, piece.data, piece.size);
+    choice->name_size += piece.size;
+    return 0;
+}
+
 static int give_call(struct weft_external_reading *reading, uint16_t index, json_t *call, bool *shown)
 {
     struct choice *choice = &reading->at[index];
@@ -167,34 +238,17 @@ static int give_call(struct weft_external_reading *reading, uint16_t index, json
     if (arguments && !json_is_string(arguments) && !json_is_null(arguments)) {
         return WEFT_ERR_INVALID;
     }
-    struct weft_frame frame = {.kind = WEFT_FRAME_DELTA,
-                               .choice = index,
-                               .delta = {.part = WEFT_PART_TOOL_CALL,
-                                         .text = weft_json_slice(arguments),
-                                         .id = WEFT_SLICE(""),
-                                         .name = WEFT_SLICE("")}};
+    int error = 0;
     if (is_next_call(choice, place, id, name)) {
-        if (!json_is_string(name) || json_string_length(name) == 0) {
-            return WEFT_ERR_INVALID;
-        }
-        if (choice->calls == WEFT_OPENAI_CALLS_MAX) {
-            return WEFT_ERR_TOO_LARGE;
-        }
-        choice->calls++;
-        choice->call_index = place;
-        json_decref(choice->call_id);
-        choice->call_id = json_is_string(id) ? json_incref(id) : NULL;
-        frame.delta.name = weft_json_slice(name);
-        frame.delta.id = weft_json_slice(id);
-    } else if (frame.delta.text.size == 0) {
-        return 0;
+        error = json_string_length(name) > 0 ? begin_call(reading, index, place, id) : WEFT_ERR_INVALID;
+        *shown = true;
     }
-    frame.delta.call = (uint16_t)(choice->calls - 1);
-    frame.delta.text = frame.delta.text.data ? frame.delta.text : WEFT_SLICE("");
-    frame.delta.id = frame.delta.id.data ? frame.delta.id : WEFT_SLICE("");
-    give(reading, &frame);
-    *shown = true;
-    return 0;
+    error = error < 0 ? error : add_name(choice, weft_json_slice(name));
+    if (error == 0 && json_string_length(arguments) > 0) {
+        give_call_part(reading, index, weft_json_slice(arguments));
+        *shown = true;
+    }
+    return error;
 }
 
 static int give_delta(struct weft_external_reading *reading, uint16_t index, const json_t *delta, bool *shown)
@@ -249,6 +303,7 @@ static int give_finish(struct weft_external_reading *reading, uint16_t index, co
     }
     frame.finish.stop = json_is_string(stop) ? weft_json_slice(stop) : WEFT_SLICE(""); /* vLLM: else an id, or null */
     reading->at[index].finished = true;
+    give_held_call(reading, index);
     give(reading, &frame);
     return 0;
 }
@@ -276,19 +331,23 @@ static int read_choice(struct weft_external_reading *reading, const json_t *said
     return error;
 }
 
-static uint32_t count_of(const json_t *object, const char *key)
+/* What can be no count was not said: *count stays as it is. */
+static bool read_count(const json_t *object, const char *key, uint32_t *count)
 {
-    json_int_t value = json_integer_value(json_object_get(object, key)); /* 0 for what is no number */
-    return value < 0 ? 0 : value > INT32_MAX ? INT32_MAX : (uint32_t)value;
+    const json_t *value = json_object_get(object, key);
+    bool said = json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) <= INT32_MAX;
+    if (said) {
+        *count = (uint32_t)json_integer_value(value);
+    }
+    return said;
 }
 
 static void read_usage(struct weft_external_reading *reading, const json_t *usage)
 {
-    if (json_is_object(usage)) {
-        reading->usage.said = true;
-        reading->usage.prompt = count_of(usage, "prompt_tokens");
-        reading->usage.completion = count_of(usage, "completion_tokens");
-        reading->usage.cached = count_of(json_object_get(usage, "prompt_tokens_details"), "cached_tokens");
+    (void)read_count(usage, "prompt_tokens", &reading->usage.prompt); /* of these nobody has a better count */
+    (void)read_count(json_object_get(usage, "prompt_tokens_details"), "cached_tokens", &reading->usage.cached);
+    if (read_count(usage, "completion_tokens", &reading->usage.completion)) {
+        reading->usage.completion_said = true;
     }
 }
 
@@ -336,7 +395,7 @@ static int finish_reading(struct weft_external_reading *reading)
         .kind = WEFT_FRAME_USAGE,
         .usage = {.prompt_tokens = reading->usage.prompt,
                   .cached_tokens = reading->usage.cached,
-                  .completion_tokens = reading->usage.said ? reading->usage.completion : reading->counted}};
+                  .completion_tokens = reading->usage.completion_said ? reading->usage.completion : reading->counted}};
     const struct weft_frame end = {.kind = WEFT_FRAME_END};
     reading->over = true;
     give(reading, &usage);

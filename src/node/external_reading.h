@@ -9,6 +9,8 @@
 #include "node/native.h"
 #include "node/openai_request.h"
 
+#define WEFT_EXTERNAL_CALL_NAME_MAX 256 /* bytes of a tool's name, in all its pieces: then WEFT_ERR_TOO_LARGE */
+
 struct weft_external_reading;
 
 struct weft_external_reading_options {
@@ -26,8 +28,9 @@ void weft_external_reading_free(struct weft_external_reading *reading);
 
 /* Reads on through *input to the end of an event, drops what it has read and gives the frames of the event. 1: call
  * again. 0: the input is used up, or the last frame was given. An error is for good: WEFT_ERR_INVALID for what cannot
- * be understood, WEFT_ERR_TOO_LARGE for an event past WEFT_SSE_EVENT_MAX or too many tool calls, WEFT_ERR_MEMORY;
- * WEFT_ERR_CLOSED where the server says that it has told everything, and a choice has no end: it was cut. */
+ * be understood, WEFT_ERR_TOO_LARGE for an event past WEFT_SSE_EVENT_MAX, too many tool calls or too long a name of
+ * one, WEFT_ERR_MEMORY; WEFT_ERR_CLOSED where the server says that it has told everything, and a choice has no end: it
+ * was cut. */
 WEFT_MUST_USE int weft_external_reading_take(struct weft_external_reading *reading, struct weft_slice *input);
 
 /* The stream has stopped. Where each choice has its end the answer is whole, whether the server said so or not, and the

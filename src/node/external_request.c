@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "node/external_reading.h"
+#include "node/openai_answer.h"
+#include "wire/sse.h"
 
 enum request_state {
     REQUEST_ASKED,   /* the server has said nothing yet */
@@ -40,6 +42,14 @@ static const struct weft_native_problem malformed = {.status = 502,
                                                          "The external server answered in a way that is not OpenAI's "
                                                          "API as this node knows it. Is its URL the one of that "
                                                          "API?"};
+static const struct weft_native_problem too_large = {
+    .status = 502,
+    .code = "answer_too_large",
+    .message = "The external server said more at once than this node takes: an event over 1 MiB, over 1024 tool calls, "
+               "or a tool's name over 256 bytes. Ask for less in one answer."};
+_Static_assert(WEFT_SSE_EVENT_MAX == (size_t)1024 * 1024 && WEFT_OPENAI_CALLS_MAX == 1024 &&
+                   WEFT_EXTERNAL_CALL_NAME_MAX == 256,
+               "too_large names them");
 static const struct weft_native_problem no_memory = {
     .status = 503,
     .retry_s = WEFT_NATIVE_RETRY_S,
@@ -74,10 +84,20 @@ static void end(struct weft_external_request *request, const struct weft_native_
 
 static void end_with_error(struct weft_external_request *request, int error)
 {
-    end(request, error == WEFT_ERR_MEMORY ? &no_memory : error == WEFT_ERR_CLOSED ? &lost : &malformed);
+    end(request, error == WEFT_ERR_MEMORY      ? &no_memory
+                 : error == WEFT_ERR_CLOSED    ? &lost
+                 : error == WEFT_ERR_TOO_LARGE ? &too_large
+                                               : &malformed);
 }
 
 /* -- an answer that comes whole -- */
+
+static void read_refusal(struct weft_external_request *request, struct weft_slice body)
+{
+    struct weft_native_problem problem;
+    weft_external_refusal(request->exchange->answer.status, body, &problem);
+    end(request, &problem);
+}
 
 static void read_whole(struct weft_external_request *request)
 {
@@ -89,9 +109,7 @@ static void read_whole(struct weft_external_request *request)
     }
     size = weft_bytes_read(&request->input, body, size);
     if (request->state == REQUEST_REFUSED) {
-        struct weft_native_problem problem;
-        weft_external_refusal(request->exchange->answer.status, weft_slice(body, size), &problem);
-        end(request, &problem);
+        read_refusal(request, weft_slice(body, size));
     } else {
         request->options.user->answer(request->options.self, weft_slice(body, size));
         if (request->state != REQUEST_OVER) {
@@ -197,7 +215,11 @@ static void look(struct weft_external_request *request)
     }
     bool drained = weft_exchange_drained(request->exchange, WEFT_ANSWER);
     if (whole && request->input.size > WEFT_EXTERNAL_ANSWER_MAX) {
-        end(request, &malformed);
+        if (request->state == REQUEST_REFUSED) {
+            read_refusal(request, WEFT_SLICE("")); /* its status says enough */
+        } else {
+            end(request, &too_large);
+        }
     } else if (whole && drained) {
         read_whole(request);
     } else if (request->exchange->aborted[WEFT_WORKER] || drained) {

@@ -112,7 +112,14 @@ struct transcript {
 #define OLLAMA(choices)                                                                                                \
     "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763750000,\"model\":\"m\","        \
     "\"system_fingerprint\":\"fp_ollama\",\"choices\":[" choices "]}\n\n"
-#define DONE "data: [DONE]\n\n"
+#define DONE       "data: [DONE]\n\n"
+#define CALL(part) LLAMA("{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0," part "}]}}")
+#define CALLED     LLAMA("{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}")
+#define X16        "xxxxxxxxxxxxxxxx"
+#define X64        X16 X16 X16 X16
+#define COUNTED(usage)                                                                                                 \
+    LLAMA("{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}")                                    \
+    "data: {\"choices\":[],\"usage\":{" usage "}}\n\n" DONE
 
 static const struct transcript transcripts[] = {
     {"llama-server: a chat", C, 1, 0,
@@ -140,7 +147,7 @@ static const struct transcript transcripts[] = {
                      LLAMA("{\"finish_reason\":null,\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":1,\"id\":\"b2\","
                            "\"type\":\"function\",\"function\":{\"name\":\"then\",\"arguments\":\"{}\"}}]}}")
                          LLAMA("{\"finish_reason\":\"tool_calls\",\"index\":0,\"delta\":{}}") DONE,
-     "0 reasoning <Hm>;0 call 0 a1 now <>;0 call 0   <{\"a\":>;0 call 0   <1}>;0 call 1 b2 then <{}>;0 tools <>;"
+     "0 reasoning <Hm>;0 call 0 a1 now <{\"a\":>;0 call 0   <1}>;0 call 1 b2 then <{}>;0 tools <>;"
      "usage 0 0 5;end;"},
     {"llama-server: a completion", T, 1, 0,
      "data: {\"choices\":[{\"text\":\" upon\",\"index\":0,\"logprobs\":null,\"finish_reason\":null}],\"created\":1,"
@@ -230,6 +237,36 @@ static const struct transcript transcripts[] = {
     {"Ollama, an older one: an error that is only a text", C, 1, 0, "data: {\"error\":\"llama runner exited\"}\n\n",
      "error 502 external_failed: The external server says: llama runner exited;"},
 
+    /* calls whose names come in pieces, or again and again */
+    {"a name in two pieces", C, 1, 0,
+     CALL("\"id\":\"a\",\"function\":{\"name\":\"get_\"}") CALL("\"function\":{\"name\":\"time\"}")
+         CALL("\"function\":{\"arguments\":\"{\"}") CALL("\"function\":{\"arguments\":\"}\"}") CALLED DONE,
+     "0 call 0 a get_time <{>;0 call 0   <}>;0 tools <>;usage 0 0 3;end;"},
+    {"... of two calls, the first without arguments, the last cut by the end", C, 1, 0,
+     CALL("\"id\":\"a\",\"function\":{\"name\":\"get_\"}") CALL("\"function\":{\"name\":\"time\"}")
+         CALL("\"id\":\"b\",\"function\":{\"name\":\"s\"}") CALL("\"function\":{\"name\":\"et\"}") CALLED DONE,
+     "0 call 0 a get_time <>;0 call 1 b set <>;0 tools <>;usage 0 0 2;end;"},
+    {"... and text behind it", C, 1, 0,
+     CALL("\"function\":{\"name\":\"f\"}") LLAMA("{\"index\":0,\"delta\":{\"content\":\"Hm\"}}") CALLED DONE,
+     "0 call 0  f <>;0 content <Hm>;0 tools <>;usage 0 0 2;end;"},
+    {"all of the name with each part", C, 1, 0,
+     CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}")
+         CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}") CALLED DONE,
+     "0 call 0 a f <{>;0 call 0   <}>;0 tools <>;usage 0 0 2;end;"},
+
+    /* usage that can be none: as if nothing was said */
+    {"usage: texts", C, 1, 0, COUNTED("\"prompt_tokens\":\"9\",\"completion_tokens\":\"7\""),
+     "0 content <a>;0 stop <>;usage 0 0 1;end;"},
+    {"usage: below nothing, and no whole number", C, 1, 0,
+     COUNTED("\"prompt_tokens\":-9,\"completion_tokens\":7.5,\"prompt_tokens_details\":{\"cached_tokens\":-1}"),
+     "0 content <a>;0 stop <>;usage 0 0 1;end;"},
+    {"usage: more than there can be", C, 1, 0, COUNTED("\"prompt_tokens\":9,\"completion_tokens\":4294967296"),
+     "0 content <a>;0 stop <>;usage 9 0 1;end;"},
+    {"usage: one of the two", C, 1, 0, COUNTED("\"prompt_tokens\":9"), "0 content <a>;0 stop <>;usage 9 0 1;end;"},
+    {"usage: junk behind what was good", C, 1, 0,
+     COUNTED("\"prompt_tokens\":9,\"completion_tokens\":2}}\n\ndata: {\"usage\":{\"completion_tokens\":null"),
+     "0 content <a>;0 stop <>;usage 9 0 2;end;"},
+
     /* what ends it */
     {"nothing at all", C, 1, WEFT_ERR_CLOSED, "", ""},
     {"cut in the middle of an event", C, 1, WEFT_ERR_CLOSED,
@@ -260,6 +297,14 @@ static const struct transcript transcripts[] = {
     {"a text that is none", C, 1, WEFT_ERR_INVALID, LLAMA("{\"index\":0,\"delta\":{\"content\":[]}}"), ""},
     {"a call without a name", C, 1, WEFT_ERR_INVALID,
      LLAMA("{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"arguments\":\"{}\"}}]}}"),
+     ""},
+    {"a name that goes on behind the arguments", C, 1, WEFT_ERR_INVALID,
+     CALL("\"id\":\"a\",\"function\":{\"name\":\"get_\",\"arguments\":\"{}\"}")
+         CALL("\"function\":{\"name\":\"time\"}"),
+     "0 call 0 a get_ <{}>;"},
+    {"a name that does not end", C, 1, WEFT_ERR_TOO_LARGE,
+     CALL("\"function\":{\"name\":\"" X64 X64 "x"
+          "\"}") CALL("\"function\":{\"name\":\"" X64 X64 "\"}"),
      ""},
     {"arguments that are no text", C, 1, WEFT_ERR_INVALID,
      LLAMA("{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":{}}}]}}"),
@@ -384,7 +429,9 @@ static void test_refusals(void **state)
          "external_busy", "The external server takes no request at present. Try again shortly."},
         {501, "{}", 400, "external_refused", "The external server refuses this request, and does not say why."},
         {500, "{\"error\":\"boom\"}", 502, "external_failed", "The external server says: boom"},
-        {302, "", 502, "external_failed", "The external server failed at this request, and does not say why."},
+        {308, "", 502, "external_moved",
+         "The external server sends requests on to another address, where this node does not follow: prompts and keys "
+         "go only where its owner has said. Whoever runs this node has to set `external` to that address."},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         struct weft_native_problem problem;

@@ -1,5 +1,6 @@
 /* tests/unit/node/external_test.c - a server that is not ours: found, watched, asked, lost and found again. */
 #include "node/external.h"
+#include "node/external_reading.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -281,6 +282,19 @@ static void test_what_is_no_such_server(void **state)
     }
 }
 
+static void test_it_sends_requests_elsewhere(void **state)
+{
+    (void)state;
+    begin("http://" OUTSIDER_AT "/v1", "");
+    outsider.models_status = 308;
+    pass(WEFT_SECOND / 4);
+    assert_int_equal(look().state, WEFT_EXTERNAL_DOWN);
+    assert_string_equal(
+        look().problem,
+        "it sends requests on to another address, where this node does not follow: its URL has to be that one");
+    end();
+}
+
 /* -- asked -- */
 
 static void test_an_answer_comes_in_frames(void **state)
@@ -365,6 +379,25 @@ static void test_it_does_not_stream(void **state)
     ask();
     assert_string_equal(asker.problem.code, "external_malformed");
     assert_int_equal(asker.begun, 0);
+    end();
+}
+
+static void test_it_says_too_much_at_once(void **state)
+{
+    (void)state;
+    char name[WEFT_EXTERNAL_CALL_NAME_MAX + 2] = "", answer[1024];
+    memset(name, 'x', sizeof(name) - 1);
+    (void)snprintf(answer, sizeof(answer),
+                   OUTSIDER_EVENTS
+                   "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"%s\"}}]}}]}\n\n",
+                   name); /* fits */
+    begin_up();
+    outsider.answers[0] = answer;
+    ask();
+    assert_int_equal(asker.problem.status, 502);
+    assert_string_equal(asker.problem.code, "answer_too_large");
+    assert_non_null(strstr(asker.problem.message, "an event over 1 MiB"));
+    assert_int_equal(look().state, WEFT_EXTERNAL_UP);
     end();
 }
 
@@ -484,11 +517,13 @@ int main(void)
         cmocka_unit_test(test_it_is_not_there_and_comes),
         cmocka_unit_test(test_it_does_not_answer),
         cmocka_unit_test(test_what_is_no_such_server),
+        cmocka_unit_test(test_it_sends_requests_elsewhere),
         cmocka_unit_test(test_an_answer_comes_in_frames),
         cmocka_unit_test(test_an_answer_is_cut),
         cmocka_unit_test(test_it_takes_nothing_at_present),
         cmocka_unit_test(test_it_refuses_a_request),
         cmocka_unit_test(test_it_does_not_stream),
+        cmocka_unit_test(test_it_says_too_much_at_once),
         cmocka_unit_test(test_a_slow_reader_and_one_who_leaves),
         cmocka_unit_test(test_silence_is_looked_into),
         cmocka_unit_test(test_silence_does_not_last_for_ever),
