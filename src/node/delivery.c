@@ -28,6 +28,7 @@ struct weft_delivery {
     char *body;                             /* of each request, but for its closing brace and what it resumes */
     size_t body_size;
     unsigned attempts, barren;      /* in all; one after the other without a new token */
+    unsigned broken;                /* of the latter, by a server that is not ours */
     struct weft_native_problem why; /* the last attempt was lost */
     bool begun;
     bool paused;
@@ -257,7 +258,7 @@ static void on_frame(void *self, const struct weft_frame *frame)
     if (!delivery->over && got < 0) {
         fail_here(delivery, got);
     } else if (!delivery->over && got > 0) {
-        delivery->barren = 0;
+        delivery->barren = delivery->broken = 0;
         weft_line_got_on(&delivery->place);
     }
     leave(delivery);
@@ -286,7 +287,9 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
-    if (may_go_on(delivery)) {
+    /* By 503 it says that it takes nothing now, which is no harm done. */
+    delivery->broken += !is_ours(&delivery->options) && problem->status != 503 && delivery->barren > 0;
+    if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {
         again(delivery, problem->code, true);
     } else {
         end(delivery, problem);

@@ -90,7 +90,7 @@ static void give_slots(struct weft_place *place, size_t given)
     }
 }
 
-/* It no longer runs. */
+/* It no longer runs. What answers take is learnt from `whole` ones: who hung up, or failed, says nothing of that. */
 static void settle(struct weft_place *place, bool whole)
 {
     struct weft_line *line = place->line;
@@ -165,7 +165,7 @@ void weft_line_leave(struct weft_place *place)
     }
     bring_on(line);
     if (place->state == WEFT_PLACE_RUNS) {
-        settle(place, true);
+        settle(place, place->left == 0);
     }
     weft_queue_remove(line->queue, &place->waiter);
     depart(place);
@@ -486,10 +486,23 @@ static bool is_on_trial(const struct weft_line *line)
     return false;
 }
 
+/* Nothing is written for those who do not read, so a suspect may go as if alone. If the engine ends they ran there too,
+ * so it is no strike; they are not back before they read, and the next time it is alone. */
+static bool is_quiet(const struct weft_line *line)
+{
+    for (const struct weft_place *place = line->first; place; place = place->next) {
+        if (runs_here(place) && !place->paused) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* A slot for one choice is enough: the engine begins the others as slots come free. */
 static bool has_room(const struct weft_line *line, const struct weft_place *place)
 {
-    return line->used == 0 || (place->suspicion != WEFT_PLACE_ALONE && line->used < line->slots);
+    bool vacant = line->used < line->slots;
+    return line->used == 0 || (vacant && (place->suspicion != WEFT_PLACE_ALONE || is_quiet(line)));
 }
 
 static bool let_one_go(struct weft_line *line)

@@ -74,7 +74,7 @@ struct weft_place {
     bool cut;              /* the engine let go of it, not it of the engine */
     bool yields;           /* it has passed alone: others' turn */
     bool ran;              /* when the engine went, of whose end nothing is known yet */
-    bool paused;           /* its reader is slow: its silence says nothing */
+    bool paused;           /* its reader is slow: its silence says nothing, and nobody waits for it */
     weft_time since;       /* it waits, or runs */
     weft_time sign;        /* the last one of life */
     weft_time counted;     /* its slot time is, until then */

@@ -1,5 +1,6 @@
 /* tests/unit/node/externals_test.c - models of servers that are not ours, as clients see them: listed, named, asked,
  * and gone on with when their server breaks. */
+#include "node/delivery.h"
 #include "node/externals.h"
 
 #include "unit/node/outsider.h"
@@ -195,6 +196,24 @@ static void test_it_is_not_tried_for_ever(void **state)
     end();
 }
 
+/* The pauses between two looks at a server grow with each answer that it breaks, whoever's: one request does not wait
+ * for many of them. */
+static void test_one_that_breaks_every_answer_is_soon_given_up(void **state)
+{
+    (void)state;
+    begin(NULL);
+    outsider.answers[0] = "";
+    outsider.cuts = true;
+    for (size_t i = 1; i <= 6; i++) {
+        weft_time from = weft_world_now(engines.world);
+        assert_int_equal(parlour_ask("POST", "/v1/chat/completions", "{\"model\":\"m:1b\"," HI "}"), 502);
+        parlour_has("\"code\":\"engine_lost\"", true);
+        assert_int_equal(outsider.posts, i * WEFT_DELIVERY_BROKEN_MAX);
+        assert_true(weft_world_now(engines.world) - from <= 2 * WEFT_EXTERNAL_PAUSE_MAX + WEFT_SECOND);
+    }
+    end();
+}
+
 /* The server is gone: who asks waits for it, but not for ever. */
 static void test_one_that_is_down_is_waited_for(void **state)
 {
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(test_a_cut_answer_goes_on),
         cmocka_unit_test(test_one_that_cannot_go_on_ends_in_a_typed_error),
         cmocka_unit_test(test_it_is_not_tried_for_ever),
+        cmocka_unit_test(test_one_that_breaks_every_answer_is_soon_given_up),
         cmocka_unit_test(test_one_that_is_down_is_waited_for),
         cmocka_unit_test(test_what_it_cannot_be_asked),
         cmocka_unit_test(test_the_client_leaves),

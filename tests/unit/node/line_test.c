@@ -129,6 +129,13 @@ static void join(size_t count)
     pass(0);
 }
 
+/* An answer of one choice is complete. */
+static void finish(size_t i)
+{
+    weft_line_choice_ended(&scene.guests[i].place);
+    weft_line_leave(&scene.guests[i].place);
+}
+
 static void get_on(size_t i, int tokens)
 {
     for (int k = 0; k < tokens; k++) {
@@ -351,11 +358,34 @@ static void an_estimate_comes_from_what_answers_took(void **state)
         pass(2 * WEFT_SECOND);
         weft_line_sign(&scene.guests[0].place);
     }
-    weft_line_leave(&scene.guests[0].place); /* 8 s */
+    finish(0); /* 8 s */
     pass(WEFT_SECOND);
     assert_string_equal(running(), "1");
     assert_int_equal(scene.guests[2].ahead, 0);
     assert_true(scene.guests[2].estimate == 8 * WEFT_SECOND);
+    assert_true(info().estimate == 16 * WEFT_SECOND);
+    end();
+}
+
+static void who_hangs_up_says_nothing_of_what_answers_take(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(1);
+    join(5);
+    pass(WEFT_SECOND);
+    weft_line_leave(&scene.guests[0].place);
+    pass(WEFT_SECOND);
+    assert_true(info().estimate == WEFT_NEVER); /* no answer is complete yet */
+    for (int i = 0; i < 7; i++) {
+        pass(WEFT_SECOND);
+        weft_line_sign(&scene.guests[1].place);
+    }
+    finish(1);
+    pass(WEFT_SECOND);
+    weft_line_leave(&scene.guests[2].place);
+    pass(0);
+    assert_string_equal(running(), "3");
     assert_true(info().estimate == 16 * WEFT_SECOND);
     end();
 }
@@ -531,6 +561,42 @@ static void then_each_goes_alone(void **state)
     assert_string_equal(running(), "02");
     assert_int_equal(info().strikes, 3);
     assert_int_equal(scene.guests[2].place.strikes + scene.guests[0].place.strikes, 0);
+    end();
+}
+
+/* While somebody under suspicion does not read, all others have their turn: also those who must go alone, as nothing is
+ * written for it; only its slot is not theirs. */
+static void a_suspect_who_does_not_read_holds_nobody(void **state)
+{
+    (void)state;
+    begin(8);
+    come_back(4);
+    join(3);
+    (void)die();
+    come_back(4);
+    get_on(0, 1);
+    (void)die();
+    come_back(1);
+    assert_string_equal(running(), "0");
+    weft_line_pause(&scene.guests[0].place, true);
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "0"); /* the engine has no other slot */
+    weft_line_pause(&scene.guests[0].place, false);
+    (void)end_engine(false);
+    come_back(4);
+    assert_string_equal(running(), "0");
+    weft_line_pause(&scene.guests[0].place, true);
+    assert_int_equal(join_as(3, 1, 1, 300 * WEFT_SECOND), 0);
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "01");
+    get_on(1, WEFT_LINE_TRIAL);
+    assert_string_equal(running(), "02");
+    (void)die();
+    assert_int_equal(info().strikes, 0); /* it was not quite alone */
+    come_back(4);
+    assert_string_equal(running(), "02");
+    get_on(2, WEFT_LINE_CLEARED);
+    assert_string_equal(running(), "0123");
     end();
 }
 
@@ -756,6 +822,7 @@ int main(void)
         cmocka_unit_test(who_was_cut_does_not_wait_for_ever_either),
         cmocka_unit_test(a_full_line_says_so),
         cmocka_unit_test(an_estimate_comes_from_what_answers_took),
+        cmocka_unit_test(who_hangs_up_says_nothing_of_what_answers_take),
         cmocka_unit_test(turns_are_fair),
         cmocka_unit_test(a_model_that_is_given_up_turns_all_away),
         cmocka_unit_test(one_that_ran_alone_collects_strikes),
@@ -763,6 +830,7 @@ int main(void)
         cmocka_unit_test(several_go_one_at_a_time),
         cmocka_unit_test(after_a_hang_all_go_on_together),
         cmocka_unit_test(then_each_goes_alone),
+        cmocka_unit_test(a_suspect_who_does_not_read_holds_nobody),
         cmocka_unit_test(each_goes_alone_in_turn),
         cmocka_unit_test(deaths_by_chance_do_not_meet_the_same_one),
         cmocka_unit_test(a_kill_from_outside_is_nobodys_fault),
