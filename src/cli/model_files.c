@@ -16,6 +16,7 @@
 
 #define SUFFIX        ".gguf"
 #define LIST_SHOWN    8
+#define NAME_SHOWN    60 /* bytes of each name that a sentence has room for */
 #define NAME_MAX_SIZE 256
 
 /* What the folder of models holds, by name. */
@@ -103,34 +104,24 @@ static int add_path(struct weft_model_files *files, const char *folder, const ch
     return 0;
 }
 
-/* "A and B", as much as fits. */
-static void join_names(const struct listing *listing, const struct weft_model_match *match, const char *last,
-                       char *text, size_t size)
-{
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < match->count && used < size; i++) {
-        const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
-        used += (size_t)snprintf(text + used, size - used, "%s%.60s", before, listing->names[match->at[i]]);
-    }
-    if (match->more > 0 && used < size) {
-        (void)snprintf(text + used, size - used, " and %zu more", match->more);
-    }
-}
-
 static int refuse_name(const struct weft_model_files *files, const struct listing *listing,
                        const struct weft_model_match *match, const char *name, struct weft_config_problem *problem)
 {
     char meant[96], names[120] = ""; /* so that the whole sentence always fits */
+    struct weft_slice these[WEFT_MODEL_MATCH_MAX];
     bool near = match->count > 0;
+    for (size_t i = 0; i < match->count; i++) {
+        const char *one = listing->names[match->at[i]];
+        these[i] = weft_slice(one, strnlen(one, NAME_SHOWN));
+    }
     if (match->kind == WEFT_MODEL_MATCH_SEVERAL) {
-        join_names(listing, match, " and ", meant, sizeof(meant));
+        weft_model_match_join(match, these, " and ", meant, sizeof(meant));
         (void)snprintf(problem->text, sizeof(problem->text),
                        "\"%.80s\" may be several of the models in %.120s: %s. Say more of the name", name,
                        files->folder, meant);
         return WEFT_ERR_INVALID;
     }
-    join_names(listing, match, " or ", meant, sizeof(meant));
+    weft_model_match_join(match, these, " or ", meant, sizeof(meant));
     print_names(listing, names, sizeof(names));
     (void)snprintf(problem->text, sizeof(problem->text), "there is no model \"%.80s\" in %.100s%s%s%s%s%s", name,
                    files->folder, near ? "; did you mean " : "", meant,

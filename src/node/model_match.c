@@ -5,6 +5,8 @@
  * not. */
 #include "node/model_match.h"
 
+#include <stdio.h>
+
 #include "base/near.h"
 #include "base/text.h"
 
@@ -349,5 +351,21 @@ void weft_model_match_find(struct weft_model_match *match, struct weft_slice typ
         find_near(match, text, &pieces, names, count);
     } else {
         match->kind = match->count == 1 ? WEFT_MODEL_MATCH_ONE : WEFT_MODEL_MATCH_SEVERAL;
+    }
+}
+
+/* -- as a text -- */
+
+void weft_model_match_join(const struct weft_model_match *match, const struct weft_slice *names, const char *last,
+                           char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < match->count && used < size; i++) {
+        const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s", before, (int)names[i].size, names[i].data);
+    }
+    if (match->more > 0 && used < size) {
+        (void)snprintf(text + used, size - used, " and %zu more", match->more); /* cut as said */
     }
 }

@@ -29,4 +29,8 @@ struct weft_model_match {
 void weft_model_match_find(struct weft_model_match *match, struct weft_slice typed, const struct weft_slice *names,
                            size_t count);
 
+/* "A, B or C": the names of `at`, in its order, with `last` before the last one; what does not fit is cut. */
+void weft_model_match_join(const struct weft_model_match *match, const struct weft_slice *names, const char *last,
+                           char *text, size_t size);
+
 #endif

@@ -140,20 +140,14 @@ static struct weft_slice name_at(const struct weft_openai_offers *offers, size_t
     return info.name;
 }
 
-/* "A, B or C"; what is too long is cut. */
-static void join_names(const struct weft_openai_offers *offers, const struct weft_model_match *match, const char *last,
-                       char text[NAMES_SIZE])
+static void say_names(const struct weft_openai_offers *offers, const struct weft_model_match *match, const char *last,
+                      char text[NAMES_SIZE])
 {
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < match->count && used < NAMES_SIZE; i++) {
-        struct weft_slice name = name_at(offers, match->at[i]);
-        const char *before = i == 0 ? "" : i + 1 == match->count && match->more == 0 ? last : ", ";
-        used += (size_t)snprintf(text + used, NAMES_SIZE - used, "%s%.*s", before, (int)name.size, name.data);
+    struct weft_slice names[WEFT_MODEL_MATCH_MAX];
+    for (size_t i = 0; i < match->count; i++) {
+        names[i] = name_at(offers, match->at[i]);
     }
-    if (match->more > 0 && used < NAMES_SIZE) {
-        (void)snprintf(text + used, NAMES_SIZE - used, " and %zu more", match->more); /* cut as said above */
-    }
+    weft_model_match_join(match, names, last, text, NAMES_SIZE);
 }
 
 /* Those that are served, as far as they are named. */
@@ -165,7 +159,7 @@ static void list_names(const struct weft_openai_offers *offers, char text[NAMES_
         all.at[i] = i;
     }
     all.more = count - all.count;
-    join_names(offers, &all, ", ", text);
+    say_names(offers, &all, ", ", text);
 }
 
 /* No model, or no one model, goes by the name that was given. */
@@ -174,7 +168,7 @@ static int refuse_name(const struct weft_openai_offers *offers, const struct wef
 {
     char meant[NAMES_SIZE], served[NAMES_SIZE];
     bool several = match->kind == WEFT_MODEL_MATCH_SEVERAL, near = !several && match->count > 0;
-    join_names(offers, match, several ? " and " : " or ", meant);
+    say_names(offers, match, several ? " and " : " or ", meant);
     list_names(offers, served);
     int status = several ? weft_openai_wrong(error, "model", "model_ambiguous",
                                              "Several models here go by that name: %s. Say more of the name.", meant)

@@ -220,12 +220,34 @@ static void anything_may_be_typed(void **state)
     assert_int_equal(match.kind, WEFT_MODEL_MATCH_NONE);
 }
 
+static void they_are_said(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t count, more, size;
+        const char *said;
+    } rows[] = {{0, 0, 64, ""},
+                {1, 0, 64, "one"},
+                {2, 0, 64, "one or two"},
+                {3, 0, 64, "one, two or three"},
+                {2, 7, 64, "one, two and 7 more"},
+                {3, 1, 12, "one, two, t"}};
+    (void)read_names("one two three");
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        char text[64];
+        match = (struct weft_model_match){.count = rows[i].count, .more = rows[i].more};
+        weft_model_match_join(&match, names, " or ", text, rows[i].size);
+        assert_string_equal(text, rows[i].said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_is_meant),          cmocka_unit_test(the_better_fit_is_meant),
         cmocka_unit_test(several_fit_as_well),   cmocka_unit_test(another_one_was_meant),
         cmocka_unit_test(anything_may_be_typed), cmocka_unit_test(a_misspelt_name_gets_the_nearest),
+        cmocka_unit_test(they_are_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
