@@ -48,7 +48,9 @@ void weft_carrier_free(struct weft_carrier *carrier);
  * answers it and then wants to be closed. */
 void weft_carrier_receive(struct weft_carrier *carrier, const char *data, size_t size);
 /* The peer will send no more. A server takes it as a hang-up: exchanges that still wait for their answer's end are
- * cancelled; what is already answered in full is still sent. */
+ * cancelled; what is already answered in full is still sent. A client that only ended its sending side looks the same
+ * (TCP's FIN is all there is of either); to tell them apart something would have to be written to each that hangs up.
+ */
 void weft_carrier_hangup(struct weft_carrier *carrier);
 
 /* Moves what is ready to be sent to the end of `output`, stopping soon after it holds WEFT_HTTP_OUTPUT_HIGH. Called in

@@ -47,8 +47,7 @@ static const struct weft_native_problem too_large = {
     .code = "answer_too_large",
     .message = "The external server said more at once than this node takes: an event over 1 MiB, over 1024 tool calls, "
                "or a tool's name over 256 bytes. Ask for less in one answer."};
-_Static_assert(WEFT_SSE_EVENT_MAX == (size_t)1024 * 1024 && WEFT_OPENAI_CALLS_MAX == 1024 &&
-                   WEFT_EXTERNAL_CALL_NAME_MAX == 256,
+_Static_assert(WEFT_SSE_EVENT_MAX >> 20 == 1 && WEFT_OPENAI_CALLS_MAX == 1024 && WEFT_EXTERNAL_CALL_NAME_MAX == 256,
                "too_large names them");
 static const struct weft_native_problem no_memory = {
     .status = 503,
