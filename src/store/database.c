@@ -13,39 +13,50 @@
 
 #define APPLICATION_ID 1466263156 /* "Weft", where file(1) and others look */
 #define PATH_SHOWN     600        /* bytes of the path in a sentence */
-#define GOES_ON        "This node goes on without the mesh"
 
 /* -- errors -- */
+
+/* What to do, by what is wrong: when the file cannot be opened, and when it was and something cannot be done. */
+struct advice {
+    const char *opening, *running;
+};
+
+static struct advice advice_on(int status)
+{
+    switch (status) {
+    case WEFT_ERR_INVALID:
+        return (struct advice){"Nothing in it was changed. Put a copy of it back; or move it away and start again, and "
+                               "the node forgets which invites and certificates it gave.",
+                               "End the node and put a copy of it back; or move it away and start again, and the node "
+                               "forgets which invites and certificates it gave."};
+    case WEFT_ERR_UNSUPPORTED: /* this one only when it is opened */
+        return (struct advice){"Nothing in it was changed. Start the newer Weft, which can read it.", ""};
+    case WEFT_ERR_DENIED:
+        return (struct advice){
+            "Let the user who runs Weft own and write the file and its folder, then start the node again.",
+            "Let the user who runs Weft own and write the file and its folder, then try again."};
+    case WEFT_ERR_FULL:
+        return (struct advice){"What it holds is still there. Make room, then start the node again.",
+                               "What it holds is still there. Make room, then try again."};
+    case WEFT_ERR_BUSY:
+        return (struct advice){"End the other program, then start the node again.",
+                               "End the other program, then try again."};
+    case WEFT_ERR_MEMORY:
+        return (struct advice){"Start it again when there is more memory.", "Try again when there is more memory."};
+    default:
+        return (struct advice){"Look at the disk, then start the node again.", "Look at the disk, then try again."};
+    }
+}
 
 /* Says it; returns `status`. */
 static int fail(struct weft_database *database, int status, const char *what, const char *reason)
 {
-    const char *advice = "Look at the disk, then start the node again.";
-    switch (status) {
-    case WEFT_ERR_INVALID:
-        advice = "Nothing in it was changed. Put a copy of it back; or move it away and start again, and the node "
-                 "forgets which invites and certificates it gave.";
-        break;
-    case WEFT_ERR_UNSUPPORTED:
-        advice = "Nothing in it was changed. Start the newer Weft, which can read it.";
-        break;
-    case WEFT_ERR_DENIED:
-        advice = "Let the user who runs Weft own and write the file and its folder, then start the node again.";
-        break;
-    case WEFT_ERR_FULL:
-        advice = "What was asked for was not done; what was kept before is still there. Make room, then try again.";
-        break;
-    case WEFT_ERR_BUSY:
-        advice = "End the other program, then start the node again.";
-        break;
-    case WEFT_ERR_MEMORY:
-        advice = "What was asked for was not done. Try again when there is more memory.";
-        break;
-    }
+    struct advice advice = advice_on(status);
     (void)snprintf(database->problem, sizeof(database->problem),
-                   "%.*s, where this node keeps what it knows of its "
-                   "mesh, %s (%s). " GOES_ON ". %s",
-                   PATH_SHOWN, database->path, what, reason, advice); /* fits */
+                   "%.*s, where this node keeps what it knows of its mesh, %s (%s). %s. %s", PATH_SHOWN, database->path,
+                   what, reason,
+                   database->opening ? "This node goes on without the mesh" : "What was asked for was not done",
+                   database->opening ? advice.opening : advice.running); /* fits */
     return status;
 }
 
@@ -305,16 +316,17 @@ int weft_database_open(struct weft_database *database, const char *path, unsigne
     WEFT_ASSERT(!database->handle);
     int size = snprintf(database->path, sizeof(database->path), "%s", path);
     WEFT_ASSERT(size > 0 && (size_t)size < sizeof(database->path)); /* weft_store_op_check() measured it */
+    database->opening = true;
     int status = prepare_file(database);
-    if (status < 0) {
-        return status;
+    if (status == 0) {
+        int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+        int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
+        status = code == SQLITE_OK ? set_up(database, version) : fail_sqlite(database, code);
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
-    status = code == SQLITE_OK ? set_up(database, version) : fail_sqlite(database, code);
     if (status < 0) {
         weft_database_close(database);
     }
+    database->opening = false;
     return status;
 }
 

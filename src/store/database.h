@@ -12,6 +12,7 @@
 
 struct weft_database {
     sqlite3 *handle; /* NULL: not open */
+    bool opening;
     char path[WEFT_STORE_PATH_MAX];
     char problem[WEFT_STORE_PROBLEM_MAX]; /* what the last error of this room means; "" if it was none of the file's */
 };

@@ -302,6 +302,7 @@ static void what_we_never_wrote_is_damage(void **state)
         struct weft_store_op list = {.kind = WEFT_STORE_LIST, .table = (enum weft_store_table)at};
         assert_int_equal(run(list), WEFT_ERR_INVALID);
         assert_non_null(strstr(database.problem, "is damaged"));
+        assert_non_null(strstr(database.problem, "What was asked for was not done"));
     }
     script("DELETE FROM sequence");
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_SEQUENCE}), WEFT_ERR_INVALID);
