@@ -121,7 +121,7 @@ struct weft_world_name {
     size_t count;
 };
 
-enum weft_job_kind { WEFT_JOB_NONE, WEFT_JOB_RESOLVE, WEFT_JOB_READ, WEFT_JOB_WRITE };
+enum weft_job_kind { WEFT_JOB_NONE, WEFT_JOB_RESOLVE, WEFT_JOB_READ, WEFT_JOB_WRITE, WEFT_JOB_HASH };
 
 struct weft_job {
     enum weft_job_kind kind;
@@ -131,6 +131,7 @@ struct weft_job {
         void (*resolved)(void *self, int status, const struct weft_address *addresses, size_t count);
         void (*read)(void *self, int status, struct weft_slice content);
         void (*written)(void *self, int status);
+        void (*hashed)(void *self, int status, const uint8_t hash[WEFT_HOST_HASH_SIZE]); /* NULL: forgotten */
     } done;
     void *self;
     char path[WEFT_WORLD_PATH_MAX]; /* or name */

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "crypto/secret.h"
 #include "host/address.h"
 #include "sim/inside.h"
 
@@ -168,6 +169,28 @@ static int host_write_file(struct weft_host *host, const char *path, struct weft
     return 0;
 }
 
+static int host_hash_file(struct weft_host *host, const char *path,
+                          void (*done)(void *self, int status, const uint8_t hash[WEFT_HOST_HASH_SIZE]), void *self)
+{
+    struct weft_job *job = job_new(weft_world_host_of(host), WEFT_JOB_HASH, path, self);
+    if (!job) {
+        return WEFT_ERR_FULL;
+    }
+    job->done.hashed = done;
+    return 0;
+}
+
+static void host_forget_hashes(struct weft_host *host, const void *self)
+{
+    struct weft_world *world = weft_world_host_of(host)->world;
+    for (size_t i = 0; i < WEFT_WORLD_JOBS_MAX; i++) {
+        struct weft_job *job = &world->jobs[i];
+        if (job->kind == WEFT_JOB_HASH && &job->host->host == host && job->self == self) {
+            job->done.hashed = NULL;
+        }
+    }
+}
+
 static struct weft_world_file *find_file(const struct weft_world_host *host, const char *path)
 {
     for (size_t i = 0; i < WEFT_WORLD_FILES_MAX; i++) {
@@ -231,8 +254,25 @@ static void end_read(struct weft_job *job)
     job->done.read(job->self, status, status < 0 ? ((struct weft_slice){0}) : weft_slice(file->data, file->size));
 }
 
+/* Of a file that is there; and models, which are played, have a hash of their name. */
+static void end_hash(struct weft_job *job)
+{
+    const struct weft_world_file *file = find_file(job->host, job->path);
+    struct weft_slice content = file ? weft_slice(file->data, file->size) : weft_slice_text(job->path);
+    struct weft_secret hash = weft_secret_of(content);
+    int status = job->host->read_status;
+    if (job->done.hashed) {
+        job->done.hashed(job->self, status, status < 0 ? NULL : hash.hash);
+    }
+}
+
 static void on_job(struct weft_timer *timer)
 {
+    static const char *const does[] = {[WEFT_JOB_NONE] = "",
+                                       [WEFT_JOB_RESOLVE] = "resolves",
+                                       [WEFT_JOB_READ] = "reads",
+                                       [WEFT_JOB_WRITE] = "writes",
+                                       [WEFT_JOB_HASH] = "hashes"};
     struct weft_job *job = WEFT_CONTAINER(timer, struct weft_job, timer);
     struct weft_world *world = job->host->world;
     enum weft_job_kind kind = job->kind;
@@ -240,13 +280,13 @@ static void on_job(struct weft_timer *timer)
         return;
     }
     weft_world_deliver(job->host);
-    weft_transcript_note(world->transcript, world->now, "%s: %s %s", job->host->name,
-                         kind == WEFT_JOB_RESOLVE ? "resolves" : (kind == WEFT_JOB_READ ? "reads" : "writes"),
-                         job->path);
+    weft_transcript_note(world->transcript, world->now, "%s: %s %s", job->host->name, does[kind], job->path);
     if (kind == WEFT_JOB_RESOLVE) {
         end_resolve(job);
     } else if (kind == WEFT_JOB_READ) {
         end_read(job);
+    } else if (kind == WEFT_JOB_HASH) {
+        end_hash(job);
     } else {
         int status = job->host->write_status;
         if (status == 0) {
@@ -274,6 +314,8 @@ static const struct weft_host_ops ops = {
     .resolve = host_resolve,
     .read_file = host_read_file,
     .write_file = host_write_file,
+    .hash_file = host_hash_file,
+    .forget_hashes = host_forget_hashes,
     .store = weft_world_store,
     .spawn = weft_processes_spawn,
     .kill = weft_processes_kill,

@@ -18,6 +18,7 @@
 #include "host/address.h"
 #include "node/model_facts.h"
 #include "node/node.h"
+#include "store/hashes.h"
 #include "sys/program.h"
 #include "sys/sys.h"
 
@@ -34,6 +35,7 @@ struct up {
     struct weft_input certificate, certificate_key;
     struct weft_config_problem problem;
     struct weft_sys *sys;
+    struct weft_hashes *hashes;
     struct weft_node *node;
     char beside[WEFT_PROGRAM_PATH_MAX]; /* the engine that came with this program */
     const char *engine;
@@ -368,6 +370,10 @@ static int run_node(struct up *up)
     if (status < 0) {
         return say_problem("signals cannot be watched, so this node could not be ended well; is memory short?");
     }
+    status = weft_hashes_new(&up->hashes, up->sys, up->settings.places.state);
+    if (status < 0) {
+        return say_problem("out of memory before the start");
+    }
     status = find_engine(up);
     if (status == 0) {
         status = make_node(up);
@@ -406,6 +412,9 @@ int weft_up_run(int argc, char **argv)
     }
     weft_node_free(up.node);
     bool hangs = !weft_sys_free(up.sys);
+    if (!hangs) {
+        weft_hashes_free(up.hashes);
+    }
     weft_secret_wipe(&up.key, sizeof(up.key));
     weft_secret_wipe(up.external_keys, sizeof(up.external_keys));
     weft_input_deinit(&up.certificate_key);

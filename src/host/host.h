@@ -10,6 +10,8 @@
 #include "base/types.h"
 #include "host/store.h"
 
+#define WEFT_HOST_HASH_SIZE 32 /* SHA-256 */
+
 enum weft_address_kind { WEFT_ADDRESS_TCP, WEFT_ADDRESS_UNIX };
 
 #define WEFT_ADDRESS_TEXT_MAX 108 /* what a Unix socket path may be, its NUL included */
@@ -116,6 +118,13 @@ struct weft_host_ops {
                      void (*done)(void *self, int status, struct weft_slice content), void *self);
     int (*write_file)(struct weft_host *host, const char *path, struct weft_slice content, bool exclusive,
                       void (*done)(void *self, int status), void *self);
+    /* Whole large files, such as models: their SHA-256. One that has not been touched since it was read last is not
+     * read again. WEFT_ERR_INVALID for what is no file, WEFT_ERR_BUSY if it was changed meanwhile, WEFT_ERR_UNSUPPORTED
+     * where nobody can do it. */
+    int (*hash_file)(struct weft_host *host, const char *path,
+                     void (*done)(void *self, int status, const uint8_t hash[WEFT_HOST_HASH_SIZE]), void *self);
+    /* No `done` of this `self` comes any more. */
+    void (*forget_hashes)(struct weft_host *host, const void *self);
     /* What is kept for good: see host/store.h. WEFT_ERR_FULL when too many operations are not done yet,
      * WEFT_ERR_UNSUPPORTED where there is no store. */
     int (*store)(struct weft_host *host, const struct weft_store_op *op, weft_store_done *done, void *self);

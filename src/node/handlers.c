@@ -1,6 +1,7 @@
 /* node/handlers.c - what each route does. */
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "node/call.h"
 #include "node/line.h"
 #include "node/openai.h"
@@ -66,8 +67,16 @@ void weft_call_metrics(struct weft_call *call)
 
 static void write_model(struct weft_json *json, const struct weft_model_info *info)
 {
+    char hash[2 * WEFT_HOST_HASH_SIZE + 1];
     weft_json_object(json);
     weft_json_add_string(json, "name", info->name);
+    weft_json_key(json, "sha256");
+    if (info->hash) {
+        weft_hex(hash, info->hash, WEFT_HOST_HASH_SIZE);
+        weft_json_text(json, hash);
+    } else {
+        weft_json_null(json);
+    }
     weft_json_add_text(json, "state", weft_model_state_name(info->state));
     weft_json_add_double(json, "progress", info->progress);
     weft_json_add_bool(json, "named", info->named);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "node/line.h"
 #include "node/model_facts.h"
+#include "node/model_hash.h"
 #include "node/model_journal.h"
 #include "node/runner.h"
 #include "node/tenancy.h"
@@ -41,6 +42,7 @@ struct model {
     weft_time started, ready;
     int64_t loaded_s;
     struct weft_model_facts facts; /* of its engine, since it was ready first */
+    struct weft_model_hash hash;
     char problem[WEFT_MODEL_PROBLEM_MAX];
 };
 
@@ -175,6 +177,7 @@ static void on_ready(void *self, const json_t *info)
     model->progress = 1;
     model->ready = now(model->models);
     model->loaded_s = host->ops->wall(host) / 1000000;
+    weft_model_hash_check(&model->hash);
     weft_line_open(model->line, (size_t)(model->facts.slots > 0 ? model->facts.slots : 1));
     model->tenant.used = model->tenant.asked ? model->ready : model->tenant.used;
     model->expected = model->tenant.stays;
@@ -366,6 +369,7 @@ static void start(struct model *model, uint64_t room)
     model->problem[0] = '\0';
     model->starts++;
     model->started = now(models);
+    weft_model_hash_begin(&model->hash);
     share_cores(models);
     model->told = model->threads;
     int error = spawn(model, room);
@@ -539,6 +543,7 @@ static int init(struct weft_models *models, char problem[WEFT_MODEL_PROBLEM_MAX]
                                 .name = weft_model_name(options->paths[i]),
                                 .state = named ? WEFT_MODEL_STARTING : WEFT_MODEL_UNLOADED,
                                 .tenant = {.stays = named},
+                                .hash = {.host = host, .path = options->paths[i]},
                                 .expected = named};
         weft_timer_init(&model->pause, on_pause_over);
         int error = check_name(models, i, problem);
@@ -612,6 +617,7 @@ void weft_models_free(struct weft_models *models)
         return;
     }
     for (size_t i = 0; i < models->count; i++) {
+        weft_model_hash_forget(&models->at[i].hash);
         weft_runner_free(models->at[i].runner);
         weft_line_free(models->at[i].line);
         weft_timer_clear(&models->options.loop->timers, &models->at[i].pause);
@@ -684,6 +690,7 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .tokens_sampled = sum.tokens_sampled,
         .steps = sum.steps,
         .loaded_s = model->loaded_s,
+        .hash = model->hash.known ? model->hash.bytes : NULL,
         .slots = facts->slots,
         .context_tokens = facts->context_tokens,
         .trained_tokens = facts->trained_tokens,
@@ -728,6 +735,35 @@ int weft_models_find(const struct weft_models *models, struct weft_slice name, s
     }
     weft_model_match_find(match, name, names, models->count);
     return match->kind == WEFT_MODEL_MATCH_ONE ? (int)match->at[0] : -1;
+}
+
+int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE])
+{
+    int found = -1;
+    for (size_t i = 0; i < models->count; i++) {
+        const struct model *model = &models->at[i];
+        bool same = model->hash.known && memcmp(model->hash.bytes, hash, WEFT_HOST_HASH_SIZE) == 0;
+        if (same && (found < 0 || model->state == WEFT_MODEL_READY)) {
+            found = (int)i;
+        }
+    }
+    return found;
+}
+
+bool weft_models_holds(const struct weft_models *models, size_t index, const uint8_t hash[WEFT_HOST_HASH_SIZE])
+{
+    WEFT_ASSERT(index < models->count);
+    const struct weft_model_hash *own = &models->at[index].hash;
+    return own->holds && memcmp(own->bytes, hash, WEFT_HOST_HASH_SIZE) == 0;
+}
+
+void weft_models_hash(struct weft_models *models)
+{
+    for (size_t i = 0; i < models->count; i++) {
+        if (models->at[i].hash.asked == 0) {
+            weft_model_hash_begin(&models->at[i].hash);
+        }
+    }
 }
 
 int weft_models_target(struct weft_models *models, size_t index, struct weft_relay_target *target)

@@ -8,6 +8,7 @@
 #ifndef WEFT_NODE_MODELS_H
 #define WEFT_NODE_MODELS_H
 
+#include "host/host.h"
 #include "node/config.h"
 #include "node/journal.h"
 #include "node/loop.h"
@@ -51,6 +52,7 @@ struct weft_model_info {
     uint32_t unloads;               /* how often it was told to end */
     uint64_t tokens_sampled, steps; /* by all its engines, as they say */
     int64_t loaded_s;               /* wall clock, seconds since 1970; 0 before */
+    const uint8_t *hash;            /* SHA-256 of its file, WEFT_HOST_HASH_SIZE bytes; NULL: not known (yet) */
     /* once it was ready */
     int32_t slots, context_tokens, trained_tokens, threads;
     uint64_t memory; /* bytes, estimated at load */
@@ -99,6 +101,12 @@ size_t weft_models_count(const struct weft_models *models);
 void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info);
 /* The index of the one model that is meant by a name as people type it, or -1; `match` then says why. */
 int weft_models_find(const struct weft_models *models, struct weft_slice name, struct weft_model_match *match);
+/* The index of a model whose file has this hash, as far as is known, or -1; of several one that is ready. */
+int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE]);
+/* Its engine has loaded, or is loading, a file of this hash and no other. */
+bool weft_models_holds(const struct weft_models *models, size_t index, const uint8_t hash[WEFT_HOST_HASH_SIZE]);
+/* The hashes of all are wanted: also of those that nobody has loaded, whose files are read for that. */
+void weft_models_hash(struct weft_models *models);
 /* The line before its engine: through it go all requests to it. Who joins it wants the model, and while anybody stands
  * in it the model stays. */
 struct weft_line *weft_models_line(const struct weft_models *models, size_t index);

@@ -25,6 +25,15 @@ static void write_text(struct weft_json *json, const char *name, const char *tex
     }
 }
 
+static void write_hash(struct weft_json *json, const uint8_t *hash)
+{
+    char text[2 * WEFT_HOST_HASH_SIZE + 1];
+    if (hash) {
+        weft_hex(text, hash, WEFT_HOST_HASH_SIZE);
+        weft_json_add_text(json, "sha256", text);
+    }
+}
+
 /* What OpenAI's API has no place for. */
 static void write_more(struct weft_json *json, const struct weft_model_info *info)
 {
@@ -50,6 +59,7 @@ static void write_more(struct weft_json *json, const struct weft_model_info *inf
         weft_json_add_bool(json, "tools", info->knows_tools);
         weft_json_add_bool(json, "reasoning", info->knows_reasoning);
     }
+    write_hash(json, info->hash);
     weft_json_object_end(json);
 }
 

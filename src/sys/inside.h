@@ -50,7 +50,8 @@ struct weft_sys {
     struct weft_worker *workers;
     weft_sys_store *store; /* NULL: none */
     void *store_self;
-    weft_time pause_said; /* when the log last heard that accepting pauses */
+    struct weft_sys_hasher hasher; /* likewise */
+    weft_time pause_said;          /* when the log last heard that accepting pauses */
     size_t jobs, processes;
     struct weft_log log;
     char input[WEFT_SYS_INPUT];

@@ -305,6 +305,21 @@ static int host_store(struct weft_host *host, const struct weft_store_op *op, we
     return sys->store ? sys->store(sys->store_self, op, done, self) : WEFT_ERR_UNSUPPORTED;
 }
 
+static int host_hash_file(struct weft_host *host, const char *path,
+                          void (*done)(void *self, int status, const uint8_t hash[WEFT_HOST_HASH_SIZE]), void *self)
+{
+    const struct weft_sys_hasher *hasher = &WEFT_CONTAINER(host, struct weft_sys, host)->hasher;
+    return hasher->ask ? hasher->ask(hasher->self, path, done, self) : WEFT_ERR_UNSUPPORTED;
+}
+
+static void host_forget_hashes(struct weft_host *host, const void *self)
+{
+    const struct weft_sys_hasher *hasher = &WEFT_CONTAINER(host, struct weft_sys, host)->hasher;
+    if (hasher->forget) {
+        hasher->forget(hasher->self, self);
+    }
+}
+
 static const struct weft_host_ops sys_ops = {
     .now = host_now,
     .wall = host_wall,
@@ -322,6 +337,8 @@ static const struct weft_host_ops sys_ops = {
     .resolve = weft_resolve,
     .read_file = weft_file_read,
     .write_file = weft_file_write,
+    .hash_file = host_hash_file,
+    .forget_hashes = host_forget_hashes,
     .store = host_store,
     .spawn = weft_process_spawn,
     .kill = weft_process_kill,
@@ -457,6 +474,11 @@ void weft_sys_set_store(struct weft_sys *sys, weft_sys_store *ask, void *store)
 {
     sys->store = ask;
     sys->store_self = store;
+}
+
+void weft_sys_set_hasher(struct weft_sys *sys, const struct weft_sys_hasher *hasher)
+{
+    sys->hasher = *hasher;
 }
 
 void weft_sys_stop(struct weft_sys *sys)

@@ -37,6 +37,15 @@ void weft_sys_log_pretty(struct weft_sys *sys, bool pretty);
 typedef int weft_sys_store(void *store, const struct weft_store_op *op, weft_store_done *done, void *self);
 void weft_sys_set_store(struct weft_sys *sys, weft_sys_store *ask, void *store);
 
+/* Who does host's hashes of files; likewise. */
+struct weft_sys_hasher {
+    int (*ask)(void *self, const char *path,
+               void (*done)(void *done_self, int status, const uint8_t hash[WEFT_HOST_HASH_SIZE]), void *done_self);
+    void (*forget)(void *self, const void *done_self);
+    void *self;
+};
+void weft_sys_set_hasher(struct weft_sys *sys, const struct weft_sys_hasher *hasher); /* copied */
+
 /* A socket whose other end is *child, a descriptor for a child process: blocking, closed on exec, the caller's to
  * close. On error *out is NULL and *child -1. */
 WEFT_MUST_USE int weft_sys_pair(struct weft_sys *sys, struct weft_socket **out, int *child);

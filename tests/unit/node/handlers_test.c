@@ -260,6 +260,7 @@ static void test_status_of_models(void **state)
     assert_string_equal(json_string_value(json_object_get(first, "sandbox")), "seccomp + landlock");
     assert_true(json_is_true(json_object_get(first, "named")) && json_is_false(json_object_get(first, "waits")));
     assert_true(json_is_null(json_object_get(first, "problem")));
+    assert_int_equal(json_string_length(json_object_get(first, "sha256")), 64);
     assert_string_equal(json_string_value(json_object_get(second, "name")), "a \"b\"");
     assert_string_equal(json_string_value(json_object_get(second, "state")), "failed");
     assert_int_equal(json_integer_value(json_object_get(second, "starts")), 3);

@@ -39,6 +39,34 @@ static void a_model_loads_and_is_ready(void **state)
     end();
 }
 
+static void a_model_is_known_by_its_hash(void **state)
+{
+    (void)state;
+    uint8_t first[WEFT_HOST_HASH_SIZE], other[WEFT_HOST_HASH_SIZE] = {0};
+    begin(three, 3);
+    assert_null(info(0).hash);
+    assert_true(engines_wait(is_ready, NULL));
+    engines_pass(WEFT_SECOND);
+    assert_non_null(info(0).hash);
+    memcpy(first, info(0).hash, sizeof(first));
+    assert_int_equal(weft_models_find_hash(house.models, first), 0);
+    assert_int_equal(weft_models_find_hash(house.models, info(2).hash), 2);
+    assert_int_equal(weft_models_find_hash(house.models, other), -1);
+    assert_true(weft_models_holds(house.models, 0, first));
+    assert_false(weft_models_holds(house.models, 1, first));
+
+    weft_world_put_file(engines.host, three[0], WEFT_SLICE("another model")); /* loaded is what was there before */
+    engines_pass(WEFT_SECOND);
+    assert_true(weft_models_holds(house.models, 0, first));
+    weft_child_die(&engines.children.at[0], 9);
+    engines_pass(5 * WEFT_SECOND);
+    assert_true(is_ready(NULL));
+    assert_false(weft_models_holds(house.models, 0, first));
+    assert_int_equal(weft_models_find_hash(house.models, first), -1);
+    assert_true(weft_models_holds(house.models, 0, info(0).hash));
+    end();
+}
+
 static void an_engine_is_told_what_is_set(void **state)
 {
     (void)state;
@@ -509,6 +537,7 @@ int main(void)
     weft_json_setup(1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_loads_and_is_ready),
+        cmocka_unit_test(a_model_is_known_by_its_hash),
         cmocka_unit_test(an_engine_is_told_what_is_set),
         cmocka_unit_test(models_load_one_after_the_other),
         cmocka_unit_test(cores_are_shared_out_and_never_more),

@@ -15,6 +15,9 @@ static void test_list(void **state)
     parlour_has("{\"object\":\"list\",\"data\":[{\"id\":\"Small-1B\",\"object\":\"model\",\"created\":0,\"owned_by\":"
                 "\"weft\",\"weft\":{\"state\":\"loading\",\"progress\":0.",
                 true);
+    parlour_has(
+        "\"sha256\":\"1f2e0589f28b053fb4bbaee817c77c78571f4f571a306d71b5e367ea2ba15400\"}},{\"id\":\"Big Model\",",
+        true);
     parlour_has("{\"id\":\"Big Model\",\"object\":\"model\",\"created\":0,\"owned_by\":\"weft\",\"weft\":{\"state\":"
                 "\"starting\",\"progress\":0}}]}",
                 true);
@@ -24,8 +27,8 @@ static void test_list(void **state)
                 "2,\"memory_bytes\":1073741824,\"description\":\"llama 135M Q4_1\",\"quant\":\"Q4_1\",\"cpu_variant\":"
                 "\"zen4\",\"sandbox\":\"seccomp + "
                 "landlock\",\"kernel_class\":\"Q4_1/zen4/"
-                "default\",\"exact\":false,\"chat_template\":true,\"tools\":true,\"reasoning\":false}"
-                "}",
+                "default\",\"exact\":false,\"chat_template\":true,\"tools\":true,\"reasoning\":false,"
+                "\"sha256\":\"1f2e0589f28b053fb4bbaee817c77c78571f4f571a306d71b5e367ea2ba15400\"}}",
                 true);
     parlour_has("\"created\":18", true); /* the world's clock: 2027 */
     assert_int_equal(parlour_ask("HEAD", "/v1/models", ""), 200);
