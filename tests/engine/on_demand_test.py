@@ -6,6 +6,7 @@ The second model is a copy of the small one under another name.
 """
 
 import concurrent.futures
+import hashlib
 import json
 import os
 import re
@@ -63,6 +64,9 @@ class OnDemand(unittest.TestCase):
         answer = json.load(self.complete(node, "smollm2"))
         self.assertEqual((answer["model"], answer["usage"]["completion_tokens"]), (FIRST, 4))
         self.assertEqual(self.states(node), ("ready", "unloaded"))
+        with open(os.path.join(self.folder, FIRST + ".gguf"), "rb") as file:
+            self.assertEqual(node.model(FIRST)["sha256"], hashlib.sha256(file.read()).hexdigest())
+        self.assertTrue(os.path.exists(os.path.join(node.home, "model-hashes")))
         process = node.model(FIRST)["process"]
         began = time.monotonic()
         stream = self.complete(node, "somebody/smollm2:135m", max_tokens=400, ignore_eos=True, stream=True)
