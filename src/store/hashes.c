@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,8 +23,7 @@
 
 /* A file that has not been touched since looks the same. */
 struct look {
-    uint64_t size, number;
-    int64_t modified_ns, changed_ns;
+    int64_t size, number, modified_ns, changed_ns;
 };
 
 struct kept {
@@ -67,8 +67,8 @@ static int64_t nanoseconds(struct timespec time)
 static struct look look_of(const struct stat *there)
 {
     return (struct look){
-        .size = (uint64_t)there->st_size,
-        .number = (uint64_t)there->st_ino,
+        .size = (int64_t)there->st_size,
+        .number = (int64_t)there->st_ino,
 #ifdef __APPLE__
         .modified_ns = nanoseconds(there->st_mtimespec),
         .changed_ns = nanoseconds(there->st_ctimespec),
@@ -96,18 +96,33 @@ static void keep(struct weft_hashes *hashes, const struct look *look, const uint
     memcpy(kept->hash, hash, sizeof(kept->hash));
 }
 
-static bool read_line(const char *line, struct kept *kept)
+/* Moves on behind it, and behind the `end` that must follow. */
+static bool read_number(const char **at, char end, int64_t *value)
 {
-    int digits = 0, all = 0;
-    (void)sscanf(line, "%*64[0-9a-f]%n %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 "\n%n", &digits, &kept->look.size,
-                 &kept->look.number, &kept->look.modified_ns, &kept->look.changed_ns, &all); /* `all` says how far */
-    if (digits != 2 * WEFT_DIGEST_SIZE || all == 0 || line[all] != '\0' || line[all - 1] != '\n') {
+    char *behind;
+    errno = 0;
+    long long number = strtoll(*at, &behind, 10);
+    if (behind == *at || errno != 0 || *behind != end) {
         return false;
     }
-    for (size_t i = 0; i < WEFT_DIGEST_SIZE; i++) {
-        kept->hash[i] = (uint8_t)(weft_hex_value(line[2 * i]) * 16 + weft_hex_value(line[2 * i + 1]));
-    }
+    *value = number;
+    *at = behind + 1;
     return true;
+}
+
+static bool read_line(const char *line, struct kept *kept)
+{
+    for (size_t i = 0; i < WEFT_DIGEST_SIZE; i++) {
+        int high = weft_hex_value(line[2 * i]), low = high < 0 ? -1 : weft_hex_value(line[2 * i + 1]);
+        if (low < 0) {
+            return false;
+        }
+        kept->hash[i] = (uint8_t)(high * 16 + low);
+    }
+    const char *at = line + (size_t)2 * WEFT_DIGEST_SIZE;
+    struct look *look = &kept->look;
+    return *at++ == ' ' && read_number(&at, ' ', &look->size) && read_number(&at, ' ', &look->number) &&
+           read_number(&at, ' ', &look->modified_ns) && read_number(&at, '\n', &look->changed_ns);
 }
 
 static void read_kept(struct weft_hashes *hashes)
@@ -134,7 +149,7 @@ static bool write_lines(const struct weft_hashes *hashes, FILE *file)
         const struct kept *kept = &hashes->kept[i];
         char hash[2 * WEFT_DIGEST_SIZE + 1];
         weft_hex(hash, kept->hash, sizeof(kept->hash));
-        int size = fprintf(file, "%s %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 "\n", hash, kept->look.size,
+        int size = fprintf(file, "%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", hash, kept->look.size,
                            kept->look.number, kept->look.modified_ns, kept->look.changed_ns);
         whole = whole && size > 0;
     }
