@@ -118,7 +118,8 @@ static enum weft_entry_list list_of(const struct weft_entry *entry)
 
 static void relist(struct weft_roster *roster, struct weft_entry *entry)
 {
-    weft_entries_move(&roster->entries, entry, list_of(entry));
+    bool self = weft_key_equal(&entry->key, &roster->settings.self); /* it goes for nobody */
+    weft_entries_move(&roster->entries, entry, self ? WEFT_ENTRIES_NOWHERE : list_of(entry));
     roster->changes++;
 }
 
@@ -199,7 +200,7 @@ static struct weft_entry *victim_for(const struct weft_roster *roster, enum weft
     if (!victim) {
         victim = weft_entries_first(entries, WEFT_ENTRIES_MEMBERS_GONE);
     }
-    return victim && weft_key_equal(&victim->key, &roster->settings.self) ? NULL : victim;
+    return victim;
 }
 
 static size_t strangers(const struct weft_roster *roster)

@@ -156,14 +156,14 @@ static void end_inside(struct weft_record_writer *writer, uint32_t tag, const st
 {
     uint8_t head[1 + WEFT_RECORD_NUMBER_MAX] = {(uint8_t)tag};
     size_t size = 1 + put_varint(head + 1, inner->size);
-    if (writer->error < 0 || inner->error < 0) {
+    if (writer->error < 0 || inner->error < 0 || size + inner->size > writer->room - writer->size) {
         writer->error = WEFT_ERR_TOO_LARGE;
         return;
     }
     if (inner->size > 0) {
         memmove(writer->at + writer->size + size, inner->at, inner->size);
     }
-    memcpy(writer->at + writer->size, head, size); /* there was room for more in front of what was moved */
+    memcpy(writer->at + writer->size, head, size);
     writer->size += size + inner->size;
     writer->tag = tag;
 }
