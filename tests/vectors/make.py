@@ -172,6 +172,90 @@ def announcement(value, signer):
     ]))
 
 
+# -- gossip --
+
+
+def name(value):
+    return (bytes.fromhex(value["key"])[:8] + bytes.fromhex(value["signature"])[36:40]
+            + varint(value["incarnation"]) + varint(value["sequence"]))
+
+
+def names(values):
+    return b"".join(name(value) for value in values) or None
+
+
+def packed(texts):
+    return b"".join(bytes.fromhex(text) for text in texts)
+
+
+def gossip_message(value):
+    """A part that a value does not have is not said."""
+    digest, listed, reach = value.get("digest"), value.get("list"), value.get("reach")
+    return record([(1, bytes.fromhex(each)) for each in value.get("announcements", [])]
+                  + [(2, bytes.fromhex(each)) for each in value.get("revocations", [])] + [
+        (3, names(value.get("news", []))),
+        (4, packed(value.get("wants", [])) or None),
+        (5, packed(value.get("revocation_wants", [])) or None),
+        (6, digest and fields([(1, bytes.fromhex(digest["salt"])), (2, bytes.fromhex(digest["sums"])),
+                               (3, bytes.fromhex(digest["revocations"]))])),
+        (7, listed and fields([(1, bytes.fromhex(listed["salt"])),
+                               (2, b"".join(place.to_bytes(2, "little") for place in listed["buckets"]) or None),
+                               (3, names(listed["names"])),
+                               (4, packed(listed["revocations"]) if "revocations" in listed else None)])),
+        (8, reach and fields([(1, 1 if reach["anew"] else None), (2, packed(reach["more"]) or None),
+                              (3, packed(reach["less"]) or None)])),
+        (9, 1 if value.get("reach_again") else None),
+    ] + [(10, fields([(1, line["alias"].encode()), (2, bytes.fromhex(line["hash"]) or None), (3, line["peers"])]))
+         for line in value.get("lines", [])] + [
+        (11, packed(value["used"]) if "used" in value else None),
+    ])
+
+
+def siphash(key, data):
+    """SipHash-2-4, from its authors' description."""
+    mask = 2**64 - 1
+
+    def rounds(v, count):
+        rotate = lambda x, by: (x << by | x >> (64 - by)) & mask
+        for _ in range(count):
+            v[0] = (v[0] + v[1]) & mask
+            v[1] = rotate(v[1], 13) ^ v[0]
+            v[0] = rotate(v[0], 32)
+            v[2] = (v[2] + v[3]) & mask
+            v[3] = rotate(v[3], 16) ^ v[2]
+            v[0] = (v[0] + v[3]) & mask
+            v[3] = rotate(v[3], 21) ^ v[0]
+            v[2] = (v[2] + v[1]) & mask
+            v[1] = rotate(v[1], 17) ^ v[2]
+            v[2] = rotate(v[2], 32)
+
+    halves = [int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")]
+    v = [halves[0] ^ 0x736F6D6570736575, halves[1] ^ 0x646F72616E646F6D,
+         halves[0] ^ 0x6C7967656E657261, halves[1] ^ 0x7465646279746573]
+    padded = data + bytes(7 - len(data) % 8) + bytes([len(data) % 256])
+    for at in range(0, len(padded), 8):
+        word = int.from_bytes(padded[at:at + 8], "little")
+        v[3] ^= word
+        rounds(v, 2)
+        v[0] ^= word
+    v[2] ^= 0xFF
+    rounds(v, 4)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def sums(salt, signed, buckets):
+    """Of announcements, as (key, the whole of it signed)."""
+    out = [0] * buckets
+    for key, data in signed:
+        bucket = siphash(salt, key) % buckets
+        out[bucket] = (out[bucket] + siphash(salt, key + data[-32:-24])) % 2**32
+    return b"".join(each.to_bytes(4, "little") for each in out)
+
+
+def revocation_sum(salt, signed):
+    return (sum(siphash(salt, data[-32:-24]) for data in signed) % 2**64).to_bytes(8, "little")
+
+
 # -- the values --
 
 GATEWAY_VALUE = certificate_value(ROOT, GATEWAY, "gateway", 1795000000, 1826536000, 1)
@@ -270,6 +354,26 @@ def announcements():
                         for name, signer, value in values]}
 
 
+def gossip(made):
+    said = [(bytes.fromhex(each["key"]), bytes.fromhex(each["bytes"])) for each in made["announcement"]["vectors"]]
+    gone = [bytes.fromhex(each["bytes"]) for each in made["revocation"]["vectors"]]
+    named = [{"key": each["key"], "signature": each["bytes"][-128:], "incarnation": each["incarnation"],
+              "sequence": each["sequence"]} for each in made["announcement"]["vectors"]]
+    salt = bytes(range(16))
+    digest = {"salt": salt.hex(), "sums": sums(salt, said, 256).hex(), "revocations": revocation_sum(salt, gone).hex()}
+    everything = {
+        "announcements": [data.hex() for _, data in said], "revocations": [data.hex() for data in gone], "news": named,
+        "wants": [NODE.key.hex()[:16]], "revocation_wants": [gone[0][-32:-24].hex()], "digest": digest,
+        "list": {"salt": salt.hex(), "buckets": [siphash(salt, key) % 256 for key, _ in said], "names": named,
+                 "revocations": [data[-32:-24].hex() for data in gone]},
+        "reach": {"anew": True, "more": [NODE.key.hex()], "less": [GATEWAY.key.hex()]}, "reach_again": True,
+        "lines": [{"alias": "llama", "hash": "11" * 32, "peers": 4}, {"alias": "gpt-oss:20b", "hash": "", "peers": 0}],
+        "used": ["11" * 32, "22" * 32]}
+    parts = [{"name": f"only {part}", part: value} for part, value in everything.items()]
+    values = [{"name": "everything", **everything}, {"name": "nothing"}, {"name": "none is used", "used": []}] + parts
+    return {"vectors": [{**value, "bytes": gossip_message(value).hex()} for value in values]}
+
+
 # -- files --
 
 
@@ -287,6 +391,11 @@ def corpora(made):
         out[f"application/admission{i}"] = bytes.fromhex(vector["bytes"])
     out["application/letter"] = made["certificate"]["vectors"][0]["letter"].encode()
     out["certificate/chain"] = bytes.fromhex(made["certificate"]["chain"]["bytes"])
+    for i, vector in enumerate(made["gossip"]["vectors"]):
+        message = bytes.fromhex(vector["bytes"])
+        out[f"gossip_message/message{i}"] = message
+        for kind in range(4 if i == 0 else 1):  # of each kind of link, and then of a gateway's
+            out[f"gossip/link{kind}_message{i}"] = bytes([kind]) + len(message).to_bytes(4, "big") + message
     for i, vector in enumerate(made["invite"]["vectors"]):
         out[f"invite/line{i}"] = vector["line"].encode()
         out[f"invite/record{i}"] = invite_record(vector)
@@ -298,6 +407,7 @@ def corpora(made):
 def main():
     made = {"identity": identities(), "certificate": certificates(), "revocation": revocations(), "invite": invites(),
             "application": applications(), "admission": admissions(), "announcement": announcements()}
+    made["gossip"] = gossip(made)
     files = {os.path.join(HERE, f"{name}.json"): (json.dumps(value, indent=1) + "\n").encode()
              for name, value in made.items()}
     files.update({os.path.join(CORPUS, name): data for name, data in corpora(made).items()})
