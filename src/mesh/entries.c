@@ -110,9 +110,9 @@ struct weft_entry *weft_entries_by_id(const struct weft_entries *entries, uint64
 /* A free place, or one more; NULL without memory. */
 static struct weft_entry *take_place(struct weft_entries *entries)
 {
-    if (entries->free != 0) {
-        struct weft_entry *entry = entry_at(entries, entries->free - 1);
-        entries->free = entry->next;
+    if (entries->vacant != 0) {
+        struct weft_entry *entry = entry_at(entries, entries->vacant - 1);
+        entries->vacant = entry->next;
         return entry;
     }
     WEFT_ASSERT(entries->used < WEFT_ENTRIES_MAX);
@@ -153,8 +153,8 @@ void weft_entries_remove(struct weft_entries *entries, struct weft_entry *entry)
         link = &entry_at(entries, *link - 1)->next;
     }
     *link = entry->next;
-    *entry = (struct weft_entry){.place = entry->place, .next = entries->free};
-    entries->free = entry->place + 1;
+    *entry = (struct weft_entry){.place = entry->place, .next = entries->vacant};
+    entries->vacant = entry->place + 1;
     entries->count--;
 }
 

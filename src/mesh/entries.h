@@ -53,10 +53,10 @@ struct weft_entry {
 struct weft_entries {
     struct weft_siphash_key secret;
     struct weft_entry *blocks[WEFT_ENTRIES_MAX / WEFT_ENTRIES_BLOCK];
-    uint32_t used, free; /* places that ever were taken; the first of those that are free again, plus 1 */
-    size_t count;        /* entries */
-    uint32_t *heads;     /* of the hash table */
-    size_t head_count;   /* a power of two */
+    uint32_t used, vacant; /* places that ever were taken; the first of those that are free again, plus 1 */
+    size_t count;          /* entries */
+    uint32_t *heads;       /* of the hash table */
+    size_t head_count;     /* a power of two */
     struct {
         uint32_t first, last;
         size_t count;

@@ -241,6 +241,11 @@ const struct weft_key *weft_gossip_key(const struct weft_gossip_link *link)
     return &link->key;
 }
 
+enum weft_roster_outcome weft_gossip_heard(const struct weft_gossip_link *link)
+{
+    return link->heard;
+}
+
 struct weft_gossip_link *weft_gossip_ready(struct weft_gossip *gossip)
 {
     struct weft_gossip_link *link = gossip->ready;
@@ -304,6 +309,7 @@ int weft_gossip_take_announcements(struct weft_gossip_link *link, const struct w
         struct weft_gossip_name name;
         enum weft_roster_outcome outcome =
             weft_roster_offer(gossip->settings.roster, items->at[i], source, now, now_s, &name);
+        link->heard = outcome;
         if (news_to_others(outcome)) {
             weft_gossip_push(gossip, &name, link);
         } else if (refused_for_now(outcome)) {

@@ -86,6 +86,8 @@ WEFT_MUST_USE int weft_gossip_receive(struct weft_gossip_link *link, struct weft
 struct weft_bytes *weft_gossip_output(struct weft_gossip_link *link); /* to be sent: the owner drops what it has sent */
 void *weft_gossip_user(const struct weft_gossip_link *link);
 const struct weft_key *weft_gossip_key(const struct weft_gossip_link *link);
+/* What became of the last announcement that came on it: of an attached node, what to tell its owner. */
+enum weft_roster_outcome weft_gossip_heard(const struct weft_gossip_link *link);
 /* A link whose output has grown since it last came from here, or NULL. After each call that may add output. */
 struct weft_gossip_link *weft_gossip_ready(struct weft_gossip *gossip);
 

@@ -55,6 +55,7 @@ struct weft_gossip_link {
     int place; /* in the roster, of a gateway or anchor */
     void *user;
     struct weft_bytes input, output;
+    enum weft_roster_outcome heard;
     size_t expected; /* bytes of the message that is coming; 0: its size is not known */
     struct weft_gossip_gateway *gateway;
     struct weft_gossip_attached *attached;

@@ -481,18 +481,18 @@ bool weft_roster_outrun(const struct weft_roster *roster, uint64_t *incarnation)
 
 static void add_via(struct weft_roster *roster, struct weft_entry *entry, int place, weft_time now)
 {
-    size_t free = WEFT_ENTRY_VIA_MAX;
+    size_t vacant = WEFT_ENTRY_VIA_MAX;
     bool was_reachable = reachable(entry);
     for (size_t i = 0; i < WEFT_ENTRY_VIA_MAX; i++) {
         if (entry->via[i] == place + 1) {
             return;
         }
-        free = entry->via[i] == 0 ? i : free;
+        vacant = entry->via[i] == 0 ? i : vacant;
     }
-    if (free == WEFT_ENTRY_VIA_MAX) {
+    if (vacant == WEFT_ENTRY_VIA_MAX) {
         return; /* ways enough */
     }
-    entry->via[free] = (uint8_t)(place + 1);
+    entry->via[vacant] = (uint8_t)(place + 1);
     roster->gateways[place].reaches++;
     entry->since = was_reachable ? entry->since : now;
     relist(roster, entry);
@@ -560,24 +560,24 @@ void weft_roster_lose_all(struct weft_roster *roster, int place, weft_time now)
 
 int weft_roster_link(struct weft_roster *roster, const struct weft_key *gateway, weft_time now)
 {
-    int free = 0;
+    int vacant = 0;
     for (int i = PLACES - 1; i > WEFT_ROSTER_SELF; i--) {
         if (roster->gateways[i].links > 0 && weft_key_equal(&roster->gateways[i].key, gateway)) {
             roster->gateways[i].links++;
             return i;
         }
-        free = roster->gateways[i].links == 0 ? i : free;
+        vacant = roster->gateways[i].links == 0 ? i : vacant;
     }
-    if (free == 0) {
+    if (vacant == 0) {
         return WEFT_ERR_FULL;
     }
-    roster->gateways[free] = (struct gateway){.key = *gateway, .links = 1};
-    int error = weft_roster_reach(roster, free, gateway, now);
+    roster->gateways[vacant] = (struct gateway){.key = *gateway, .links = 1};
+    int error = weft_roster_reach(roster, vacant, gateway, now);
     if (error == WEFT_ERR_MEMORY) {
-        roster->gateways[free].links = 0;
+        roster->gateways[vacant].links = 0;
         return error;
     }
-    return free; /* without an entry where the roster is full: what it says is heard all the same */
+    return vacant; /* without an entry where the roster is full: what it says is heard all the same */
 }
 
 void weft_roster_unlink(struct weft_roster *roster, int place, weft_time now)

@@ -27,8 +27,9 @@
 
 #define WEFT_ROSTER_GATEWAYS_MAX 128   /* linked at a time: then WEFT_ERR_FULL */
 #define WEFT_ROSTER_REACH_MAX    16384 /* nodes that one gateway reaches */
-#define WEFT_ROSTER_OVERHEAD_MAX 512 /* bytes of an entry, its announcement not counted, in a roster of 1,000 or more  \
-                                      */
+#define WEFT_ROSTER_OVERHEAD_MAX                                                                                       \
+    512 /* bytes of an entry, its announcement not counted, in a roster of 1,000 or more                               \
+         */
 #define WEFT_ROSTER_LIFE_S    3600
 #define WEFT_ROSTER_RENEW_S   (WEFT_ROSTER_LIFE_S / 2)
 #define WEFT_ROSTER_PROBATION (600 * WEFT_SECOND)
