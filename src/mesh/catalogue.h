@@ -34,7 +34,7 @@ void weft_catalogue_init(struct weft_catalogue *catalogue);
 /* From what the roster holds now. */
 void weft_catalogue_update(struct weft_catalogue *catalogue, const struct weft_roster *roster, weft_time now);
 /* As a gateway told it. Beyond WEFT_CATALOGUE_MAX nothing is taken. */
-void weft_catalogue_put(struct weft_catalogue *catalogue, uint64_t model, const struct weft_gossip_line *line,
+void weft_catalogue_put(struct weft_catalogue *catalogue, uint64_t model, const struct weft_gossip_line *said,
                         weft_time now);
 
 /* The line with the lowest version above `told`, or NULL. */

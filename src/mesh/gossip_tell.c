@@ -354,8 +354,9 @@ void weft_gossip_tell(struct weft_gossip_link *link, weft_time now)
     if (now - attached->told_at >= WEFT_SECOND) {
         attached->told_at = now;
     }
-    while (attached->tell_bytes > 0 && (tell_gateway(link) || tell_revocation(link) || tell_line(link))) {
-        continue; /* the next one */
+    bool more = true;
+    while (more && attached->tell_bytes > 0) {
+        more = tell_gateway(link) || tell_revocation(link) || tell_line(link);
     }
     if (attached->tell_bytes > 0) {
         tell_used(link, now);

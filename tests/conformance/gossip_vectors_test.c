@@ -205,7 +205,8 @@ static void check_sums(const struct weft_gossip_message *message)
     assert_true(revocations == message->digest.revocations);
     for (size_t i = 0; i < WEFT_GOSSIP_BUCKETS_MIN; i++) {
         const uint8_t *sum = (const uint8_t *)message->digest.sums.data + 4 * i;
-        assert_int_equal(sums[i], sum[0] | sum[1] << 8 | sum[2] << 16 | (uint32_t)sum[3] << 24);
+        assert_int_equal(sums[i],
+                         (uint32_t)sum[0] | (uint32_t)sum[1] << 8 | (uint32_t)sum[2] << 16 | (uint32_t)sum[3] << 24);
     }
 }
 
