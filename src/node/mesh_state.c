@@ -572,9 +572,12 @@ int weft_mesh_state_put_out(struct weft_mesh_state *state, const struct weft_key
     if (!weft_mesh_state_registrar(state, &registrar) || weft_key_equal(node, &state->options.node->key)) {
         return WEFT_ERR_DENIED;
     }
-    int64_t size = weft_issue_revocation(registrar.root ? registrar.root : registrar.gateway,
-                                         weft_membership_mesh(state->membership),
-                                         registrar.root ? (struct weft_slice){0} : registrar.certificate, node,
+    const struct weft_identity *signer = registrar.root ? registrar.root : registrar.gateway;
+    struct weft_slice own = registrar.certificate;
+    if (registrar.root) {
+        own = weft_slice(NULL, 0);
+    }
+    int64_t size = weft_issue_revocation(signer, weft_membership_mesh(state->membership), own, node,
                                          weft_mesh_state_now_s(state), revocation);
     return size < 0 ? (int)size : weft_mesh_state_revoke(state, weft_slice(revocation, (size_t)size), done, self);
 }
