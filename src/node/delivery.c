@@ -287,8 +287,10 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
-    /* By 503 it says that it takes nothing now, which is no harm done. */
-    delivery->broken += !is_ours(&delivery->options) && problem->status != 503 && delivery->barren > 0;
+    bool takes_none = problem->status == 503; /* so it says, and no harm is done */
+    if (!is_ours(&delivery->options) && !takes_none && delivery->barren > 0) {
+        delivery->broken++;
+    }
     if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {
         again(delivery, problem->code, true);
     } else {

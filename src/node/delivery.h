@@ -14,7 +14,7 @@
 
 #define WEFT_DELIVERY_BARREN_MAX 4 /* attempts one after the other that bring no new token */
 #define WEFT_DELIVERY_BROKEN_MAX                                                                                       \
-    2 /* ... that a server which is not ours broke, though it was there before each and told its models */
+    2 /* ... that a server which is not ours broke, having told its models before all but the first */
 #define WEFT_DELIVERY_ATTEMPTS_MAX 32 /* of one answer */
 
 struct weft_delivery;

@@ -211,7 +211,8 @@ static int begin_call(struct weft_external_reading *reading, uint16_t index, jso
     return 0;
 }
 
-/* It may come in pieces, until the arguments begin; some servers say all of it with each part of the call. */
+/* It may come in pieces, until the arguments begin; some servers say all of it, or all so far, with each part of the
+ * call. So two equal pieces are taken for one name. */
 static int add_name(struct choice *choice, struct weft_slice piece)
 {
     if (piece.size == 0 || weft_slice_equal(piece, weft_slice(choice->name, choice->name_size))) {
@@ -219,6 +220,9 @@ static int add_name(struct choice *choice, struct weft_slice piece)
     }
     if (!choice->held) {
         return WEFT_ERR_INVALID;
+    }
+    if (piece.size > choice->name_size && memcmp(piece.data, choice->name, choice->name_size) == 0) {
+        choice->name_size = 0; /* all so far */
     }
     if (piece.size > sizeof(choice->name) - choice->name_size) {
         return WEFT_ERR_TOO_LARGE;

@@ -486,8 +486,9 @@ static bool is_on_trial(const struct weft_line *line)
     return false;
 }
 
-/* Nothing is written for those who do not read, so a suspect may go as if alone. If the engine ends they ran there too,
- * so it is no strike; they are not back before they read, and the next time it is alone. */
+/* For those who do not read an engine soon has nothing to do, so a suspect may go beside them. It is not quite alone:
+ * if the engine ends they ran there too, and it is nobody's strike; they are not back before they read, and the next
+ * time it is alone. */
 static bool is_quiet(const struct weft_line *line)
 {
     for (const struct weft_place *place = line->first; place; place = place->next) {

@@ -157,7 +157,7 @@ static void read_frame(struct weft_native *native, const struct weft_frame *fram
 }
 
 /* More is taken from the exchange only when no whole frame is left here: what the exchange holds back, the engine does
- * not send. So a paused reader slows the engine down. */
+ * not send: it writes on until its answer is whole, or more waits than it keeps, and goes no further. */
 static void read_frames(struct weft_native *native)
 {
     while (native->state == NATIVE_FRAMES && !native->paused) {

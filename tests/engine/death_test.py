@@ -145,7 +145,8 @@ class Death(unittest.TestCase):
             self.check_whole(events + self.read(answer), events)
             self.assertTrue(self.chat(node)["choices"][0]["message"]["content"])
             node.stop()
-            self.assertIn("ran out of memory (exit code 67)", node.log())
+            if not os.environ.get("WEFT_SANITIZED"):  # else the sanitizer's own allocator ends it, in its way
+                self.assertIn("ran out of memory (exit code 67)", node.log())
 
     def test_an_engine_ends_with_a_node_that_is_killed(self):
         node = self.node().start().wait_ready()

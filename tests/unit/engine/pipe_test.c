@@ -261,7 +261,7 @@ static void test_the_socket_fails_for_memory(void **state)
     }
 }
 
-/* What the client has to say, handed to the pipe: while that takes it, and answers, an allocation fails. */
+/* What the client has to say, handed to the pipe: while that takes it, an allocation fails. */
 static void serve_with_little(uint64_t fail_at)
 {
     struct weft_bytes bytes = {0};

@@ -249,6 +249,10 @@ static const struct transcript transcripts[] = {
     {"... and text behind it", C, 1, 0,
      CALL("\"function\":{\"name\":\"f\"}") LLAMA("{\"index\":0,\"delta\":{\"content\":\"Hm\"}}") CALLED DONE,
      "0 call 0  f <>;0 content <Hm>;0 tools <>;usage 0 0 2;end;"},
+    {"all of the name so far with each part", C, 1, 0,
+     CALL("\"id\":\"a\",\"function\":{\"name\":\"get\"}") CALL("\"function\":{\"name\":\"get_time\"}")
+         CALL("\"function\":{\"arguments\":\"{}\"}") CALLED DONE,
+     "0 call 0 a get_time <{}>;0 tools <>;usage 0 0 2;end;"},
     {"all of the name with each part", C, 1, 0,
      CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}")
          CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}") CALLED DONE,

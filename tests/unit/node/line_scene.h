@@ -148,13 +148,13 @@ static inline void get_on(size_t i, int tokens)
     pass(0);
 }
 
-/* The engine ends, and all that ran there hear of it. */
+/* The engine ends, and all that ran there hear of it, but for those who do not read. */
 static inline bool end_engine(bool by_itself)
 {
     weft_line_shut(scene.line);
     bool excused = weft_line_died(scene.line, by_itself);
     for (size_t i = 0; i < GUESTS; i++) {
-        if (scene.guests[i].place.state == WEFT_PLACE_RUNS) {
+        if (scene.guests[i].place.state == WEFT_PLACE_RUNS && !scene.guests[i].place.paused) {
             weft_line_again(&scene.guests[i].place, true);
         }
     }

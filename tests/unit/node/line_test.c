@@ -374,8 +374,8 @@ static void then_each_goes_alone(void **state)
     end();
 }
 
-/* While somebody under suspicion does not read, all others have their turn: also those who must go alone, as nothing is
- * written for it; only its slot is not theirs. */
+/* While somebody under suspicion does not read, all others have their turn: also those who must go alone; only its
+ * slot is not theirs. */
 static void a_suspect_who_does_not_read_holds_nobody(void **state)
 {
     (void)state;
@@ -405,7 +405,14 @@ static void a_suspect_who_does_not_read_holds_nobody(void **state)
     assert_int_equal(info().strikes, 0); /* it was not quite alone */
     come_back(4);
     assert_string_equal(running(), "02");
+    assert_true(scene.guests[0].place.life < scene.guests[2].place.life); /* who does not read has yet to hear of it */
+    weft_line_pause(&scene.guests[0].place, false);
+    weft_line_again(&scene.guests[0].place, true);
+    pass(WEFT_SECOND);
+    assert_string_equal(running(), "2"); /* alone, this time */
     get_on(2, WEFT_LINE_CLEARED);
+    assert_string_equal(running(), "0"); /* the other suspect's turn */
+    get_on(0, WEFT_LINE_CLEARED);
     assert_string_equal(running(), "0123");
     end();
 }
