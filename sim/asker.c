@@ -79,7 +79,7 @@ static weft_time turn(void *self, weft_time now)
 }
 
 int weft_asker_dial(struct weft_asker *asker, struct weft_world *world, struct weft_host *host, const char *address,
-                    bool h2, struct weft_tls_context *tls, const char *name)
+                    bool h2, struct weft_filters *filters, const char *name)
 {
     struct weft_address to;
     int error = address[0] == '/' ? weft_address_unix(weft_slice_text(address), &to)
@@ -89,7 +89,7 @@ int weft_asker_dial(struct weft_asker *asker, struct weft_world *world, struct w
     asker->loop.turn.now = weft_world_now(world);
     weft_world_set_guest(host, (struct weft_guest){.self = asker, .turn = turn});
     const struct weft_connection_options options = {
-        .loop = &asker->loop, .user = &user, .self = asker, .tls = tls, .h2 = h2, .name = name};
+        .loop = &asker->loop, .user = &user, .self = asker, .filters = filters, .h2 = h2, .name = name};
     error = weft_connection_dial(&asker->connection, &options, &to);
     weft_world_poke(host);
     return error;

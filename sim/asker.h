@@ -24,9 +24,9 @@ struct weft_asker {
     char text[WEFT_ASKER_TEXT_MAX + 1];
 };
 
-/* Becomes the guest of `host` and dials. `tls` and `name` as for a connection. */
+/* Becomes the guest of `host` and dials. `filters` and `name` as for a connection. */
 WEFT_MUST_USE int weft_asker_dial(struct weft_asker *asker, struct weft_world *world, struct weft_host *host,
-                                  const char *address, bool h2, struct weft_tls_context *tls, const char *name);
+                                  const char *address, bool h2, struct weft_filters *filters, const char *name);
 /* Asks, as soon as the connection can carry it. `fields`: "name: value\n..." */
 WEFT_MUST_USE int weft_asker_ask(struct weft_asker *asker, const char *method, const char *path, const char *fields,
                                  struct weft_slice body);

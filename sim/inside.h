@@ -80,7 +80,7 @@ enum weft_end_state {
 struct weft_socket {
     struct weft_world *world;
     struct weft_world_host *host;
-    struct weft_link *link;
+    struct weft_world_link *link;
     const struct weft_socket_user *user;
     void *self;
     enum weft_end_state state;
@@ -96,10 +96,10 @@ struct weft_socket {
     char bytes[WEFT_WORLD_PIPE_MAX]; /* from the peer: a ring */
 };
 
-struct weft_link {
+struct weft_world_link {
     struct weft_socket ends[2]; /* dialler, accepter */
     struct weft_address to;
-    struct weft_link *next; /* in its listener's queue */
+    struct weft_world_link *next; /* in its listener's queue */
     unsigned number;        /* for the transcript */
     bool paired;            /* of a socket pair: no network between its ends */
 };
@@ -110,7 +110,7 @@ struct weft_listener {
     const struct weft_listener_user *user;
     void *self;
     struct weft_timer arrival;
-    struct weft_link *first, *last; /* connected, not yet accepted */
+    struct weft_world_link *first, *last; /* connected, not yet accepted */
     bool accepting;
 };
 
@@ -172,7 +172,7 @@ struct weft_world {
     struct weft_job jobs[WEFT_WORLD_JOBS_MAX];
     struct weft_process processes[WEFT_WORLD_PROCESSES_MAX];
     struct weft_store_result store_result; /* during a callback */
-    struct weft_link links[WEFT_WORLD_LINKS_MAX];
+    struct weft_world_link links[WEFT_WORLD_LINKS_MAX];
 };
 
 struct weft_world_host *weft_world_host_of(struct weft_host *host);

@@ -62,7 +62,7 @@ static void forget(struct weft_socket *socket)
 }
 
 /* When both ends are closed there is nothing left to happen. */
-static void release(struct weft_link *link)
+static void release(struct weft_world_link *link)
 {
     for (int end = 0; end < 2; end++) {
         if (link->ends[end].state != WEFT_END_CLOSED && link->ends[end].state != WEFT_END_NONE) {
@@ -151,9 +151,9 @@ void weft_network_accept(struct weft_listener *listener, bool on)
     }
 }
 
-static struct weft_link *take_waiting(struct weft_listener *listener)
+static struct weft_world_link *take_waiting(struct weft_listener *listener)
 {
-    struct weft_link *link = listener->first;
+    struct weft_world_link *link = listener->first;
     listener->first = link->next;
     if (!listener->first) {
         listener->last = NULL;
@@ -197,10 +197,10 @@ void weft_network_unlisten(struct weft_listener *listener)
 
 /* -- dialling -- */
 
-static struct weft_link *link_new(struct weft_world *world)
+static struct weft_world_link *link_new(struct weft_world *world)
 {
     for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
-        struct weft_link *link = &world->links[i];
+        struct weft_world_link *link = &world->links[i];
         if (link->ends[0].state != WEFT_END_NONE || link->ends[1].state != WEFT_END_NONE) {
             continue;
         }
@@ -232,7 +232,7 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
         own->dials_to_fail--;
         return WEFT_ERR_FULL;
     }
-    struct weft_link *link = link_new(own->world);
+    struct weft_world_link *link = link_new(own->world);
     if (!link) {
         return WEFT_ERR_FULL;
     }
@@ -250,7 +250,7 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
 
 int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other, struct weft_socket *ends[2])
 {
-    struct weft_link *link = link_new(one->world);
+    struct weft_world_link *link = link_new(one->world);
     if (!link) {
         return WEFT_ERR_FULL;
     }
@@ -279,7 +279,7 @@ static bool swallowed(const struct weft_world *world, const struct weft_address 
 static void end_dial(struct weft_socket *socket)
 {
     struct weft_world *world = socket->world;
-    struct weft_link *link = socket->link;
+    struct weft_world_link *link = socket->link;
     if (swallowed(world, &link->to)) {
         return;
     }
@@ -518,7 +518,7 @@ size_t weft_world_links(const struct weft_world *world)
 {
     size_t count = 0;
     for (size_t i = 0; i < WEFT_WORLD_LINKS_MAX; i++) {
-        const struct weft_link *link = &world->links[i];
+        const struct weft_world_link *link = &world->links[i];
         count += link->ends[0].state != WEFT_END_NONE || link->ends[1].state != WEFT_END_NONE;
     }
     return count;

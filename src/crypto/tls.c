@@ -23,7 +23,8 @@ static int pipe_write(BIO *bio, const char *data, size_t size, size_t *written)
 {
     struct weft_tls *tls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
-    int error = size > OUTPUT_MAX - tls->output.size ? WEFT_ERR_FULL : weft_bytes_append(&tls->output, data, size);
+    int error = size > OUTPUT_MAX - tls->filter.output.size ? WEFT_ERR_FULL
+                                                            : weft_bytes_append(&tls->filter.output, data, size);
     if (error) {
         tls->error = error;
         tls->why = error == WEFT_ERR_FULL ? "the peer asks for answers and does not read them" : weft_error_text(error);
@@ -73,7 +74,7 @@ static int fail(struct weft_tls *tls)
     int error = weft_tls_explain(tls->ssl, &why);
     tls->error = tls->error ? tls->error : error;
     tls->why = error == WEFT_ERR_MEMORY ? weft_error_text(error) : tls->why ? tls->why : why;
-    tls->state = WEFT_TLS_FAILED;
+    tls->filter.state = WEFT_FILTER_FAILED;
     return tls->error;
 }
 
@@ -85,7 +86,8 @@ static int connection_new(struct weft_tls **out, struct weft_tls_context *contex
         return WEFT_ERR_MEMORY;
     }
     ERR_clear_error();
-    weft_bytes_init(&tls->output);
+    tls->filter.ops = &weft_tls_filter_ops;
+    weft_bytes_init(&tls->filter.output);
     tls->context = context;
     context->refs++;
     tls->ssl = SSL_new(ssl);
@@ -149,7 +151,7 @@ static int shake(struct weft_tls *tls)
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     if (result == 1) {
-        tls->state = WEFT_TLS_OPEN;
+        tls->filter.state = WEFT_FILTER_OPEN;
         return 0;
     }
     return SSL_get_error(tls->ssl, result) == SSL_ERROR_WANT_READ ? 0 : fail(tls);
@@ -186,7 +188,7 @@ void weft_tls_free(struct weft_tls *tls)
         return;
     }
     SSL_free(tls->ssl);
-    weft_bytes_deinit(&tls->output);
+    weft_bytes_deinit(&tls->filter.output);
     weft_tls_context_free(tls->context);
     weft_free(tls);
 }
@@ -210,7 +212,7 @@ static int open_record(struct weft_tls *tls, struct weft_bytes *plain)
     case SSL_ERROR_WANT_READ:
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-        tls->state = WEFT_TLS_ENDED;
+        tls->filter.state = WEFT_FILTER_ENDED;
         return 0;
     default:
         return fail(tls);
@@ -219,12 +221,12 @@ static int open_record(struct weft_tls *tls, struct weft_bytes *plain)
 
 int weft_tls_receive(struct weft_tls *tls, const char *data, size_t size, struct weft_bytes *plain)
 {
-    int more = tls->state == WEFT_TLS_FAILED ? tls->error : 0;
+    int more = tls->filter.state == WEFT_FILTER_FAILED ? tls->error : 0;
     tls->input = weft_slice(data, size);
-    if (tls->state == WEFT_TLS_HANDSHAKE) {
+    if (tls->filter.state == WEFT_FILTER_HANDSHAKE) {
         more = shake(tls);
     }
-    if (tls->state == WEFT_TLS_OPEN) { /* ends: every turn reads from the slice, and that ends */
+    if (tls->filter.state == WEFT_FILTER_OPEN) { /* ends: every turn reads from the slice, and that ends */
         do {
             more = open_record(tls, plain);
         } while (more > 0);
@@ -251,17 +253,17 @@ static struct weft_slice front_record(const struct weft_bytes *plain, char gathe
 
 int weft_tls_send(struct weft_tls *tls, struct weft_bytes *plain)
 {
-    if (tls->state == WEFT_TLS_FAILED) {
+    if (tls->filter.state == WEFT_FILTER_FAILED) {
         return tls->error;
     }
-    if (tls->state == WEFT_TLS_HANDSHAKE || plain->size == 0) {
+    if (tls->filter.state == WEFT_FILTER_HANDSHAKE || plain->size == 0) {
         return 0;
     }
     if (tls->shut) {
         return WEFT_ERR_CLOSED;
     }
     ERR_clear_error();
-    while (plain->size > 0 && tls->output.size < WEFT_TLS_OUTPUT_HIGH) {
+    while (plain->size > 0 && tls->filter.output.size < WEFT_TLS_OUTPUT_HIGH) {
         char gathered[RECORD_MAX];
         struct weft_slice record = front_record(plain, gathered);
         size_t written = 0;
@@ -275,7 +277,7 @@ int weft_tls_send(struct weft_tls *tls, struct weft_bytes *plain)
 
 void weft_tls_shut(struct weft_tls *tls)
 {
-    bool flows = tls->state == WEFT_TLS_OPEN || tls->state == WEFT_TLS_ENDED;
+    bool flows = tls->filter.state == WEFT_FILTER_OPEN || tls->filter.state == WEFT_FILTER_ENDED;
     if (!flows || tls->shut) {
         return; /* a handshake that is given up has nothing to truncate */
     }
@@ -288,12 +290,12 @@ void weft_tls_shut(struct weft_tls *tls)
 
 struct weft_bytes *weft_tls_output(struct weft_tls *tls)
 {
-    return &tls->output;
+    return &tls->filter.output;
 }
 
-enum weft_tls_state weft_tls_state(const struct weft_tls *tls)
+enum weft_filter_state weft_tls_state(const struct weft_tls *tls)
 {
-    return tls->state;
+    return tls->filter.state;
 }
 
 struct weft_slice weft_tls_alpn(const struct weft_tls *tls)
@@ -306,7 +308,8 @@ struct weft_slice weft_tls_alpn(const struct weft_tls *tls)
 
 const uint8_t *weft_tls_peer_key(const struct weft_tls *tls)
 {
-    bool proven = tls->state == WEFT_TLS_OPEN || tls->state == WEFT_TLS_ENDED; /* not before CertificateVerify */
+    bool proven = tls->filter.state == WEFT_FILTER_OPEN ||
+                  tls->filter.state == WEFT_FILTER_ENDED; /* not before CertificateVerify */
     return proven && tls->has_peer_key ? tls->peer_key : NULL;
 }
 

@@ -6,8 +6,7 @@
 #ifndef WEFT_CRYPTO_TLS_H
 #define WEFT_CRYPTO_TLS_H
 
-#include "base/bytes.h"
-#include "base/types.h"
+#include "crypto/filter.h"
 
 #define WEFT_TLS_KEY_SIZE    32 /* an Ed25519 public key, or the seed of a private one */
 #define WEFT_TLS_OUTPUT_HIGH ((size_t)64 * 1024)
@@ -52,16 +51,14 @@ WEFT_MUST_USE int weft_tls_server_context_new(struct weft_tls_context **out,
 WEFT_MUST_USE int weft_tls_client_context_new(struct weft_tls_context **out,
                                               const struct weft_tls_client_options *options);
 void weft_tls_context_free(struct weft_tls_context *context); /* connections may outlive it */
+/* The context as what a connection takes; NULL of NULL. */
+struct weft_filters *weft_tls_filters(struct weft_tls_context *context);
+
+/* The filters of links. */
+extern const struct weft_link_security weft_tls_links;
 
 /* One connection. */
 struct weft_tls;
-
-enum weft_tls_state {
-    WEFT_TLS_HANDSHAKE, /* not yet known who the peer is */
-    WEFT_TLS_OPEN,      /* plaintext flows */
-    WEFT_TLS_ENDED,     /* the peer said close_notify */
-    WEFT_TLS_FAILED,    /* an alert may still be in the output */
-};
 
 WEFT_MUST_USE int weft_tls_accept_new(struct weft_tls **out, struct weft_tls_context *context);
 /* `name` for SNI and, with WEFT_TLS_VERIFY_NAME, the check (a host name or an IP address); `key` for
@@ -70,16 +67,16 @@ WEFT_MUST_USE int weft_tls_connect_new(struct weft_tls **out, struct weft_tls_co
                                        const uint8_t *key);
 void weft_tls_free(struct weft_tls *tls);
 
-/* Ciphertext in; plaintext is appended to `plain`. 0, or an error after which the state is WEFT_TLS_FAILED. */
+/* Ciphertext in; plaintext is appended to `plain`. 0, or an error after which the state is WEFT_FILTER_FAILED. */
 WEFT_MUST_USE int weft_tls_receive(struct weft_tls *tls, const char *data, size_t size, struct weft_bytes *plain);
 /* Seals plaintext from the front of `plain` until WEFT_TLS_OUTPUT_HIGH waits in the output or `plain` is empty; nothing
- * before WEFT_TLS_OPEN. */
+ * before WEFT_FILTER_OPEN. */
 WEFT_MUST_USE int weft_tls_send(struct weft_tls *tls, struct weft_bytes *plain);
 void weft_tls_shut(struct weft_tls *tls); /* puts close_notify into the output */
 /* Ciphertext for the socket: the owner drops what it has written. */
 struct weft_bytes *weft_tls_output(struct weft_tls *tls);
 
-enum weft_tls_state weft_tls_state(const struct weft_tls *tls);
+enum weft_filter_state weft_tls_state(const struct weft_tls *tls);
 struct weft_slice weft_tls_alpn(const struct weft_tls *tls); /* empty if none was agreed */
 const uint8_t *weft_tls_peer_key(
     const struct weft_tls *tls);                      /* WEFT_TLS_KEY_SIZE bytes, or NULL if the peer showed none */

@@ -210,6 +210,7 @@ static struct weft_tls_context *context_new(void)
     struct weft_tls_context *context = weft_zalloc(sizeof(*context));
     if (context) {
         ERR_clear_error();
+        context->filters.ops = &weft_tls_filters_ops;
         context->refs = 1;
         context->method = weft_tls_pipe_new();
     }

@@ -14,24 +14,28 @@ struct weft_tls_identity {
 
 /* A server has one SSL_CTX per kind of peer and the ClientHello callback switches; a client has one. */
 struct weft_tls_context {
-    size_t refs; /* the owner and each connection; they live on one thread */
+    struct weft_filters filters; /* first */
+    size_t refs;                 /* the owner and each connection; they live on one thread */
     SSL_CTX *web, *link, *client;
     enum weft_tls_verify verify;
     BIO_METHOD *method;
 };
 
 struct weft_tls {
+    struct weft_filter filter; /* first */
     struct weft_tls_context *context;
     SSL *ssl;
-    enum weft_tls_state state;
-    bool shut;                /* close_notify is out: nothing may be sent after it */
-    int error;                /* why WEFT_TLS_FAILED */
-    const char *why;          /* a constant */
-    struct weft_slice input;  /* what _receive was given and OpenSSL has not yet read */
-    struct weft_bytes output; /* ciphertext */
+    bool shut;               /* close_notify is out: nothing may be sent after it */
+    int error;               /* why WEFT_FILTER_FAILED */
+    const char *why;         /* a constant */
+    struct weft_slice input; /* what _receive was given and OpenSSL has not yet read */
     bool has_peer_key, wants_key;
     uint8_t peer_key[WEFT_TLS_KEY_SIZE], wanted_key[WEFT_TLS_KEY_SIZE];
 };
+
+/* tls_filter.c */
+extern const struct weft_filter_ops weft_tls_filter_ops;
+extern const struct weft_filters_ops weft_tls_filters_ops;
 
 /* The two ends of OpenSSL's pipe: it reads from tls->input and writes to tls->output. */
 WEFT_MUST_USE BIO_METHOD *weft_tls_pipe_new(void);

@@ -60,6 +60,18 @@ void weft_carrier_drain(struct weft_carrier *carrier)
     carrier->ops->drain(carrier);
 }
 
+void weft_carrier_ping(struct weft_carrier *carrier)
+{
+    WEFT_ASSERT(carrier->ops->ping); /* h1 has no such thing */
+    carrier->ops->ping(carrier);
+}
+
+void weft_carrier_trust(struct weft_carrier *carrier)
+{
+    WEFT_ASSERT(carrier->ops->trust);
+    carrier->ops->trust(carrier);
+}
+
 bool weft_carrier_can_ask(const struct weft_carrier *carrier)
 {
     return carrier->ops->can_ask && carrier->ops->can_ask(carrier);

@@ -73,6 +73,11 @@ void weft_carrier_expire(struct weft_carrier *carrier);
  */
 void weft_carrier_drain(struct weft_carrier *carrier);
 
+/* h2: asks the peer for a sign of life; what comes is for the owner to see, as bytes that it receives. */
+void weft_carrier_ping(struct weft_carrier *carrier);
+/* h2: from now on its peer is trusted, as if `trusted` had been said at the beginning. */
+void weft_carrier_trust(struct weft_carrier *carrier);
+
 /* Client: can it carry one more exchange now? */
 bool weft_carrier_can_ask(const struct weft_carrier *carrier);
 /* Client: takes the worker's end of `exchange`, whose request head is complete (fields may hold nothing that frames).
@@ -92,6 +97,8 @@ struct weft_carrier_ops {
     weft_time (*deadline)(const struct weft_carrier *carrier);
     void (*expire)(struct weft_carrier *carrier);
     void (*drain)(struct weft_carrier *carrier);
+    void (*ping)(struct weft_carrier *carrier); /* NULL for h1, as the next */
+    void (*trust)(struct weft_carrier *carrier);
     bool (*can_ask)(const struct weft_carrier *carrier);                      /* NULL for servers */
     int (*ask)(struct weft_carrier *carrier, struct weft_exchange *exchange); /* NULL for servers */
 };

@@ -179,6 +179,8 @@ int weft_h2_client_new(struct weft_carrier **out, const struct weft_carrier_opti
                                                 .deadline = deadline,
                                                 .expire = expire,
                                                 .drain = weft_h2_drain,
+                                                .ping = weft_h2_ping,
+                                                .trust = weft_h2_trust,
                                                 .can_ask = can_ask,
                                                 .ask = ask};
     *out = NULL;

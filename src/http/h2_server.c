@@ -442,7 +442,9 @@ int weft_h2_server_new(struct weft_carrier **out, const struct weft_carrier_opti
                                                 .running = weft_h2_running,
                                                 .deadline = deadline,
                                                 .expire = expire,
-                                                .drain = weft_h2_drain};
+                                                .drain = weft_h2_drain,
+                                                .ping = weft_h2_ping,
+                                                .trust = weft_h2_trust};
     WEFT_ASSERT(options->owner.refused);
     *out = NULL;
     struct weft_h2 *h2 = weft_alloc(sizeof(*h2));

@@ -168,6 +168,29 @@ void weft_h2_drain(struct weft_carrier *carrier)
     carrier->options.owner.touched(carrier->options.owner.self);
 }
 
+void weft_h2_ping(struct weft_carrier *carrier)
+{
+    struct weft_h2 *h2 = (struct weft_h2 *)carrier;
+    if (h2->failed || h2->closing) {
+        return;
+    }
+    (void)weft_h2_ok(h2, nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL));
+    carrier->options.owner.touched(carrier->options.owner.self);
+}
+
+void weft_h2_trust(struct weft_carrier *carrier)
+{
+    struct weft_h2 *h2 = (struct weft_h2 *)carrier;
+    carrier->options.trusted = true;
+    if (h2->failed || h2->closing || h2->side->end != WEFT_ASKER) {
+        return; /* nobody asks a client: it has no bound to say */
+    }
+    const nghttp2_settings_entry raised[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, weft_h2_streams_max(&carrier->options)}};
+    (void)weft_h2_ok(h2, nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, raised, WEFT_COUNT(raised)));
+    carrier->options.owner.touched(carrier->options.owner.self);
+}
+
 /* -- heads -- */
 
 void weft_h2_head_add(struct weft_h2_head *head, struct weft_slice name, struct weft_slice value)

@@ -143,5 +143,7 @@ bool weft_h2_wants_input(const struct weft_carrier *carrier);
 bool weft_h2_done(const struct weft_carrier *carrier);
 size_t weft_h2_running(const struct weft_carrier *carrier);
 void weft_h2_drain(struct weft_carrier *carrier);
+void weft_h2_ping(struct weft_carrier *carrier);
+void weft_h2_trust(struct weft_carrier *carrier);
 
 #endif

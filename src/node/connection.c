@@ -1,4 +1,4 @@
-/* node/connection.c - one connection: a socket, TLS if there is any, and the HTTP carrier on top. */
+/* node/connection.c - one connection: a socket, a filter if there is any, and the HTTP carrier on top. */
 #include "node/connection.h"
 
 #include "base/assert.h"
@@ -16,16 +16,21 @@ struct weft_connection {
     struct weft_connection_links links;
     struct weft_connection_options options;
     struct weft_socket *socket;
-    struct weft_tls *tls;
+    struct weft_filter *filter;
     struct weft_carrier *carrier; /* NULL until the protocol is known */
     struct weft_bytes plain;      /* from the carrier, not yet sealed or written */
     struct weft_task flush;
     struct weft_timer timer;
-    weft_time since;      /* it was made or told to drain then, or the socket has taken nothing since (blocked) */
-    const char *phrase;   /* why it failed, if there is more to say than `failed` */
-    int failed;           /* WEFT_ERR_*: nothing more can be sent */
-    uint8_t preface_seen; /* bytes of the preface that came, while nothing else did */
+    struct weft_key peer;    /* of a link */
+    weft_time heard, pinged; /* a link: bytes came last, a sign of life was asked for last */
+    weft_time since;         /* it was made or told to drain then, or the socket has taken nothing since (blocked) */
+    const char *phrase;      /* why it failed, if there is more to say than `failed` */
+    int failed;              /* WEFT_ERR_*: nothing more can be sent */
+    uint8_t preface_seen;    /* bytes of the preface that came, while nothing else did */
     bool accepted;
+    bool serves; /* the peer asks */
+    bool link;   /* its peer is a node, and `peer` its key */
+    bool wants_link;
     bool opened; /* the socket is connected */
     bool reading;
     bool ended; /* the peer sends no more */
@@ -75,13 +80,13 @@ static void start_carrier(struct weft_connection *c, bool h2)
     const struct weft_carrier_options options = {
         .turn = &c->options.loop->turn,
         .owner = {.self = c, .request = on_request, .refused = on_refused, .touched = on_touched},
-        .scheme = c->options.tls ? WEFT_SLICE("https") : WEFT_SLICE("http"),
+        .scheme = c->options.filters ? WEFT_SLICE("https") : WEFT_SLICE("http"),
         .body_max = c->options.body_max,
         .trusted = c->options.trusted,
     };
     int error;
     c->h2 = h2;
-    if (c->accepted) {
+    if (c->serves) {
         error = h2 ? weft_h2_server_new(&c->carrier, &options) : weft_h1_server_new(&c->carrier, &options);
     } else {
         error = h2 ? weft_h2_client_new(&c->carrier, &options) : weft_h1_client_new(&c->carrier, &options);
@@ -92,6 +97,66 @@ static void start_carrier(struct weft_connection *c, bool h2)
         weft_carrier_drain(c->carrier);
     }
     touch(c);
+}
+
+/* -- links -- */
+
+/* They have agreed on a link, and each has shown that it holds its key. */
+static void start_link(struct weft_connection *c, bool reverse)
+{
+    const struct weft_connection_user *user = c->options.user;
+    const uint8_t *key = c->filter->ops->peer_key(c->filter);
+    if (!key || !user->met) {
+        fail(c, WEFT_ERR_UNSUPPORTED, "links are not wanted here");
+        return;
+    }
+    memcpy(c->peer.bytes, key, sizeof(c->peer.bytes));
+    c->link = true;
+    c->serves = c->accepted != reverse;
+    c->heard = c->pinged = c->options.loop->turn.now;
+    int verdict = user->met(c->options.self, c);
+    if (verdict < 0) {
+        fail(c, verdict, "the link is not wanted");
+        return;
+    }
+    c->options.trusted = verdict > 0;
+    start_carrier(c, true);
+}
+
+/* The filter is open: what was agreed there says how it goes on. */
+static void start_agreed(struct weft_connection *c)
+{
+    struct weft_slice agreed = c->filter->ops->alpn(c->filter);
+    bool reverse = weft_slice_equal(agreed, WEFT_SLICE(WEFT_ALPN_REVERSE));
+    if (reverse || weft_slice_equal(agreed, WEFT_SLICE(WEFT_ALPN_LINK))) {
+        start_link(c, reverse);
+    } else if (c->wants_link) {
+        fail(c, WEFT_ERR_UNSUPPORTED, "the peer speaks no links");
+    } else {
+        start_carrier(c, weft_slice_equal(agreed, WEFT_SLICE("h2")));
+    }
+}
+
+/* When a link is next looked after. Nothing can be heard while we do not read. */
+static weft_time link_deadline(const struct weft_connection *c)
+{
+    weft_time ping = c->pinged + WEFT_CONNECTION_PING, dead = c->heard + WEFT_CONNECTION_SILENT;
+    return c->reading && dead < ping ? dead : ping;
+}
+
+/* Each side asks, not only one that has heard nothing: so a peer that is alive is heard of however much of ours is on
+ * its way to it. */
+static void look_after_link(struct weft_connection *c)
+{
+    weft_time now = c->options.loop->turn.now;
+    if (c->reading && c->heard + WEFT_CONNECTION_SILENT <= now) {
+        fail(c, WEFT_ERR_TIMEOUT, "the link is silent");
+    } else if (c->pinged + WEFT_CONNECTION_PING <= now) {
+        c->pinged = now;
+        if (!c->blocked) { /* one that waits for the socket behind others asks for nothing sooner */
+            weft_carrier_ping(c->carrier);
+        }
+    }
 }
 
 /* -- bytes in -- */
@@ -131,10 +196,10 @@ static void receive_plain(struct weft_connection *c, const char *data, size_t si
 static void receive_sealed(struct weft_connection *c, const char *data, size_t size)
 {
     struct weft_bytes plain = {0};
-    int error = weft_tls_receive(c->tls, data, size, &plain);
-    enum weft_tls_state state = weft_tls_state(c->tls);
-    if (!c->carrier && state == WEFT_TLS_OPEN) {
-        start_carrier(c, weft_slice_equal(weft_tls_alpn(c->tls), WEFT_SLICE("h2")));
+    int error = c->filter->ops->receive(c->filter, data, size, &plain);
+    enum weft_filter_state state = c->filter->state;
+    if (!c->carrier && state == WEFT_FILTER_OPEN) {
+        start_agreed(c);
     }
     while (c->carrier && plain.size > 0) {
         struct weft_slice front = weft_bytes_front(&plain);
@@ -143,8 +208,8 @@ static void receive_sealed(struct weft_connection *c, const char *data, size_t s
     }
     weft_bytes_deinit(&plain);
     if (error < 0) {
-        fail(c, error, weft_tls_why(c->tls));
-    } else if (state == WEFT_TLS_ENDED && c->carrier) {
+        fail(c, error, c->filter->ops->why(c->filter));
+    } else if (state == WEFT_FILTER_ENDED && c->carrier) {
         weft_carrier_hangup(c->carrier);
     }
 }
@@ -154,6 +219,7 @@ static void set_reading(struct weft_connection *c)
     bool wants = c->opened && !c->ended && (!c->carrier || weft_carrier_wants_input(c->carrier));
     if (wants != c->reading) {
         c->reading = wants;
+        c->heard = c->options.loop->turn.now;
         c->options.loop->host->ops->read(c->socket, wants);
     }
 }
@@ -164,7 +230,8 @@ static void on_received(void *self, const char *data, size_t size)
     if (c->failed) {
         return;
     }
-    if (c->tls) {
+    c->heard = c->options.loop->turn.now;
+    if (c->filter) {
         receive_sealed(c, data, size);
     } else {
         receive_plain(c, data, size);
@@ -179,7 +246,7 @@ static void on_ended(void *self, int status)
     c->ended = true;
     if (status < 0) {
         fail(c, status, NULL);
-    } else if (!c->carrier || (c->tls && weft_tls_state(c->tls) != WEFT_TLS_ENDED)) {
+    } else if (!c->carrier || (c->filter && c->filter->state != WEFT_FILTER_ENDED)) {
         /* It went before it said anything, or without the close_notify that tells an end from a cut (RFC 8446 6.1). */
         fail(c, WEFT_ERR_CLOSED, NULL);
     } else {
@@ -211,7 +278,7 @@ static void write_out(struct weft_connection *c, struct weft_bytes *out)
 
 static struct weft_bytes *output(struct weft_connection *c)
 {
-    return c->tls ? weft_tls_output(c->tls) : &c->plain;
+    return c->filter ? &c->filter->output : &c->plain;
 }
 
 static bool all_said(const struct weft_connection *c)
@@ -225,17 +292,17 @@ static void push(struct weft_connection *c)
         if (!c->failed && c->carrier && c->plain.size < WEFT_HTTP_OUTPUT_HIGH) {
             weft_carrier_fill(c->carrier, &c->plain);
         }
-        if (c->tls && !c->failed) {
-            int error = weft_tls_send(c->tls, &c->plain);
+        if (c->filter && !c->failed) {
+            int error = c->filter->ops->send(c->filter, &c->plain);
             if (error < 0) {
-                fail(c, error, weft_tls_why(c->tls));
+                fail(c, error, c->filter->ops->why(c->filter));
             } else if (all_said(c) && !c->shut) {
                 c->shut = true;
-                weft_tls_shut(c->tls);
+                c->filter->ops->shut(c->filter);
             }
         }
-        /* After a TLS failure its alert is still sent; after any other there is nothing to send to. */
-        if (output(c)->size == 0 || (c->failed && !(c->tls && c->failed == WEFT_ERR_CRYPTO))) {
+        /* After a failure of TLS its alert is still sent; after any other there is nothing to send to. */
+        if (output(c)->size == 0 || (c->failed && !(c->filter && c->failed == WEFT_ERR_CRYPTO))) {
             return;
         }
         write_out(c, output(c));
@@ -257,7 +324,7 @@ static void on_opened(void *self, int status)
         return;
     }
     c->opened = true;
-    if (!c->tls) {
+    if (!c->filter) {
         start_carrier(c, c->options.h2);
     }
     touch(c);
@@ -272,9 +339,11 @@ static const struct weft_socket_user socket_user = {
 
 /* -- its end, and its deadlines -- */
 
-static weft_time deadline(const struct weft_connection *c)
+static weft_time own_deadline(const struct weft_connection *c)
 {
-    weft_time first_words = c->draining ? WEFT_HTTP_DRAIN_GRACE : WEFT_HTTP_HEADER_TIMEOUT;
+    weft_time first_words = c->draining     ? WEFT_HTTP_DRAIN_GRACE
+                            : c->wants_link ? WEFT_CONNECTION_SILENT
+                                            : WEFT_HTTP_HEADER_TIMEOUT;
     weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + first_words;
     if (c->blocked && c->since + WEFT_HTTP_IDLE_TIMEOUT < at) {
         at = c->since + WEFT_HTTP_IDLE_TIMEOUT;
@@ -282,11 +351,20 @@ static weft_time deadline(const struct weft_connection *c)
     return at;
 }
 
+static weft_time deadline(const struct weft_connection *c)
+{
+    weft_time at = own_deadline(c), link = c->link && c->carrier ? link_deadline(c) : WEFT_NEVER;
+    return link < at ? link : at;
+}
+
 static void on_timer(struct weft_timer *timer)
 {
     struct weft_connection *c = WEFT_CONTAINER(timer, struct weft_connection, timer);
     weft_time now = c->options.loop->turn.now;
-    if (deadline(c) <= now) {
+    if (c->link && c->carrier) {
+        look_after_link(c);
+    }
+    if (own_deadline(c) <= now) {
         if (c->carrier && weft_carrier_deadline(c->carrier) <= now) {
             weft_carrier_expire(c->carrier);
         } else {
@@ -306,6 +384,13 @@ static void set_timer(struct weft_connection *c)
     }
 }
 
+static void filter_free(struct weft_filter *filter)
+{
+    if (filter) {
+        filter->ops->free(filter);
+    }
+}
+
 static void destroy(struct weft_connection *c)
 {
     weft_task_remove(&c->flush);
@@ -313,7 +398,7 @@ static void destroy(struct weft_connection *c)
     weft_timers_release(&c->options.loop->timers);
     weft_carrier_free(c->carrier);
     weft_task_remove(&c->flush); /* what the carrier aborted may have touched us */
-    weft_tls_free(c->tls);
+    filter_free(c->filter);
     weft_bytes_deinit(&c->plain);
     c->options.loop->host->ops->close(c->socket, c->failed != 0 && c->failed != WEFT_ERR_CRYPTO);
     weft_free(c);
@@ -323,7 +408,7 @@ static void on_flush(struct weft_task *task)
 {
     struct weft_connection *c = WEFT_CONTAINER(task, struct weft_connection, flush);
     push(c);
-    if (!c->accepted && c->blocked && c->carrier && weft_carrier_done(c->carrier)) {
+    if (!c->serves && c->blocked && c->carrier && weft_carrier_done(c->carrier)) {
         fail(c, WEFT_ERR_CANCELLED, NULL); /* the rest of a request whose answer is here already: nobody wants it */
     }
     bool over = c->failed ? !(c->failed == WEFT_ERR_CRYPTO && c->blocked) : all_said(c) && output(c)->size == 0;
@@ -334,7 +419,7 @@ static void on_flush(struct weft_task *task)
     }
     set_reading(c);
     set_timer(c);
-    if (!c->accepted && c->options.user->usable && c->carrier && weft_carrier_can_ask(c->carrier)) {
+    if (!c->serves && c->options.user->usable && c->carrier && weft_carrier_can_ask(c->carrier)) {
         c->options.user->usable(c->options.self, c);
     }
 }
@@ -348,7 +433,8 @@ static int connection_new(struct weft_connection **out, const struct weft_connec
         return WEFT_ERR_MEMORY;
     }
     c->options = *options;
-    c->accepted = accepted;
+    c->accepted = c->serves = accepted;
+    c->wants_link = options->key;
     c->since = options->loop->turn.now;
     weft_task_init(&c->flush, on_flush);
     weft_timer_init(&c->timer, on_timer);
@@ -356,9 +442,11 @@ static int connection_new(struct weft_connection **out, const struct weft_connec
     if (error < 0) {
         goto free_connection;
     }
-    if (options->tls) {
-        error = accepted ? weft_tls_accept_new(&c->tls, options->tls)
-                         : weft_tls_connect_new(&c->tls, options->tls, options->name, NULL);
+    if (options->filters) {
+        const struct weft_filters_ops *ops = options->filters->ops;
+        error = accepted ? ops->accept(options->filters, &c->filter)
+                         : ops->connect(options->filters, &c->filter, options->name,
+                                        options->key ? options->key->bytes : NULL);
         if (error < 0) {
             goto release_timer;
         }
@@ -400,7 +488,7 @@ int weft_connection_adopt(struct weft_connection **out, const struct weft_connec
                           struct weft_socket *socket)
 {
     int error = take(out, options, false, socket);
-    if (error == 0 && !options->tls) {
+    if (error == 0 && !options->filters) {
         start_carrier(*out, options->h2);
     }
     return error;
@@ -417,7 +505,7 @@ int weft_connection_dial(struct weft_connection **out, const struct weft_connect
     error = options->loop->host->ops->dial(options->loop->host, address, &socket_user, c, &c->socket);
     if (error < 0) {
         weft_timers_release(&options->loop->timers);
-        weft_tls_free(c->tls);
+        filter_free(c->filter);
         weft_free(c);
         *out = NULL;
         return error;
@@ -453,6 +541,24 @@ void weft_connection_drain(struct weft_connection *connection)
 bool weft_connection_local(const struct weft_connection *connection)
 {
     return connection->options.local;
+}
+
+const struct weft_key *weft_connection_key(const struct weft_connection *connection)
+{
+    return connection->link ? &connection->peer : NULL;
+}
+
+bool weft_connection_asks(const struct weft_connection *connection)
+{
+    return !connection->serves;
+}
+
+void weft_connection_trust(struct weft_connection *connection)
+{
+    if (connection->carrier && !connection->options.trusted) {
+        connection->options.trusted = true;
+        weft_carrier_trust(connection->carrier);
+    }
 }
 
 struct weft_carrier *weft_connection_carrier(struct weft_connection *connection)

@@ -1,22 +1,34 @@
-/* node/connection.h - one connection: a socket, TLS if there is any, and the HTTP carrier on top.
+/* node/connection.h - one connection: a socket, a filter (TLS) if there is any, and the HTTP carrier on top.
+ *
+ * Who dialled usually asks. On a link between two nodes it is what both have agreed on that says who asks: a node that
+ * cannot be dialled serves on a connection that it has dialled itself.
  *
  * It reads when its carrier wants input, writes once a turn, and ends itself: its user hears `closed` and must let go.
  * All of its endings happen in the turn's flush, never inside a call. */
 #ifndef WEFT_NODE_CONNECTION_H
 #define WEFT_NODE_CONNECTION_H
 
-#include "crypto/tls.h"
+#include "crypto/filter.h"
 #include "http/carrier.h"
 #include "node/loop.h"
+
+/* On a link each side asks the other for a sign of life so often ... */
+#define WEFT_CONNECTION_PING (1500 * WEFT_MS)
+/* ... and one from which nothing has come for so long is dead: known in under 5 s. A link is dialled in that time, too.
+ */
+#define WEFT_CONNECTION_SILENT (4500 * WEFT_MS)
 
 struct weft_connection;
 
 struct weft_connection_user {
-    /* Accepted: a request's head is here; the worker's end is the user's to attach or leave. */
+    /* A link: it is known who the peer is (_key), and who asks (_asks). 1: it is trusted; 0: not yet; an error: it is
+     * not wanted. NULL refuses links. */
+    int (*met)(void *self, struct weft_connection *connection);
+    /* Serves: a request's head is here; the worker's end is the user's to attach or leave. */
     void (*request)(void *self, struct weft_connection *connection, struct weft_exchange *exchange);
-    /* Accepted: the carrier refused a request (see weft_carrier_owner). Dialled: NULL. */
+    /* Serves: the carrier refused a request (see weft_carrier_owner). NULL for one that never serves. */
     void (*refused)(void *self, int status, const char *why);
-    /* Dialled: after every flush in which it can carry exchanges; the user may ask, and asks again which it can. NULL
+    /* Asks: after every flush in which it can carry exchanges; the user may ask, and asks again which it can. NULL
      * for a user who asks only when he has something to ask. */
     void (*usable)(void *self, struct weft_connection *connection);
     /* It is over and will be freed when this returns: 0, or why it failed. `phrase` says more, or is NULL. */
@@ -27,12 +39,13 @@ struct weft_connection_options {
     struct weft_loop *loop;
     const struct weft_connection_user *user;
     void *self;
-    struct weft_tls_context *tls; /* NULL: plain */
-    size_t body_max;              /* accepted: of request bodies */
+    struct weft_filters *filters; /* NULL: plain */
+    size_t body_max;              /* serves: of request bodies */
     bool local;                   /* accepted: over a Unix socket */
     bool h2;                      /* dialled, plain: HTTP/2 with prior knowledge */
     bool trusted;                 /* its peer is our own: see weft_carrier_options */
-    const char *name;             /* dialled, TLS: the server's name */
+    const char *name;             /* dialled, filtered: the server's name */
+    const struct weft_key *key;   /* dialled, filtered: it must become a link, and its peer have this key */
 };
 
 /* The socket is the connection's from then on, also when this fails. */
@@ -50,7 +63,13 @@ void weft_connection_free(struct weft_connection *connection);
 /* Finishes what is running, then closes. */
 void weft_connection_drain(struct weft_connection *connection);
 bool weft_connection_local(const struct weft_connection *connection);
-/* Dialled: NULL until the protocol is agreed. */
+/* A link's peer; NULL of what is none, or not yet. */
+const struct weft_key *weft_connection_key(const struct weft_connection *connection);
+/* We ask, the peer serves. Holds once the protocol is agreed. */
+bool weft_connection_asks(const struct weft_connection *connection);
+/* A link's peer has become one that is trusted. */
+void weft_connection_trust(struct weft_connection *connection);
+/* NULL until the protocol is agreed. */
 struct weft_carrier *weft_connection_carrier(struct weft_connection *connection);
 bool weft_connection_h2(const struct weft_connection *connection); /* the protocol that was agreed */
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "crypto/tls.h"
 #include "node/connection.h"
 #include "node/front.h"
 #include "node/owner_token.h"
@@ -164,7 +165,7 @@ static void on_accepted(void *self, struct weft_socket *socket)
         .loop = &node->loop,
         .user = &connection_user,
         .self = node,
-        .tls = listener->bound.scheme == WEFT_CONFIG_TLS ? node->tls : NULL,
+        .filters = listener->bound.scheme == WEFT_CONFIG_TLS ? weft_tls_filters(node->tls) : NULL,
         .body_max = (size_t)node->options.config->body_max,
         .local = listener->bound.scheme == WEFT_CONFIG_UNIX,
     };

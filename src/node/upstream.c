@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "crypto/tls.h"
 #include "node/connection.h"
 
 /* An exchange does not know which version carried it; what is said is how it would be said in HTTP/1.1. The name is a
@@ -243,7 +244,7 @@ static void dial_next(struct line *line, int why)
         .loop = upstream->loop,
         .user = &connection_user,
         .self = line,
-        .tls = upstream->tls,
+        .filters = weft_tls_filters(upstream->tls),
         .h2 = upstream->scheme == WEFT_URL_H2C,
         .name = upstream->host,
     };

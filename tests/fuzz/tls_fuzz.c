@@ -37,10 +37,10 @@ static void hear(struct weft_tls *tls, const uint8_t *data, size_t size, size_t 
         size_t part = size - at < piece ? size - at : piece;
         int now = weft_tls_receive(tls, (const char *)data + at, part, &plain);
         WEFT_ASSERT(!error || now == error); /* failed once is failed for good */
-        WEFT_ASSERT((now < 0) == (weft_tls_state(tls) == WEFT_TLS_FAILED));
+        WEFT_ASSERT((now < 0) == (weft_tls_state(tls) == WEFT_FILTER_FAILED));
         error = now;
     }
-    WEFT_ASSERT(weft_tls_state(tls) != WEFT_TLS_OPEN); /* nobody gets in without the keys */
+    WEFT_ASSERT(weft_tls_state(tls) != WEFT_FILTER_OPEN); /* nobody gets in without the keys */
     WEFT_ASSERT(plain.size == 0 && !weft_tls_peer_key(tls));
     weft_tls_shut(tls);
 }
@@ -57,7 +57,7 @@ static void damage(struct tls_ends *ends, const uint8_t *data, size_t size)
         if (got > 0 && data[i + 1] != 0) {
             flight[data[i] * got / 256] ^= (char)data[i + 1];
         }
-        if (weft_tls_receive(to, flight, got, plain) == 0 && weft_tls_state(to) == WEFT_TLS_OPEN) {
+        if (weft_tls_receive(to, flight, got, plain) == 0 && weft_tls_state(to) == WEFT_FILTER_OPEN) {
             struct weft_bytes text;
             weft_bytes_init(&text);
             WEFT_ASSERT(weft_bytes_append(&text, "x", 1) == 0 && weft_tls_send(to, &text) == 0);

@@ -63,13 +63,13 @@ static inline void meet(struct tls_ends *ends, struct weft_tls_context *server, 
     assert_int_equal(weft_tls_client_context_new(&client, &options), 0);
     assert_int_equal(weft_tls_connect_new(&ends->client, client, name, key), 0);
     weft_tls_context_free(client);
-    assert_int_equal(weft_tls_state(ends->client), WEFT_TLS_HANDSHAKE);
+    assert_int_equal(weft_tls_state(ends->client), WEFT_FILTER_HANDSHAKE);
 }
 
 static inline void assert_open(const struct tls_ends *ends)
 {
-    assert_int_equal(weft_tls_state(ends->client), WEFT_TLS_OPEN);
-    assert_int_equal(weft_tls_state(ends->server), WEFT_TLS_OPEN);
+    assert_int_equal(weft_tls_state(ends->client), WEFT_FILTER_OPEN);
+    assert_int_equal(weft_tls_state(ends->server), WEFT_FILTER_OPEN);
 }
 
 static inline void send_text(struct weft_tls *from, const char *text)

@@ -177,7 +177,8 @@ static void ask_and_wait(void)
         assert_true(weft_world_run(run.world, limit, told_raw, NULL));
         return;
     }
-    if (weft_asker_dial(&run.asker, run.world, run.clients, "127.0.0.1:80", false, trusting, "weft.test") == 0 &&
+    if (weft_asker_dial(&run.asker, run.world, run.clients, "127.0.0.1:80", false, weft_tls_filters(trusting),
+                        "weft.test") == 0 &&
         weft_asker_ask(&run.asker, v->method, v->path, "content-type: application/json\n", weft_slice_text(v->body)) ==
             0) {
         assert_true(weft_world_run(run.world, limit, weft_asker_told, &run.asker));

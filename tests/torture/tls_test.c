@@ -98,7 +98,7 @@ static int talk(struct tls_ends *ends, bool link)
     if (error) {
         return error;
     }
-    if (weft_tls_state(ends->client) != WEFT_TLS_OPEN || weft_tls_state(ends->server) != WEFT_TLS_OPEN) {
+    if (weft_tls_state(ends->client) != WEFT_FILTER_OPEN || weft_tls_state(ends->server) != WEFT_FILTER_OPEN) {
         return WEFT_ERR_CLOSED;
     }
     assert_int_equal(weft_tls_alpn(ends->server).size, link ? 6 : 2);
@@ -112,7 +112,7 @@ static int talk(struct tls_ends *ends, bool link)
     }
     weft_tls_shut(ends->client);
     error = error ? error : tls_ends_pump(ends);
-    return error ? error : weft_tls_state(ends->server) == WEFT_TLS_ENDED ? 0 : WEFT_ERR_CLOSED;
+    return error ? error : weft_tls_state(ends->server) == WEFT_FILTER_ENDED ? 0 : WEFT_ERR_CLOSED;
 }
 
 static int connection_once(bool link)

@@ -31,8 +31,8 @@ static void assert_no_protocol(struct weft_tls_context *server, struct weft_tls_
     struct tls_ends ends;
     meet(&ends, server, options, "weft.test", NULL);
     assert_int_equal(tls_ends_pump(&ends), WEFT_ERR_CRYPTO);
-    assert_int_equal(weft_tls_state(ends.server), WEFT_TLS_FAILED);
-    assert_int_equal(weft_tls_state(ends.client), WEFT_TLS_FAILED);
+    assert_int_equal(weft_tls_state(ends.server), WEFT_FILTER_FAILED);
+    assert_int_equal(weft_tls_state(ends.client), WEFT_FILTER_FAILED);
     assert_string_equal(weft_tls_why(ends.server), "the peer asks for a protocol that is not served here");
     assert_string_equal(weft_tls_why(ends.client), "the peer serves none of the protocols asked for");
     tls_ends_free(&ends);
@@ -76,10 +76,10 @@ static void test_link_to_another_key(void **state)
     struct tls_ends ends;
     meet(&ends, world.server, peer(ask_link), NULL, world.client_key);
     assert_int_equal(tls_ends_pump(&ends), WEFT_ERR_CRYPTO);
-    assert_int_equal(weft_tls_state(ends.client), WEFT_TLS_FAILED);
+    assert_int_equal(weft_tls_state(ends.client), WEFT_FILTER_FAILED);
     assert_string_equal(weft_tls_why(ends.client), "the peer has another key than the one expected");
     assert_null(weft_tls_peer_key(ends.client));
-    assert_int_equal(weft_tls_state(ends.server), WEFT_TLS_FAILED);
+    assert_int_equal(weft_tls_state(ends.server), WEFT_FILTER_FAILED);
     assert_string_equal(weft_tls_why(ends.server), "the peer rejects our certificate");
     tls_ends_free(&ends);
 }
@@ -95,7 +95,7 @@ static void test_link_without_a_proper_certificate(void **state)
         options.identity = shown[i];
         meet(&ends, world.server, options, NULL, NULL);
         assert_int_equal(tls_ends_pump(&ends), WEFT_ERR_CRYPTO);
-        assert_int_equal(weft_tls_state(ends.server), WEFT_TLS_FAILED);
+        assert_int_equal(weft_tls_state(ends.server), WEFT_FILTER_FAILED);
         assert_string_equal(weft_tls_why(ends.server), "the peer showed no certificate");
         assert_null(weft_tls_peer_key(ends.server));
         assert_string_equal(weft_tls_why(ends.client), "the peer demands a certificate");

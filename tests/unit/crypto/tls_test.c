@@ -23,13 +23,13 @@ static void test_hello_and_goodbye(void **state)
     weft_tls_shut(ends.client);
     weft_tls_shut(ends.client); /* once is enough */
     assert_int_equal(tls_ends_pump(&ends), 0);
-    assert_int_equal(weft_tls_state(ends.server), WEFT_TLS_ENDED);
-    assert_int_equal(weft_tls_state(ends.client), WEFT_TLS_OPEN);
+    assert_int_equal(weft_tls_state(ends.server), WEFT_FILTER_ENDED);
+    assert_int_equal(weft_tls_state(ends.client), WEFT_FILTER_OPEN);
     send_text(ends.server, "last words"); /* the other direction still flows */
     weft_tls_shut(ends.server);
     assert_int_equal(tls_ends_pump(&ends), 0);
     assert_received(&ends.client_plain, "last words");
-    assert_int_equal(weft_tls_state(ends.client), WEFT_TLS_ENDED);
+    assert_int_equal(weft_tls_state(ends.client), WEFT_FILTER_ENDED);
     tls_ends_free(&ends);
 }
 
@@ -66,7 +66,7 @@ static void test_any_cut_of_the_bytes(void **state)
         assert_int_equal(tls_ends_pump(&ends), 0);
         assert_received(&ends.server_plain, "to the server");
         assert_received(&ends.client_plain, "to the client");
-        assert_int_equal(weft_tls_state(ends.client), WEFT_TLS_ENDED);
+        assert_int_equal(weft_tls_state(ends.client), WEFT_FILTER_ENDED);
         tls_ends_free(&ends);
     }
 }
@@ -81,7 +81,7 @@ static void test_truncation_is_no_ending(void **state)
     struct weft_slice record = weft_bytes_front(weft_tls_output(ends.client));
     assert_int_equal(weft_tls_receive(ends.server, record.data, record.size - 1, &ends.server_plain), 0);
     assert_int_equal(ends.server_plain.size, 0);
-    assert_int_equal(weft_tls_state(ends.server), WEFT_TLS_OPEN); /* an owner who sees the end of input now knows */
+    assert_int_equal(weft_tls_state(ends.server), WEFT_FILTER_OPEN); /* an owner who sees the end of input now knows */
     weft_bytes_drop(weft_tls_output(ends.client), record.size);
     tls_ends_free(&ends);
 }

@@ -22,9 +22,9 @@ static void test_names(void **state)
         meet(&ends, world.server, browser(ask_h2), cases[i].name, NULL);
         int error = tls_ends_pump(&ends);
         assert_int_equal(error, cases[i].why ? WEFT_ERR_CRYPTO : 0);
-        assert_int_equal(weft_tls_state(ends.client), cases[i].why ? WEFT_TLS_FAILED : WEFT_TLS_OPEN);
+        assert_int_equal(weft_tls_state(ends.client), cases[i].why ? WEFT_FILTER_FAILED : WEFT_FILTER_OPEN);
         assert_string_equal(weft_tls_why(ends.client), cases[i].why ? cases[i].why : "nothing failed");
-        assert_int_equal(weft_tls_state(ends.server), cases[i].why ? WEFT_TLS_FAILED : WEFT_TLS_OPEN);
+        assert_int_equal(weft_tls_state(ends.server), cases[i].why ? WEFT_FILTER_FAILED : WEFT_FILTER_OPEN);
         tls_ends_free(&ends);
     }
 }
@@ -80,7 +80,7 @@ static void test_peers_that_speak_no_tls(void **state)
         weft_bytes_init(&plain);
         assert_int_equal(weft_tls_accept_new(&server, world.server), 0);
         assert_int_equal(weft_tls_receive(server, cases[i].said, strlen(cases[i].said), &plain), WEFT_ERR_CRYPTO);
-        assert_int_equal(weft_tls_state(server), WEFT_TLS_FAILED);
+        assert_int_equal(weft_tls_state(server), WEFT_FILTER_FAILED);
         assert_string_equal(weft_tls_why(server), cases[i].why);
         assert_int_equal(weft_tls_receive(server, "x", 1, &plain), WEFT_ERR_CRYPTO); /* and stays so */
         assert_int_equal(weft_tls_send(server, &plain), WEFT_ERR_CRYPTO);

@@ -192,7 +192,8 @@ static void test_tls(void **state)
     for (size_t i = 0; i < WEFT_COUNT(alpns); i++) {
         struct weft_tls_context *context = trusting(alpns[i], true);
         begin_tls();
-        assert_int_equal(weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false, context, "weft.test"),
+        assert_int_equal(weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false,
+                                         weft_tls_filters(context), "weft.test"),
                          0);
         assert_int_equal(weft_asker_ask(&asker, "GET", "/v1/x?do=bytes&n=100", NULL, (struct weft_slice){0}), 0);
         stage_pass(WEFT_SECOND);
@@ -221,7 +222,9 @@ static void test_tls_not_trusted(void **state)
     static const char *const alpn[] = {"http/1.1", NULL};
     struct weft_tls_context *context = trusting(alpn, true);
     begin_tls();
-    assert_int_equal(weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false, context, "other.test"), 0);
+    assert_int_equal(
+        weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false, weft_tls_filters(context), "other.test"),
+        0);
     stage_pass(WEFT_SECOND);
     assert_null(asker.connection);
     assert_int_equal(asker.closed, WEFT_ERR_CRYPTO);
@@ -253,7 +256,9 @@ static void test_tls_alert_that_nobody_takes(void **state)
     static const char *const alpn[] = {"h2", NULL};
     struct weft_tls_context *context = trusting(alpn, true);
     begin_tls();
-    assert_int_equal(weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false, context, "weft.test"), 0);
+    assert_int_equal(
+        weft_asker_dial(&asker, stage.world, stage.clients, STAGE_TCP, false, weft_tls_filters(context), "weft.test"),
+        0);
     stage_pass(WEFT_SECOND);
     weft_world_trouble(stage.clients, true, false);
     assert_int_equal(weft_asker_ask(&asker, "GET", "/v1/x?do=bytes&n=4096", NULL, (struct weft_slice){0}), 0);
