@@ -357,7 +357,7 @@ static void unmake(struct weft_link_filters *filters)
     *filters = (struct weft_link_filters){0};
 }
 
-const struct weft_link_security weft_world_links = {.make = make, .unmake = unmake};
+const struct weft_link_security weft_world_security = {.make = make, .unmake = unmake};
 
 struct weft_filters *weft_world_web(bool h2)
 {

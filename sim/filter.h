@@ -5,7 +5,7 @@
 
 #include "crypto/filter.h"
 
-extern const struct weft_link_security weft_world_links;
+extern const struct weft_link_security weft_world_security;
 
 /* For a caller without a key, who wants HTTP/2 or HTTP/1.1. */
 struct weft_filters *weft_world_web(bool h2);

@@ -100,8 +100,8 @@ struct weft_world_link {
     struct weft_socket ends[2]; /* dialler, accepter */
     struct weft_address to;
     struct weft_world_link *next; /* in its listener's queue */
-    unsigned number;        /* for the transcript */
-    bool paired;            /* of a socket pair: no network between its ends */
+    unsigned number;              /* for the transcript */
+    bool paired;                  /* of a socket pair: no network between its ends */
 };
 
 struct weft_listener {

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "sim/child.h"
+#include "sim/filter.h"
 
 #define START_TIME (10 * WEFT_SECOND)
 
@@ -32,6 +33,12 @@ static void on_ready(void *self)
     resident->ready = true;
 }
 
+static enum weft_principal on_who(void *self, const struct weft_key *key)
+{
+    struct weft_resident *resident = self;
+    return resident->who(resident->who_self, key);
+}
+
 static void on_stopped(void *self)
 {
     struct weft_resident *resident = self;
@@ -44,7 +51,8 @@ int weft_resident_begin(struct weft_resident *resident, struct weft_host *host, 
 {
     struct weft_config_problem problem;
     struct weft_config_input input = {.file_name = "weft.yaml"};
-    *resident = (struct weft_resident){.world = world, .host = host};
+    *resident =
+        (struct weft_resident){.world = world, .host = host, .who = options->who, .who_self = options->who_self};
     if (options->yaml) {
         input.file = weft_slice_text(options->yaml);
     }
@@ -65,6 +73,8 @@ int weft_resident_begin(struct weft_resident *resident, struct weft_host *host, 
         .models = options->models,
         .model_count = options->model_count,
         .models_offered = options->models_offered,
+        .security = options->security ? options->security : &weft_world_security,
+        .who = options->who ? on_who : NULL,
         .started = on_started,
         .model_changed = on_model_changed,
         .ready = on_ready,

@@ -15,6 +15,8 @@ struct weft_resident {
     struct weft_node *node; /* NULL: gone */
     bool started, stopped, ready;
     size_t changes; /* of its models */
+    enum weft_principal (*who)(void *self, const struct weft_key *key);
+    void *who_self;
     int status;
     char problem[WEFT_NODE_PROBLEM_MAX + 4096];
 };
@@ -27,7 +29,10 @@ struct weft_resident_options {
     enum weft_journal_format journal_format;
     const char *const *models; /* paths; its engine is WEFT_CHILD_PROGRAM (see child.h) */
     size_t model_count;
-    size_t models_offered; /* the last so many of them */
+    size_t models_offered;                                              /* the last so many of them */
+    const struct weft_link_security *security;                          /* NULL: the world's */
+    enum weft_principal (*who)(void *self, const struct weft_key *key); /* see struct weft_node_options */
+    void *who_self;
 };
 
 /* Makes a node and starts it. An error if it could not be made; whether it runs is told by `started` later. */

@@ -15,6 +15,7 @@
 #include "cli/settings.h"
 #include "cli/version.h"
 #include "crypto/secret.h"
+#include "crypto/tls.h"
 #include "host/address.h"
 #include "node/model_facts.h"
 #include "node/node.h"
@@ -95,6 +96,11 @@ static void say_listeners(struct up *up)
         print_where(&listener, where);
         printf("listening on %s\n", where);
         weft_lock_add_address(&up->lock, where);
+    }
+    const struct weft_address *mesh = weft_node_mesh_address(up->node);
+    if (mesh) {
+        char address[WEFT_ADDRESS_PRINT_MAX];
+        printf("listening for other nodes on %s\n", weft_address_print(mesh, address));
     }
 }
 
@@ -339,6 +345,7 @@ static int make_node(struct up *up)
         .model_count = up->models.count,
         .external_keys = external_keys,
         .models_offered = up->models.offered,
+        .security = &weft_tls_links,
         .started = on_started,
         .model_changed = on_model_changed,
         .ready = on_ready,

@@ -1,12 +1,14 @@
 /* node/access.c - who may call what. */
 #include "node/access.h"
 
+#include "base/assert.h"
 #include "base/error.h"
 
 enum method { GET = 1, HEAD = 2, POST = 4, PUT = 8, PATCH = 16, DELETE = 32, OPTIONS = 64 };
 
 #define READ           (GET | HEAD)
 #define MAY(principal) (1u << (principal))
+#define MEMBERS        (MAY(WEFT_MEMBER) | MAY(WEFT_GATEWAY))
 #define EVERYBODY      (MAY(WEFT_OWNER) | MAY(WEFT_KEY) | MAY(WEFT_MEMBER) | MAY(WEFT_GATEWAY) | MAY(WEFT_ANONYMOUS))
 
 /* The table. A path that ends in a slash stands for everything below it. */
@@ -15,6 +17,7 @@ static const struct rule {
     unsigned methods;
     unsigned who;
     const char *allow; /* `methods` as a header */
+    bool mesh;         /* for the mesh's callers, and nobody else */
 } rules[WEFT_ROUTES] = {
     [WEFT_ROUTE_HEALTH] = {"/health", READ, EVERYBODY, "GET, HEAD"},
     [WEFT_ROUTE_READY] = {"/readyz", READ, EVERYBODY, "GET, HEAD"},
@@ -23,6 +26,7 @@ static const struct rule {
     [WEFT_ROUTE_LOAD] = {"/load", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
     [WEFT_ROUTE_DRAIN] = {"/weft/v1/drain", POST, MAY(WEFT_OWNER), "POST"},
     [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE"},
+    [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ, MEMBERS, "GET, HEAD", true},
     [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD"},
 };
 
@@ -61,13 +65,16 @@ static unsigned method_of(struct weft_slice name)
     return 0;
 }
 
-static enum weft_route route_of(struct weft_slice target)
+static enum weft_route route_of(struct weft_slice target, bool mesh)
 {
     const char *query = target.size ? memchr(target.data, '?', target.size) : NULL;
     struct weft_slice path = query ? weft_slice(target.data, (size_t)(query - target.data)) : target;
     for (int i = 0; i < WEFT_ROUTE_NONE; i++) {
         struct weft_slice rule = weft_slice_text(rules[i].path);
         bool below = rule.data[rule.size - 1] == '/';
+        if (rules[i].mesh != mesh) {
+            continue;
+        }
         if (below ? weft_slice_starts(path, rule) : weft_slice_equal(path, rule)) {
             return (enum weft_route)i;
         }
@@ -239,11 +246,63 @@ static bool says_twice(const struct weft_fields *fields)
     return false;
 }
 
+static void check_method(const struct weft_request_head *request, unsigned method, bool has_body, bool any_type,
+                         struct weft_access_verdict *verdict)
+{
+    if (verdict->route == WEFT_ROUTE_NONE) {
+        REFUSE(verdict, 404, "not_found", "There is nothing at this path.");
+    } else if (!(rules[verdict->route].methods & method)) {
+        REFUSE(verdict, method ? 405 : 501, method ? "method_not_allowed" : "method_unknown",
+               "This path does not answer that method; the Allow header names those it does.");
+    } else if (!(method & READ) && has_body && !any_type &&
+               !is_json(weft_fields_value(&request->fields, "content-type"))) {
+        REFUSE(verdict, 415, "not_json", "The body must be JSON, and say so: Content-Type: application/json.");
+    }
+}
+
+/* "/mesh/v" and a number that is not 1. */
+static bool is_other_version(struct weft_slice target)
+{
+    struct weft_slice start = WEFT_SLICE("/mesh/v");
+    size_t end = start.size;
+    if (!weft_slice_starts(target, start)) {
+        return false;
+    }
+    while (end < target.size && target.data[end] >= '0' && target.data[end] <= '9') {
+        end++;
+    }
+    struct weft_slice digits = weft_slice(target.data + start.size, end - start.size);
+    return digits.size > 0 && !weft_slice_equal(digits, WEFT_SLICE("1"));
+}
+
+/* The mesh's callers. Who they are is known from their key and nothing else, so neither tokens nor names of hosts
+ * count; who has shown no key sees nothing but what is for everybody. */
+static void check_mesh(const struct weft_request_head *request, bool has_body, const struct weft_caller *caller,
+                       struct weft_access_verdict *verdict)
+{
+    WEFT_ASSERT(caller->principal >= WEFT_MEMBER); /* no owner, nobody with the API key */
+    bool link = weft_key_set(&caller->key), may = rules[verdict->route].who & MAY(caller->principal);
+    verdict->principal = caller->principal;
+    if (!may && !link) {
+        verdict->route = WEFT_ROUTE_NONE;
+    } else if (!may) {
+        REFUSE(verdict, 403, "not_a_member",
+               "This node's key is in no certificate that counts here: join the mesh with an invite, or renew it.");
+        return;
+    } else if (link && verdict->route == WEFT_ROUTE_NONE && is_other_version(request->target)) {
+        REFUSE(verdict, 404, "protocol_unknown",
+               "This node speaks version 1 of the mesh's protocol, and no other: see /mesh/v1/hello.");
+        return;
+    }
+    check_method(request, method_of(request->method), has_body, link, verdict);
+}
+
 struct weft_access_verdict weft_access_check(const struct weft_access_policy *policy,
-                                             const struct weft_request_head *request, bool has_body, bool local)
+                                             const struct weft_request_head *request, bool has_body,
+                                             const struct weft_caller *caller)
 {
     struct weft_access_verdict verdict = {.route = WEFT_ROUTE_NONE, .principal = WEFT_ANONYMOUS};
-    if (!local && !host_is_ours(policy, request->authority)) {
+    if (!caller->mesh && !caller->local && !host_is_ours(policy, request->authority)) {
         REFUSE(&verdict, 421, "wrong_host",
                "This node does not go by that name. If the name is yours, add it to hosts in the configuration.");
         return verdict;
@@ -254,10 +313,13 @@ struct weft_access_verdict weft_access_check(const struct weft_access_policy *po
         return verdict;
     }
     unsigned method = method_of(request->method);
-    verdict.route = route_of(request->target);
-    const struct rule *rule = &rules[verdict.route];
-    verdict.allow = rule->allow;
+    verdict.route = route_of(request->target, caller->mesh);
+    verdict.allow = rules[verdict.route].allow;
     check_origin(policy, request, method == OPTIONS ? GET : method, &verdict);
+    if (caller->mesh && !verdict.refusal.status) {
+        check_mesh(request, has_body, caller, &verdict);
+        return verdict;
+    }
     if (verdict.refusal.status) {
         return verdict;
     }
@@ -267,16 +329,8 @@ struct weft_access_verdict weft_access_check(const struct weft_access_policy *po
         return verdict;
     }
     check_principal(policy, request, &verdict);
-    if (verdict.refusal.status) {
-        return verdict;
-    }
-    if (verdict.route == WEFT_ROUTE_NONE) {
-        REFUSE(&verdict, 404, "not_found", "There is nothing at this path.");
-    } else if (!(rule->methods & method)) {
-        REFUSE(&verdict, method ? 405 : 501, method ? "method_not_allowed" : "method_unknown",
-               "This path does not answer that method; the Allow header names those it does.");
-    } else if (!(method & READ) && has_body && !is_json(weft_fields_value(&request->fields, "content-type"))) {
-        REFUSE(&verdict, 415, "not_json", "The body must be JSON, and say so: Content-Type: application/json.");
+    if (!verdict.refusal.status) {
+        check_method(request, method, has_body, false, &verdict);
     }
     return verdict;
 }

@@ -7,6 +7,7 @@
 #include "crypto/secret.h"
 #include "http/exchange.h"
 #include "http/refusal.h"
+#include "wire/key.h"
 
 enum weft_principal {
     WEFT_OWNER,     /* shows the owner token of this node */
@@ -25,7 +26,8 @@ enum weft_route {
     WEFT_ROUTE_LOAD,
     WEFT_ROUTE_DRAIN,
     WEFT_ROUTE_API,
-    WEFT_ROUTE_NONE, /* no such path */
+    WEFT_ROUTE_HELLO, /* the mesh's, as all that follow */
+    WEFT_ROUTE_NONE,  /* no such path */
 };
 #define WEFT_ROUTES (WEFT_ROUTE_NONE + 1)
 
@@ -42,6 +44,16 @@ struct weft_access_policy {
     size_t origin_count;
 };
 
+/* Where a request comes from. */
+struct weft_caller {
+    uint64_t connection; /* its number among all there ever were */
+    bool local;          /* a Unix socket: it cannot come from a web page by name, so any Host is right */
+    bool mesh;           /* by the mesh's listener, or on a link: the mesh's routes, and no others */
+    /* Then: who it is. A member, a gateway or anonymous: what it shows in the request makes it nobody else. */
+    enum weft_principal principal;
+    struct weft_key key; /* of the link's peer; not set: it is no link */
+};
+
 struct weft_access_verdict {
     enum weft_route route;
     enum weft_principal principal;
@@ -51,8 +63,8 @@ struct weft_access_verdict {
     bool options;                  /* OPTIONS, or a preflight that may go on: answer 204 with `allow` */
 };
 
-/* `local`: the connection cannot come from a web page by name (a Unix socket), so any Host is right. */
 struct weft_access_verdict weft_access_check(const struct weft_access_policy *policy,
-                                             const struct weft_request_head *request, bool has_body, bool local);
+                                             const struct weft_request_head *request, bool has_body,
+                                             const struct weft_caller *caller);
 
 #endif

@@ -12,7 +12,8 @@ struct weft_call {
     struct weft_exchange *exchange; /* the call is its worker */
     enum weft_route route;
     enum weft_principal principal;
-    uint64_t connection; /* that it came by */
+    uint64_t connection;  /* that it came by */
+    struct weft_key peer; /* of the link that it came by; not set: it was none */
     weft_time started;
     char id[WEFT_CALL_ID_SIZE];
     struct weft_call *next, *previous; /* in the front's list, until it is closed */
@@ -47,5 +48,6 @@ void weft_call_status(struct weft_call *call);
 void weft_call_load(struct weft_call *call);
 void weft_call_drain(struct weft_call *call);
 void weft_call_api(struct weft_call *call);
+void weft_call_hello(struct weft_call *call);
 
 #endif

@@ -411,7 +411,7 @@ int weft_config_check(const struct weft_config *config, bool has_key, struct wef
         return refuse(problem, WEFT_ERR_INVALID,
                       "a `tls:` address needs a certificate and its key: set --cert FILE and --key FILE (PEM)");
     }
-    if (!has_tls && config->cert.size > 0) {
+    if (!has_tls && config->cert.size > 0 && config->mesh_listen.text[0] == '\0') {
         return refuse(
             problem, WEFT_ERR_INVALID,
             "`cert` and `key` are set, but no address uses them: listen on tls:ADDRESS:PORT, or leave them out");

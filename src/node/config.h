@@ -73,6 +73,7 @@ struct weft_config {
     bool listeners_by_default; /* nobody named them */
     uint16_t port;
     struct weft_slice cert, key;
+    struct weft_address mesh_listen; /* an empty text: nowhere */
     struct weft_slice api_key_file;
     struct weft_slice api_key; /* stays in the environment's memory: no copy is made */
     struct weft_url upstream;

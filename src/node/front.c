@@ -10,7 +10,7 @@ static void (*const handlers[WEFT_ROUTES])(struct weft_call *call) = {
     [WEFT_ROUTE_HEALTH] = weft_call_health,   [WEFT_ROUTE_READY] = weft_call_ready,
     [WEFT_ROUTE_METRICS] = weft_call_metrics, [WEFT_ROUTE_STATUS] = weft_call_status,
     [WEFT_ROUTE_LOAD] = weft_call_load,       [WEFT_ROUTE_DRAIN] = weft_call_drain,
-    [WEFT_ROUTE_API] = weft_call_api,
+    [WEFT_ROUTE_API] = weft_call_api,         [WEFT_ROUTE_HELLO] = weft_call_hello,
 };
 
 static const struct weft_refusal draining = {
@@ -95,8 +95,7 @@ static void new_id(struct weft_call *call)
     weft_hex(call->id + 4, &number, sizeof(number));
 }
 
-void weft_front_request(struct weft_front *front, struct weft_exchange *exchange,
-                        const struct weft_front_caller *caller)
+void weft_front_request(struct weft_front *front, struct weft_exchange *exchange, const struct weft_caller *caller)
 {
     struct weft_call *call = weft_arena_alloc(&exchange->arena, sizeof(*call));
     if (!call) {
@@ -105,12 +104,13 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
     }
     const struct weft_flow *body = &exchange->flows[WEFT_REQUEST];
     bool has_body = body->written > 0 || (!body->ended && body->length != 0); /* all of it may be here already */
-    struct weft_access_verdict verdict = weft_access_check(&front->access, &exchange->request, has_body, caller->local);
+    struct weft_access_verdict verdict = weft_access_check(&front->access, &exchange->request, has_body, caller);
     *call = (struct weft_call){.front = front,
                                .exchange = exchange,
                                .route = verdict.route,
                                .principal = verdict.principal,
                                .connection = caller->connection,
+                               .peer = caller->key,
                                .started = front->loop->turn.now};
     new_id(call);
     call->next = front->calls;

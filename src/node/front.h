@@ -27,6 +27,7 @@ struct weft_front {
     struct weft_externals *externals; /* likewise */
     struct weft_access_policy access;
     const char *version;
+    struct weft_key key;                          /* this node's; not set where it has no links */
     weft_time queue_wait;                         /* of a request for an answer */
     struct weft_mark_key mark_key;                /* of this run: requests are known again by it */
     uint64_t (*random)(void *self);               /* for request ids */
@@ -39,15 +40,8 @@ struct weft_front {
     char date[32];
 };
 
-/* Where a request comes from. */
-struct weft_front_caller {
-    bool local;          /* a Unix socket */
-    uint64_t connection; /* its number among all there ever were */
-};
-
 /* A request's head is complete: takes the worker's end. */
-void weft_front_request(struct weft_front *front, struct weft_exchange *exchange,
-                        const struct weft_front_caller *caller);
+void weft_front_request(struct weft_front *front, struct weft_exchange *exchange, const struct weft_caller *caller);
 /* Ends all that run, each by an error in its own shape. Returns how many there were. */
 size_t weft_front_cut(struct weft_front *front);
 

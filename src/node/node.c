@@ -10,6 +10,7 @@
 #include "crypto/tls.h"
 #include "node/connection.h"
 #include "node/front.h"
+#include "node/mesh_port.h"
 #include "node/owner_token.h"
 #include "wire/json.h"
 
@@ -50,9 +51,10 @@ struct weft_node {
     enum node_state state;
     size_t cut; /* answers */
     bool accepting;
-    bool cutting;   /* the drain took too long: who still waited was told */
-    bool was_ready; /* that was said */
-    struct weft_owner_token owner;
+    bool cutting;                /* the drain took too long: who still waited was told */
+    bool was_ready;              /* that was said */
+    struct weft_kept_file owner; /* the owner's token */
+    struct weft_mesh_port mesh;
 };
 
 /* -- what it says -- */
@@ -72,7 +74,9 @@ static void note(struct weft_node *node, enum weft_log_level level, const char *
 
 static void set_accepting(struct weft_node *node)
 {
-    bool accepting = node->state == NODE_RUNNING && node->connection_count < node->connections_max;
+    size_t count = node->connection_count + weft_mesh_port_links(&node->mesh);
+    bool accepting = node->state == NODE_RUNNING && count < node->connections_max;
+    node->metrics.connections = count;
     if (accepting == node->accepting) {
         return;
     }
@@ -82,6 +86,7 @@ static void set_accepting(struct weft_node *node)
             node->loop.host->ops->accept(node->listeners[i].socket, accepting);
         }
     }
+    weft_mesh_port_accept(&node->mesh, accepting);
     if (!accepting && node->state == NODE_RUNNING) {
         note(node, WEFT_LOG_WARN, "full", "meaning", "new connections wait until others close");
     }
@@ -90,8 +95,8 @@ static void set_accepting(struct weft_node *node)
 static void on_request(void *self, struct weft_connection *connection, struct weft_exchange *exchange)
 {
     struct weft_node *node = self;
-    const struct weft_front_caller caller = {.local = weft_connection_local(connection),
-                                             .connection = weft_connection_links(connection)->number};
+    const struct weft_caller caller = {.local = weft_connection_local(connection),
+                                       .connection = weft_connection_links(connection)->number};
     weft_front_request(&node->front, exchange, &caller);
 }
 
@@ -113,7 +118,7 @@ static void say_stopped(struct weft_node *node)
     node->options.stopped(node->options.self);
 }
 
-/* No client is left: what remains is to end the engines. */
+/* No client or link is left: what remains is to end the engines. */
 static void part(struct weft_node *node)
 {
     weft_timer_clear(&node->loop.timers, &node->drain_timer);
@@ -136,22 +141,33 @@ static void unlink_connection(struct weft_node *node, struct weft_connection *co
     if (links->next) {
         weft_connection_links(links->next)->previous = links->previous;
     }
-    node->metrics.connections = --node->connection_count;
+    node->connection_count--;
+}
+
+static void note_failed(struct weft_node *node, const char *event, int why, const char *phrase)
+{
+    if (phrase && weft_journal_begin(&node->journal, WEFT_LOG_DEBUG, event)) {
+        weft_journal_word(&node->journal, "error", weft_error_text(why));
+        weft_journal_word(&node->journal, "why", phrase);
+        weft_journal_end(&node->journal);
+    }
+}
+
+/* Somebody came or went. */
+static void look_who_is_left(struct weft_node *node)
+{
+    set_accepting(node);
+    if (node->state == NODE_DRAINING && !node->connections && weft_mesh_port_links(&node->mesh) == 0) {
+        part(node);
+    }
 }
 
 static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
 {
     struct weft_node *node = self;
     unlink_connection(node, connection);
-    if (phrase && weft_journal_begin(&node->journal, WEFT_LOG_DEBUG, "connection failed")) {
-        weft_journal_word(&node->journal, "error", weft_error_text(why));
-        weft_journal_word(&node->journal, "why", phrase);
-        weft_journal_end(&node->journal);
-    }
-    set_accepting(node);
-    if (node->state == NODE_DRAINING && !node->connections) {
-        part(node);
-    }
+    note_failed(node, "connection failed", why, phrase);
+    look_who_is_left(node);
 }
 
 static const struct weft_connection_user connection_user = {
@@ -182,16 +198,45 @@ static void on_accepted(void *self, struct weft_socket *socket)
         weft_connection_links(node->connections)->previous = connection;
     }
     node->connections = connection;
-    node->metrics.connections = ++node->connection_count;
+    node->connection_count++;
     set_accepting(node);
 }
 
 static const struct weft_listener_user listener_user = {.accepted = on_accepted};
 
+/* -- links -- */
+
+static enum weft_principal link_who(void *self, const struct weft_key *key)
+{
+    const struct weft_node *node = self;
+    return node->options.who ? node->options.who(node->options.self, key) : WEFT_ANONYMOUS;
+}
+
+static void link_request(void *self, struct weft_exchange *exchange, const struct weft_caller *caller)
+{
+    struct weft_node *node = self;
+    weft_front_request(&node->front, exchange, caller);
+}
+
+static void link_closed(void *self, struct weft_link *link, int why, const char *phrase)
+{
+    (void)link;
+    note_failed(self, "link failed", why, phrase);
+}
+
+static void links_changed(void *self)
+{
+    look_who_is_left(self);
+}
+
+static const struct weft_links_user links_user = {
+    .who = link_who, .request = link_request, .refused = on_refused, .closed = link_closed, .changed = links_changed};
+
 /* -- its end -- */
 
 static void close_listeners(struct weft_node *node)
 {
+    weft_mesh_port_close(&node->mesh);
     for (size_t i = 0; i < node->listener_count; i++) {
         if (node->listeners[i].socket) {
             node->loop.host->ops->unlisten(node->listeners[i].socket);
@@ -216,13 +261,19 @@ static void on_drain_timeout(struct weft_timer *timer)
     weft_timer_set(&node->loop.timers, timer, node->loop.turn.now + LAST_WORDS);
 }
 
+static void forget_files(struct weft_node *node)
+{
+    weft_kept_forget(&node->owner);
+    weft_mesh_port_forget(&node->mesh);
+}
+
 void weft_node_drain(struct weft_node *node, weft_time timeout)
 {
     if (node->state >= NODE_DRAINING) {
         return;
     }
     node->state = NODE_DRAINING;
-    weft_owner_token_forget(&node->owner);
+    forget_files(node);
     weft_time wait = timeout < 0 ? node->options.config->drain_timeout : timeout;
     if (weft_journal_begin(&node->journal, WEFT_LOG_INFO, "draining")) {
         weft_journal_number(&node->journal, "running", (int64_t)node->metrics.running);
@@ -234,9 +285,10 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
     for (struct weft_connection *c = node->connections; c; c = weft_connection_links(c)->next) {
         weft_connection_drain(c); /* it closes in the flush, not here */
     }
-    if (!node->connections) {
-        part(node);
+    if (node->mesh.links) {
+        weft_links_drain(node->mesh.links);
     }
+    look_who_is_left(node);
 }
 
 static void close_connections(struct weft_node *node)
@@ -245,6 +297,9 @@ static void close_connections(struct weft_node *node)
         struct weft_connection *connection = node->connections;
         unlink_connection(node, connection);
         weft_connection_free(connection);
+    }
+    if (node->mesh.links) {
+        weft_links_cut(node->mesh.links);
     }
 }
 
@@ -257,7 +312,7 @@ void weft_node_stop(struct weft_node *node)
         say_stopped(node); /* engines that are left are killed by weft_node_free() */
         return;
     }
-    weft_owner_token_forget(&node->owner);
+    forget_files(node);
     node->cut += (size_t)node->metrics.running;
     close_listeners(node);
     close_connections(node);
@@ -379,6 +434,12 @@ static bool may_be_missing(const struct weft_node *node, size_t index, int error
            (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_UNSUPPORTED);
 }
 
+/* It meets other nodes: it has a key, and links. */
+static bool is_meshed(const struct weft_node *node)
+{
+    return node->options.config->mesh_listen.text[0] != '\0';
+}
+
 static int open_listeners(struct weft_node *node, char *problem, size_t size)
 {
     const struct weft_config_listeners *wanted = &node->options.config->listeners;
@@ -402,7 +463,11 @@ static int open_listeners(struct weft_node *node, char *problem, size_t size)
         host->ops->accept(listener->socket, false); /* until the node runs */
         node->listener_count++;
     }
-    return 0;
+    if (!is_meshed(node)) {
+        return 0;
+    }
+    node->front.key = node->mesh.identity.key;
+    return weft_mesh_port_open(&node->mesh, &node->options.config->mesh_listen, problem, size);
 }
 
 static void run(struct weft_node *node)
@@ -424,21 +489,52 @@ static void run(struct weft_node *node)
     look_whether_ready(node);
 }
 
-static void on_token(void *self, int status, const char *problem)
+static void on_key(void *self, int status, const char *problem)
 {
     struct weft_node *node = self;
     if (status < 0) {
         cannot_start(node, status, problem);
         return;
     }
-    node->front.access.owner = node->owner.secret;
     run(node);
 }
+
+static size_t make_token(void *self, struct weft_host *host, char text[WEFT_KEPT_TEXT_MAX])
+{
+    struct weft_node *node = self;
+    return weft_owner_token_make(&node->front.access.owner, host, text);
+}
+
+static int take_token(void *self, struct weft_slice text)
+{
+    struct weft_node *node = self;
+    return weft_owner_token_take(&node->front.access.owner, text);
+}
+
+static void on_token(void *self, int status, const char *problem)
+{
+    struct weft_node *node = self;
+    if (status < 0) {
+        cannot_start(node, status, problem);
+    } else if (is_meshed(node)) {
+        weft_mesh_port_find(&node->mesh);
+    } else {
+        run(node);
+    }
+}
+
+static const struct weft_kept_kind token_kind = {
+    .what = "owner token",
+    .useless = "It holds no token: remove it, and a new one is made.",
+    .make = make_token,
+    .take = take_token,
+    .found = on_token,
+};
 
 void weft_node_start(struct weft_node *node)
 {
     node->state = NODE_STARTING;
-    weft_owner_token_find(&node->owner, on_token, node);
+    weft_kept_find(&node->owner);
 }
 
 /* -- the front door's questions -- */
@@ -490,7 +586,8 @@ static int share_sockets(struct weft_node *node, char *problem, size_t size)
 {
     const struct weft_config *config = node->options.config;
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
-    size_t others = engine_sockets(node) + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX;
+    size_t others = engine_sockets(node) + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX +
+                    (is_meshed(node) ? WEFT_LINKS_DIALLED_MAX : 0);
     sockets = sockets > others ? sockets - others : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
@@ -541,6 +638,22 @@ static int make_tls(struct weft_node *node, char *problem, size_t size)
     return error;
 }
 
+static int init_mesh(struct weft_node *node)
+{
+    const struct weft_mesh_port_options options = {
+        .loop = &node->loop,
+        .metrics = &node->metrics,
+        .security = node->options.security,
+        .web = node->web_identity,
+        .state_folder = node->options.state_folder,
+        .body_max = (size_t)node->options.config->body_max,
+        .found = on_key,
+        .user = &links_user,
+        .self = node,
+    };
+    return weft_mesh_port_init(&node->mesh, &options);
+}
+
 static void make_front(struct weft_node *node)
 {
     const struct weft_config *config = node->options.config;
@@ -589,7 +702,7 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     weft_json_setup(seed);
     weft_timer_init(&node->drain_timer, on_drain_timeout);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
-    error = weft_owner_token_init(&node->owner, host, options->state_folder, WEFT_NODE_TOKEN_FILE);
+    error = weft_kept_init(&node->owner, &token_kind, node, host, options->state_folder, WEFT_NODE_TOKEN_FILE);
     if (error == 0) {
         error = weft_timers_reserve(&node->loop.timers);
     }
@@ -601,6 +714,9 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     }
     if (error == 0) {
         error = make_tls(node, problem, problem_size);
+    }
+    if (error == 0) {
+        error = init_mesh(node);
     }
     if (error == 0) {
         error = make_models(node, problem, problem_size);
@@ -631,6 +747,7 @@ void weft_node_free(struct weft_node *node)
     weft_externals_free(node->externals);
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
+    weft_mesh_port_deinit(&node->mesh);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);
     weft_timers_deinit(&node->loop.timers);
     weft_tls_context_free(node->tls);
@@ -652,6 +769,16 @@ struct weft_config_listener weft_node_listener(const struct weft_node *node, siz
 {
     WEFT_ASSERT(index < node->listener_count);
     return node->listeners[index].bound;
+}
+
+const struct weft_address *weft_node_mesh_address(const struct weft_node *node)
+{
+    return node->mesh.listener ? &node->mesh.bound : NULL;
+}
+
+struct weft_links *weft_node_links(struct weft_node *node)
+{
+    return node->mesh.links;
 }
 
 size_t weft_node_connections_max(const struct weft_node *node)

@@ -9,6 +9,7 @@
 #include "host/host.h"
 #include "node/config.h"
 #include "node/journal.h"
+#include "node/link.h"
 #include "node/models.h"
 
 #define WEFT_NODE_PROBLEM_MAX     512
@@ -33,6 +34,9 @@ struct weft_node_options {
     size_t models_offered;     /* the last so many of them are loaded when they are asked for, not at once */
     /* What the settings' external servers are shown, one for each; copied. NULL: nothing. */
     const struct weft_slice *external_keys;
+    const struct weft_link_security *security; /* of its links; may be NULL where no `mesh.listen` is set */
+    /* Who has this key: see struct weft_links_user. NULL: a node that is in no mesh knows nobody. */
+    enum weft_principal (*who)(void *self, const struct weft_key *key);
     /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. Its models
      * begin to load then. */
     void (*started)(void *self, int status, const char *problem);
@@ -65,6 +69,9 @@ size_t weft_node_cut(const struct weft_node *node);
 /* Where it listens, once started. */
 size_t weft_node_listeners(const struct weft_node *node);
 struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index);
+/* Where other nodes reach it, and its links to them; NULL where nobody does. */
+const struct weft_address *weft_node_mesh_address(const struct weft_node *node);
+struct weft_links *weft_node_links(struct weft_node *node);
 size_t weft_node_connections_max(
     const struct weft_node *node); /* clients at once: the setting, or what the host has room for */
 

@@ -9,6 +9,7 @@ enum weft_setting_kind {
     WEFT_SETTING_SECRET,    /* struct weft_slice, never copied */
     WEFT_SETTING_LISTENERS, /* struct weft_config_listeners */
     WEFT_SETTING_PORT,      /* uint16_t */
+    WEFT_SETTING_ADDRESS,   /* struct weft_address, of TCP */
     WEFT_SETTING_URL,       /* struct weft_slice, the text; parsed once all is known */
     WEFT_SETTING_HOSTS,     /* struct weft_config_hosts */
     WEFT_SETTING_ORIGINS,   /* struct weft_config_origins */

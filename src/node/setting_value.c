@@ -342,6 +342,11 @@ int weft_setting_take(struct weft_config *config, const struct weft_setting *set
         return take_listener(field, text, expected);
     case WEFT_SETTING_PORT:
         return weft_url_port(text, field) < 0 ? expect(expected, "a port from 0 to 65535 (0: any free one)") : 0;
+    case WEFT_SETTING_ADDRESS:
+        return weft_address_parse(text, field) < 0
+                   ? expect(expected, "ADDRESS:PORT, the address in numbers and an IPv6 one in brackets "
+                                      "(0.0.0.0:9339, [::]:9339)")
+                   : 0;
     case WEFT_SETTING_URL:
         return take_url(config, field, text, expected);
     case WEFT_SETTING_HOSTS:

@@ -53,7 +53,8 @@ static struct weft_access_verdict check(const struct row *row)
     if (row->again) {
         add(&request.fields, row->again, "application/json");
     }
-    struct weft_access_verdict verdict = weft_access_check(&policy, &request, row->body, row->local);
+    struct weft_access_verdict verdict =
+        weft_access_check(&policy, &request, row->body, &(const struct weft_caller){.local = row->local});
     weft_arena_deinit(&arena);
     return verdict;
 }
@@ -369,9 +370,64 @@ static void test_paths(void **state)
     assert_string_equal(weft_principal_name(WEFT_GATEWAY), "gateway");
 }
 
+/* The mesh's door: every principal that a link can have, and one that has shown no key, on every kind of path. */
+static void test_mesh(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method, *target;
+        int member, stranger, keyless;
+    } rows[] = {
+        {"GET", "/mesh/v1/hello", 0, 403, 404},    {"HEAD", "/mesh/v1/hello?x", 0, 403, 404},
+        {"POST", "/mesh/v1/hello", 405, 403, 404}, {"BREW", "/mesh/v1/hello", 501, 403, 404},
+        {"GET", "/mesh/v1/hellos", 404, 404, 404}, {"GET", "/mesh/v2/hello", 404, 404, 404},
+        {"GET", "/health", 404, 404, 404},         {"GET", "/weft/v1/status", 404, 404, 404},
+        {"POST", "/weft/v1/drain", 404, 404, 404}, {"GET", "/v1/models", 404, 404, 404},
+        {"OPTIONS", "*", 404, 404, 404},
+    };
+    static const char *const shown[] = {NULL, API_KEY, OWNER_TOKEN};
+    struct weft_access_policy policy = {.owner = weft_secret_of(WEFT_SLICE("owner-token")),
+                                        .key = weft_secret_of(WEFT_SLICE("api-key"))};
+    for (size_t i = 0; i < WEFT_COUNT(rows) * WEFT_COUNT(shown) * 4; i++) {
+        size_t row = i / 12, as = i % 4;
+        struct weft_caller caller = {.mesh = true,
+                                     .principal = as == 0   ? WEFT_MEMBER
+                                                  : as == 1 ? WEFT_GATEWAY
+                                                            : WEFT_ANONYMOUS};
+        caller.key.bytes[0] = as < 3;
+        /* Any name will do as its host: a key is no name, and none can be pointed here. */
+        struct weft_request_head request = {.method = weft_slice_text(rows[row].method),
+                                            .scheme = WEFT_SLICE("https"),
+                                            .authority = WEFT_SLICE("elsewhere.example"),
+                                            .target = weft_slice_text(rows[row].target)};
+        weft_arena_init(&arena);
+        add(&request.fields, "authorization", shown[i / 4 % 3]);
+        struct weft_access_verdict verdict = weft_access_check(&policy, &request, false, &caller);
+        assert_int_equal(verdict.refusal.status, as < 2    ? rows[row].member
+                                                 : as == 2 ? rows[row].stranger
+                                                           : rows[row].keyless);
+        assert_int_equal(verdict.principal, caller.principal);
+        weft_arena_deinit(&arena);
+    }
+}
+
+/* What a link carries need not be JSON: no web page can make one. */
+static void test_mesh_bodies(void **state)
+{
+    (void)state;
+    struct weft_access_policy policy = {.owner = weft_secret_of(WEFT_SLICE("owner-token"))};
+    struct weft_request_head request = {
+        .method = WEFT_SLICE("GET"), .authority = WEFT_SLICE("x"), .target = WEFT_SLICE("/mesh/v1/hello")};
+    struct weft_caller caller = {.mesh = true, .principal = WEFT_MEMBER, .key = {{1}}};
+    assert_int_equal(weft_access_check(&policy, &request, true, &caller).refusal.status, 0);
+    assert_int_equal(weft_access_check(&policy, &request, true, &caller).route, WEFT_ROUTE_HELLO);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mesh),
+        cmocka_unit_test(test_mesh_bodies),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_principals),
         cmocka_unit_test(test_hosts),

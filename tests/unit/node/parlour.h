@@ -156,7 +156,7 @@ static inline bool parlour_knock_via(const char *method, const char *target, str
         return false;
     }
     weft_exchange_attach(exchange, WEFT_ASKER, parlour_look, NULL);
-    const struct weft_front_caller caller = {.local = true, .connection = ++parlour.connections};
+    const struct weft_caller caller = {.local = true, .connection = ++parlour.connections};
     weft_front_request(&parlour.front, exchange, &caller);
     return true;
 }
