@@ -9,6 +9,7 @@
 #include "base/checksum.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "crypto/secret.h"
 
 #define MAGIC       "weft-sim"
 #define MAGIC_SIZE  (sizeof(MAGIC) - 1)
@@ -271,6 +272,19 @@ static const uint8_t *peer_key(const struct weft_filter *filter)
     return proven && is_link(plain) ? plain->peer.bytes : NULL;
 }
 
+/* Both hellos are in it, and so both keys and a number of each side's. */
+static int binding(const struct weft_filter *filter, uint8_t out[WEFT_FILTER_BINDING_SIZE])
+{
+    const struct plain *plain = (const struct plain *)(const void *)filter;
+    if (filter->state != WEFT_FILTER_OPEN) {
+        return WEFT_ERR_CLOSED;
+    }
+    struct weft_secret hash = weft_secret_of(weft_slice(plain->hellos, sizeof(plain->hellos)));
+    _Static_assert(sizeof(hash.hash) == WEFT_FILTER_BINDING_SIZE, "a binding is a hash");
+    memcpy(out, hash.hash, sizeof(hash.hash));
+    return 0;
+}
+
 static const char *why(const struct weft_filter *filter)
 {
     const struct plain *plain = (const struct plain *)(const void *)filter;
@@ -284,6 +298,7 @@ static const struct weft_filter_ops filter_ops = {
     .shut = shut,
     .alpn = alpn,
     .peer_key = peer_key,
+    .binding = binding,
     .why = why,
 };
 

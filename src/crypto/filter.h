@@ -10,6 +10,8 @@
 #define WEFT_ALPN_LINK    "weft/1"         /* whoever dialled */
 #define WEFT_ALPN_REVERSE "weft-reverse/1" /* whoever was dialled */
 
+#define WEFT_FILTER_BINDING_SIZE 32
+
 enum weft_filter_state {
     WEFT_FILTER_HANDSHAKE, /* not yet known who the peer is */
     WEFT_FILTER_OPEN,      /* plaintext flows */
@@ -35,7 +37,10 @@ struct weft_filter_ops {
     void (*shut)(struct weft_filter *filter);                     /* says to the peer that no more will be sent */
     struct weft_slice (*alpn)(const struct weft_filter *filter);  /* what both will speak; empty if not agreed */
     const uint8_t *(*peer_key)(const struct weft_filter *filter); /* WEFT_KEY_SIZE bytes; NULL if it showed none */
-    const char *(*why)(const struct weft_filter *filter);         /* what failed, as a phrase without content */
+    /* What both ends of this connection, and nobody else, can compute. WEFT_ERR_CLOSED before it is open;
+     * WEFT_ERR_MEMORY. */
+    int (*binding)(const struct weft_filter *filter, uint8_t out[WEFT_FILTER_BINDING_SIZE]);
+    const char *(*why)(const struct weft_filter *filter); /* what failed, as a phrase without content */
 };
 
 /* What makes them for connections of one kind: the first member of a context. Connections may outlive it. */

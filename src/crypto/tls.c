@@ -316,7 +316,7 @@ const uint8_t *weft_tls_peer_key(const struct weft_tls *tls)
 int weft_tls_binding(const struct weft_tls *tls, uint8_t out[WEFT_TLS_BINDING_SIZE])
 {
     static const char label[] = "EXPORTER-weft-link-v1";
-    if (tls->state != WEFT_TLS_OPEN) {
+    if (tls->filter.state != WEFT_FILTER_OPEN) {
         return WEFT_ERR_CLOSED;
     }
     int done = SSL_export_keying_material(tls->ssl, out, WEFT_TLS_BINDING_SIZE, label, sizeof(label) - 1, NULL, 0, 0);

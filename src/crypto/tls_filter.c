@@ -42,6 +42,13 @@ static const uint8_t *filter_peer_key(const struct weft_filter *filter)
     return weft_tls_peer_key(of_const(filter));
 }
 
+_Static_assert(WEFT_TLS_BINDING_SIZE == WEFT_FILTER_BINDING_SIZE, "one kind of binding");
+
+static int filter_binding(const struct weft_filter *filter, uint8_t out[WEFT_FILTER_BINDING_SIZE])
+{
+    return weft_tls_binding(of_const(filter), out);
+}
+
 static const char *filter_why(const struct weft_filter *filter)
 {
     return weft_tls_why(of_const(filter));
@@ -54,6 +61,7 @@ const struct weft_filter_ops weft_tls_filter_ops = {
     .shut = filter_shut,
     .alpn = filter_alpn,
     .peer_key = filter_peer_key,
+    .binding = filter_binding,
     .why = filter_why,
 };
 

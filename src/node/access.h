@@ -4,6 +4,7 @@
 #ifndef WEFT_NODE_ACCESS_H
 #define WEFT_NODE_ACCESS_H
 
+#include "crypto/filter.h"
 #include "crypto/secret.h"
 #include "http/exchange.h"
 #include "http/refusal.h"
@@ -52,6 +53,8 @@ struct weft_caller {
     /* Then: who it is. A member, a gateway or anonymous: what it shows in the request makes it nobody else. */
     enum weft_principal principal;
     struct weft_key key; /* of the link's peer; not set: it is no link */
+    /* A link's: what both ends of it, and nobody else, can compute. */
+    uint8_t binding[WEFT_FILTER_BINDING_SIZE];
 };
 
 struct weft_access_verdict {

@@ -12,8 +12,7 @@ struct weft_call {
     struct weft_exchange *exchange; /* the call is its worker */
     enum weft_route route;
     enum weft_principal principal;
-    uint64_t connection;  /* that it came by */
-    struct weft_key peer; /* of the link that it came by; not set: it was none */
+    struct weft_caller caller; /* as its connection knew it; `principal` is what became of that */
     weft_time started;
     char id[WEFT_CALL_ID_SIZE];
     struct weft_call *next, *previous; /* in the front's list, until it is closed */

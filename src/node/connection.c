@@ -30,7 +30,6 @@ struct weft_connection {
     bool accepted;
     bool serves; /* the peer asks */
     bool link;   /* its peer is a node, and `peer` its key */
-    bool wants_link;
     bool opened; /* the socket is connected */
     bool reading;
     bool ended; /* the peer sends no more */
@@ -130,7 +129,7 @@ static void start_agreed(struct weft_connection *c)
     bool reverse = weft_slice_equal(agreed, WEFT_SLICE(WEFT_ALPN_REVERSE));
     if (reverse || weft_slice_equal(agreed, WEFT_SLICE(WEFT_ALPN_LINK))) {
         start_link(c, reverse);
-    } else if (c->wants_link) {
+    } else if (c->options.link) {
         fail(c, WEFT_ERR_UNSUPPORTED, "the peer speaks no links");
     } else {
         start_carrier(c, weft_slice_equal(agreed, WEFT_SLICE("h2")));
@@ -341,9 +340,9 @@ static const struct weft_socket_user socket_user = {
 
 static weft_time own_deadline(const struct weft_connection *c)
 {
-    weft_time first_words = c->draining     ? WEFT_HTTP_DRAIN_GRACE
-                            : c->wants_link ? WEFT_CONNECTION_SILENT
-                                            : WEFT_HTTP_HEADER_TIMEOUT;
+    weft_time first_words = c->draining       ? WEFT_HTTP_DRAIN_GRACE
+                            : c->options.link ? WEFT_CONNECTION_SILENT
+                                              : WEFT_HTTP_HEADER_TIMEOUT;
     weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + first_words;
     if (c->blocked && c->since + WEFT_HTTP_IDLE_TIMEOUT < at) {
         at = c->since + WEFT_HTTP_IDLE_TIMEOUT;
@@ -434,7 +433,6 @@ static int connection_new(struct weft_connection **out, const struct weft_connec
     }
     c->options = *options;
     c->accepted = c->serves = accepted;
-    c->wants_link = options->key;
     c->since = options->loop->turn.now;
     weft_task_init(&c->flush, on_flush);
     weft_timer_init(&c->timer, on_timer);
@@ -546,6 +544,12 @@ bool weft_connection_local(const struct weft_connection *connection)
 const struct weft_key *weft_connection_key(const struct weft_connection *connection)
 {
     return connection->link ? &connection->peer : NULL;
+}
+
+int weft_connection_binding(const struct weft_connection *connection, uint8_t out[WEFT_FILTER_BINDING_SIZE])
+{
+    WEFT_ASSERT(connection->link);
+    return connection->filter->ops->binding(connection->filter, out);
 }
 
 bool weft_connection_asks(const struct weft_connection *connection)

@@ -45,7 +45,8 @@ struct weft_connection_options {
     bool h2;                      /* dialled, plain: HTTP/2 with prior knowledge */
     bool trusted;                 /* its peer is our own: see weft_carrier_options */
     const char *name;             /* dialled, filtered: the server's name */
-    const struct weft_key *key;   /* dialled, filtered: it must become a link, and its peer have this key */
+    bool link;                    /* dialled, filtered: it must become a link ... */
+    const struct weft_key *key;   /* ... whose peer has this key; NULL: any */
 };
 
 /* The socket is the connection's from then on, also when this fails. */
@@ -65,6 +66,9 @@ void weft_connection_drain(struct weft_connection *connection);
 bool weft_connection_local(const struct weft_connection *connection);
 /* A link's peer; NULL of what is none, or not yet. */
 const struct weft_key *weft_connection_key(const struct weft_connection *connection);
+/* What both ends of a link, and nobody else, can compute: see struct weft_filter_ops. */
+WEFT_MUST_USE int weft_connection_binding(const struct weft_connection *connection,
+                                          uint8_t out[WEFT_FILTER_BINDING_SIZE]);
 /* We ask, the peer serves. Holds once the protocol is agreed. */
 bool weft_connection_asks(const struct weft_connection *connection);
 /* A link's peer has become one that is trusted. */

@@ -109,8 +109,7 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
                                .exchange = exchange,
                                .route = verdict.route,
                                .principal = verdict.principal,
-                               .connection = caller->connection,
-                               .peer = caller->key,
+                               .caller = *caller,
                                .started = front->loop->turn.now};
     new_id(call);
     call->next = front->calls;

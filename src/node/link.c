@@ -118,8 +118,13 @@ static void on_request(void *self, struct weft_connection *connection, struct we
 {
     struct weft_link *link = self;
     struct weft_links *links = link->links;
-    const struct weft_caller caller = {
+    struct weft_caller caller = {
         .connection = link->number, .mesh = true, .principal = who(links, &link->key), .key = link->key};
+    int error = weft_connection_key(connection) ? weft_connection_binding(connection, caller.binding) : 0;
+    if (error < 0) {
+        weft_exchange_leave(exchange, WEFT_WORKER, error);
+        return;
+    }
     if (caller.principal != WEFT_ANONYMOUS) {
         weft_connection_trust(connection);
     }
@@ -221,7 +226,6 @@ int weft_links_dial(struct weft_links *links, const struct weft_address *address
                     bool serve, struct weft_link **out)
 {
     *out = NULL;
-    WEFT_ASSERT(weft_key_set(key));
     if (links->dialled >= WEFT_LINKS_DIALLED_MAX) {
         return WEFT_ERR_FULL;
     }
@@ -231,11 +235,14 @@ int weft_links_dial(struct weft_links *links, const struct weft_address *address
     }
     link->dialled = true;
     link->serves = serve;
-    link->key = *key;
-    weft_key_text(key, link->id);
+    if (key) {
+        link->key = *key;
+        weft_key_text(key, link->id);
+    }
     struct weft_connection_options options =
         connection_options(link, serve ? links->options.filters.serving : links->options.filters.asking);
-    options.key = &link->key;
+    options.link = true;
+    options.key = key;
     int error = weft_connection_dial(&link->connection, &options, address);
     if (error < 0) {
         weft_free(link);
@@ -337,6 +344,11 @@ void weft_link_close(struct weft_link *link)
 const struct weft_key *weft_link_key(const struct weft_link *link)
 {
     return weft_key_set(&link->key) ? &link->key : NULL;
+}
+
+int weft_link_binding(const struct weft_link *link, uint8_t out[WEFT_FILTER_BINDING_SIZE])
+{
+    return link->opened ? weft_connection_binding(link->connection, out) : WEFT_ERR_CLOSED;
 }
 
 bool weft_link_asks(const struct weft_link *link)

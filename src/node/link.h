@@ -51,7 +51,8 @@ void weft_links_free(struct weft_links *links);
 
 /* The socket is theirs from then on, also when this fails. */
 WEFT_MUST_USE int weft_links_accept(struct weft_links *links, struct weft_socket *socket);
-/* Dials the node that has this key; with `serve` it is the one that asks. What becomes of it is told later. */
+/* Dials the node that has this key, or whoever is there if it is NULL; with `serve` that one asks. What becomes of it
+ * is told later. */
 WEFT_MUST_USE int weft_links_dial(struct weft_links *links, const struct weft_address *address,
                                   const struct weft_key *key, bool serve, struct weft_link **out);
 /* All of them finish what is running, then close. */
@@ -68,8 +69,10 @@ struct weft_link *weft_links_to(const struct weft_links *links, const struct wef
 WEFT_MUST_USE int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange);
 void weft_link_close(struct weft_link *link); /* finishes what is running, then closes */
 
-/* The peer's: of a dialled link the one that it must have, else NULL until it is known, or for ever. */
+/* The peer's: NULL until it is known, or for ever; of a link that was dialled for a key, that one. */
 const struct weft_key *weft_link_key(const struct weft_link *link);
+/* What both ends of this link, and nobody else, can compute: an application to a mesh names it. Once it is open. */
+WEFT_MUST_USE int weft_link_binding(const struct weft_link *link, uint8_t out[WEFT_FILTER_BINDING_SIZE]);
 bool weft_link_asks(const struct weft_link *link);    /* we ask, the peer serves */
 bool weft_link_dialled(const struct weft_link *link); /* by us */
 bool weft_link_opened(const struct weft_link *link);

@@ -411,7 +411,7 @@ static uint64_t principal_of(const struct weft_call *call)
     if (call->principal == WEFT_OWNER) {
         return OWNER;
     }
-    return weft_secret_set(&call->front->access.key) ? KEY : CONNECTIONS + call->connection;
+    return weft_secret_set(&call->front->access.key) ? KEY : CONNECTIONS + call->caller.connection;
 }
 
 static void draw_seed(struct talk *talk)

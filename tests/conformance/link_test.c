@@ -129,6 +129,9 @@ static void test_both_directions(void **state)
         }
         assert_true(weft_key_equal(&worker->caller.key, &asker->identity.key));
         assert_int_equal(worker->caller.principal, worker->others);
+        uint8_t binding[WEFT_FILTER_BINDING_SIZE];
+        assert_int_equal(weft_link_binding(asker->last, binding), 0);
+        assert_memory_equal(worker->caller.binding, binding, sizeof(binding));
         weft_link_close(OTHER->last);
         run(both_closed);
         assert_int_equal(ONE->why, 0);
@@ -197,8 +200,11 @@ static void test_no_certificate(void **state)
         struct weft_tls_context *context;
         const struct weft_tls_client_options bare = {.verify = WEFT_TLS_VERIFY_KEY, .alpn = alpns[i]};
         assert_int_equal(weft_tls_client_context_new(&context, &bare), 0);
-        const struct weft_connection_options options = {
-            .loop = &pair.loop, .user = &user, .filters = weft_tls_filters(context), .key = &ONE->identity.key};
+        const struct weft_connection_options options = {.loop = &pair.loop,
+                                                        .user = &user,
+                                                        .filters = weft_tls_filters(context),
+                                                        .link = true,
+                                                        .key = &ONE->identity.key};
         struct weft_connection *connection;
         pair.loop.turn.now = pair.host->ops->now(pair.host);
         assert_int_equal(weft_connection_dial(&connection, &options, &ONE->bound), 0);

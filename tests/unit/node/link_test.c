@@ -113,6 +113,39 @@ static void test_both_directions(void **state)
     }
 }
 
+/* What names a link is the same at both ends, and another one for each link. */
+static void test_bindings(void **state)
+{
+    (void)state;
+    uint8_t bindings[4][WEFT_FILTER_BINDING_SIZE];
+    begin();
+    for (int i = 0; i < 4; i++) {
+        (void)dial(i % 2 == 1);
+        struct link_end *asker = i % 2 ? ONE : OTHER, *worker = i % 2 ? OTHER : ONE;
+        ask(asker, worker, asker->last);
+        memcpy(bindings[i], worker->caller.binding, sizeof(bindings[i]));
+        uint8_t other[WEFT_FILTER_BINDING_SIZE];
+        assert_int_equal(weft_link_binding(asker->last, other), 0);
+        assert_memory_equal(bindings[i], other, sizeof(other));
+        for (int j = 0; j < i; j++) {
+            assert_memory_not_equal(bindings[i], bindings[j], sizeof(other));
+        }
+    }
+    end();
+}
+
+/* Whoever is there: for a node that knows an address only, and learns the key. */
+static void test_any_key(void **state)
+{
+    (void)state;
+    begin();
+    struct weft_link *link = dial_key(NULL, false);
+    assert_int_equal(OTHER->opened, 1);
+    assert_true(weft_key_equal(weft_link_key(link), &ONE->identity.key));
+    ask(OTHER, ONE, link);
+    end();
+}
+
 static void test_wrong_keys(void **state)
 {
     (void)state;
@@ -360,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_directions),
+        cmocka_unit_test(test_bindings),
+        cmocka_unit_test(test_any_key),
         cmocka_unit_test(test_wrong_keys),
         cmocka_unit_test(test_own_key),
         cmocka_unit_test(test_nobody_there),
