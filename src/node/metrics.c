@@ -128,8 +128,9 @@ int weft_metrics_print(const struct weft_metrics *metrics, const char *version, 
         "Refused before they were requests: malformed or too big.", metrics->malformed);
     one(&printer, "weft_request_bytes_total", "counter", "Bytes of request bodies.", metrics->request_bytes);
     one(&printer, "weft_answer_bytes_total", "counter", "Bytes of answer bodies.", metrics->answer_bytes);
-    one(&printer, "weft_connections", "gauge", "Open connections of clients.", metrics->connections);
-    one(&printer, "weft_connections_total", "counter", "Connections accepted.", metrics->connections_total);
+    one(&printer, "weft_connections", "gauge", "Open connections of clients and other nodes.", metrics->connections);
+    one(&printer, "weft_connections_total", "counter", "Connections accepted, and dialled to other nodes.",
+        metrics->connections_total);
     one(&printer, "weft_connections_refused_total", "counter", "Connections closed at once for lack of memory.",
         metrics->connections_refused);
     one(&printer, "weft_upstream_connections", "gauge", "Open connections to the upstream.",

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "mesh/joining.h"
+#include "wire/hello.h"
 #include "wire/json.h"
 #include "wire/letter.h"
 
@@ -259,6 +260,21 @@ static void read_model(const json_t *vector, struct weft_announced_model *model)
     fixed_of(vector, "template_hash", model->template_hash, sizeof(model->template_hash));
 }
 
+static void check_hello(const json_t *vector)
+{
+    struct bytes wanted = bytes_of(vector, "bytes"), chain = bytes_of(vector, "chain");
+    const struct weft_hello hello = {.key = key_of(vector, "key"),
+                                     .least = (uint32_t)number_of(vector, "least"),
+                                     .most = (uint32_t)number_of(vector, "most"),
+                                     .chain = weft_slice(chain.data, chain.size),
+                                     .version = text_of(vector, "version")};
+    struct weft_hello again;
+    uint8_t out[WEFT_HELLO_MAX];
+    assert_bytes(out, weft_hello_write(&hello, out), &wanted);
+    assert_int_equal(weft_hello_read(weft_slice(wanted.data, wanted.size), &again), 0);
+    assert_true(weft_key_equal(&again.key, &hello.key) && weft_slice_equal(again.chain, hello.chain));
+}
+
 static void check_announcement(const json_t *vector)
 {
     struct weft_identity signer = signer_of(vector);
@@ -300,9 +316,10 @@ static void test_both_ways(void **state)
         const char *name;
         void (*check)(const json_t *vector);
     } kinds[] = {
-        {"identity", check_identity},   {"certificate", check_certificate},   {"revocation", check_revocation},
-        {"invite", check_invite},       {"announcement", check_announcement}, {"application", check_application},
-        {"admission", check_admission},
+        {"identity", check_identity},         {"certificate", check_certificate},
+        {"revocation", check_revocation},     {"invite", check_invite},
+        {"announcement", check_announcement}, {"application", check_application},
+        {"admission", check_admission},       {"hello", check_hello},
     };
     for (size_t i = 0; i < WEFT_COUNT(kinds); i++) {
         json_t *root = load(kinds[i].name);

@@ -22,6 +22,7 @@ from lib.program import HOUSE, Program
 
 WAIT_S = 60  # for anything that a busy machine does in a second
 LISTENING = "listening on "
+MESH = "listening for other nodes on "
 
 
 def binary_path():
@@ -84,7 +85,7 @@ class Weft(Program):
         self.binary = binary or binary_path()
         self.home = os.path.join(self.folder, "home")
         self.addresses = []  # as the node printed them
-        self.tcp_port = self.tls_port = self.unix_path = self.ca_file = None
+        self.tcp_port = self.tls_port = self.mesh_port = self.unix_path = self.ca_file = None
         self._descriptors = descriptors
         self.terminated = False
         self._args = list(args)
@@ -114,6 +115,8 @@ class Weft(Program):
         while (line := self.lines.next(wait_s)) is not None:
             if line.startswith(LISTENING):
                 self._take_address(line[len(LISTENING):].split()[0])
+            elif line.startswith(MESH):
+                self.mesh_port = int(line.rsplit(":", 1)[1])
             elif line.startswith("ready"):
                 return self
         code = self.process.wait(wait_s)

@@ -29,7 +29,10 @@ RSS_GROWTH_MAX_KIB = 4096  # after the warm-up
 async def one(port, number):
     """Puts case `number`; the seconds from its hang-up to the connection's end, or None when that never came."""
     choice = random.Random("%d/%d" % (SEED, number))
-    data = mutate.mutate(choice, mutate.H2 if number % 4 == 3 else H1_SEEDS)
+    return await put(port, choice, mutate.mutate(choice, mutate.H2 if number % 4 == 3 else H1_SEEDS))
+
+
+async def put(port, choice, data):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     begun = time.monotonic()
     try:
@@ -62,8 +65,8 @@ async def drop_all(reader):
         pass
 
 
-async def many(port, numbers):
-    """The numbers of the cases whose connection did not end."""
+async def many(port, numbers, one=one):
+    """The numbers of the cases whose connection did not end; `one` puts each of them."""
     hung, queue = [], iter(numbers)
 
     async def work():

@@ -155,6 +155,11 @@ def model(value):
     ])
 
 
+def hello(value):
+    return record([(1, bytes.fromhex(value["key"])), (2, value["least"]), (3, value["most"]),
+                   (4, bytes.fromhex(value["chain"]) or None), (5, value["version"].encode() or None)])
+
+
 def announcement(value, signer):
     return signer.signed("weft announcement v1", record([
         (1, bytes.fromhex(value["key"])),
@@ -337,6 +342,13 @@ def admissions():
                          "bytes": admission(value).hex()} for name, value in values]}
 
 
+def hellos():
+    values = [("of a member", {"key": NODE.key.hex(), "least": 1, "most": 2, "chain": NODE_CHAIN.hex(),
+                               "version": "0.1.0"}),
+              ("of a stranger", {"key": GATEWAY.key.hex(), "least": 1, "most": 1, "chain": "", "version": ""})]
+    return {"vectors": [{"name": name, **value, "bytes": hello(value).hex()} for name, value in values]}
+
+
 def announcements():
     two = [{"alias": "Llama-3.2-3B-Instruct-Q4_K_M", "hash": "11" * 32, "template_hash": "22" * 32, "quant": "Q4_K_M",
             "kernel_class": "cuda-sm89", "context": 32768, "slots": 8},
@@ -387,6 +399,8 @@ def corpora(made):
     for i, vector in enumerate(made["application"]["vectors"]):
         out[f"application/application{i}"] = bytes.fromhex(vector["bytes"])
         out[f"registrar/record{i}"] = bytes.fromhex(vector["bytes"])[:-64]
+    for i, vector in enumerate(made["hello"]["vectors"]):
+        out[f"hello/record{i}"] = bytes.fromhex(vector["bytes"])
     for i, vector in enumerate(made["admission"]["vectors"][:2]):
         out[f"application/admission{i}"] = bytes.fromhex(vector["bytes"])
     out["application/letter"] = made["certificate"]["vectors"][0]["letter"].encode()
@@ -406,7 +420,8 @@ def corpora(made):
 
 def main():
     made = {"identity": identities(), "certificate": certificates(), "revocation": revocations(), "invite": invites(),
-            "application": applications(), "admission": admissions(), "announcement": announcements()}
+            "application": applications(), "admission": admissions(), "announcement": announcements(),
+            "hello": hellos()}
     made["gossip"] = gossip(made)
     files = {os.path.join(HERE, f"{name}.json"): (json.dumps(value, indent=1) + "\n").encode()
              for name, value in made.items()}
