@@ -21,12 +21,13 @@ struct weft_connection {
     struct weft_bytes plain;      /* from the carrier, not yet sealed or written */
     struct weft_task flush;
     struct weft_timer timer;
-    struct weft_key peer;    /* of a link */
-    weft_time heard, pinged; /* a link: bytes came last, a sign of life was asked for last */
-    weft_time since;         /* it was made or told to drain then, or the socket has taken nothing since (blocked) */
-    const char *phrase;      /* why it failed, if there is more to say than `failed` */
-    int failed;              /* WEFT_ERR_*: nothing more can be sent */
-    uint8_t preface_seen;    /* bytes of the preface that came, while nothing else did */
+    struct weft_key peer;      /* of a link */
+    struct weft_liveness life; /* of a link's peer */
+    weft_time pinged;          /* it was asked for a sign of life last */
+    weft_time since;           /* it was made or told to drain then, or the socket has taken nothing since (blocked) */
+    const char *phrase;        /* why it failed, if there is more to say than `failed` */
+    int failed;                /* WEFT_ERR_*: nothing more can be sent */
+    uint8_t preface_seen;      /* bytes of the preface that came, while nothing else did */
     bool accepted;
     bool serves; /* the peer asks */
     bool link;   /* its peer is a node, and `peer` its key */
@@ -112,7 +113,8 @@ static void start_link(struct weft_connection *c, bool reverse)
     memcpy(c->peer.bytes, key, sizeof(c->peer.bytes));
     c->link = true;
     c->serves = c->accepted != reverse;
-    c->heard = c->pinged = c->options.loop->turn.now;
+    c->pinged = c->options.loop->turn.now;
+    weft_liveness_heard(&c->life, c->pinged);
     int verdict = user->met(c->options.self, c);
     if (verdict < 0) {
         fail(c, verdict, "the link is not wanted");
@@ -139,22 +141,27 @@ static void start_agreed(struct weft_connection *c)
 /* When a link is next looked after. Nothing can be heard while we do not read. */
 static weft_time link_deadline(const struct weft_connection *c)
 {
-    weft_time ping = c->pinged + WEFT_CONNECTION_PING, dead = c->heard + WEFT_CONNECTION_SILENT;
-    return c->reading && dead < ping ? dead : ping;
+    weft_time ping = c->pinged + WEFT_LIVENESS_QUIET;
+    return c->reading && c->life.next < ping ? c->life.next : ping;
 }
 
-/* Each side asks, not only one that has heard nothing: so a peer that is alive is heard of however much of ours is on
- * its way to it. */
+/* Each side asks now and then, not only one that has heard nothing: so a peer that is alive is heard of, however much
+ * of ours is on its way to it and keeps our question waiting. */
 static void look_after_link(struct weft_connection *c)
 {
     weft_time now = c->options.loop->turn.now;
-    if (c->reading && c->heard + WEFT_CONNECTION_SILENT <= now) {
-        fail(c, WEFT_ERR_TIMEOUT, "the link is silent");
-    } else if (c->pinged + WEFT_CONNECTION_PING <= now) {
-        c->pinged = now;
-        if (!c->blocked) { /* one that waits for the socket behind others asks for nothing sooner */
-            weft_carrier_ping(c->carrier);
+    bool ask = c->pinged + WEFT_LIVENESS_QUIET <= now;
+    if (c->reading && c->life.next <= now) {
+        enum weft_liveness_verdict verdict = weft_liveness_look(&c->life, now);
+        if (verdict == WEFT_LIVENESS_GONE) {
+            fail(c, WEFT_ERR_TIMEOUT, "the link is silent");
+            return;
         }
+        ask = ask || verdict == WEFT_LIVENESS_PING;
+    }
+    if (ask) {
+        c->pinged = now;
+        weft_carrier_ping(c->carrier);
     }
 }
 
@@ -218,7 +225,7 @@ static void set_reading(struct weft_connection *c)
     bool wants = c->opened && !c->ended && (!c->carrier || weft_carrier_wants_input(c->carrier));
     if (wants != c->reading) {
         c->reading = wants;
-        c->heard = c->options.loop->turn.now;
+        weft_liveness_heard(&c->life, c->options.loop->turn.now); /* nobody is silent while we do not listen */
         c->options.loop->host->ops->read(c->socket, wants);
     }
 }
@@ -229,7 +236,7 @@ static void on_received(void *self, const char *data, size_t size)
     if (c->failed) {
         return;
     }
-    c->heard = c->options.loop->turn.now;
+    weft_liveness_heard(&c->life, c->options.loop->turn.now);
     if (c->filter) {
         receive_sealed(c, data, size);
     } else {
@@ -341,7 +348,7 @@ static const struct weft_socket_user socket_user = {
 static weft_time own_deadline(const struct weft_connection *c)
 {
     weft_time first_words = c->draining       ? WEFT_HTTP_DRAIN_GRACE
-                            : c->options.link ? WEFT_CONNECTION_SILENT
+                            : c->options.link ? WEFT_LIVENESS_DEAD
                                               : WEFT_HTTP_HEADER_TIMEOUT;
     weft_time at = c->carrier ? weft_carrier_deadline(c->carrier) : c->since + first_words;
     if (c->blocked && c->since + WEFT_HTTP_IDLE_TIMEOUT < at) {
@@ -555,6 +562,14 @@ int weft_connection_binding(const struct weft_connection *connection, uint8_t ou
 bool weft_connection_asks(const struct weft_connection *connection)
 {
     return !connection->serves;
+}
+
+void weft_connection_doubt(struct weft_connection *connection)
+{
+    if (connection->link && connection->carrier) {
+        weft_liveness_doubt(&connection->life, connection->options.loop->turn.now);
+        touch(connection);
+    }
 }
 
 void weft_connection_trust(struct weft_connection *connection)

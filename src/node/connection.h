@@ -1,7 +1,8 @@
 /* node/connection.h - one connection: a socket, a filter (TLS) if there is any, and the HTTP carrier on top.
  *
  * Who dialled usually asks. On a link between two nodes it is what both have agreed on that says who asks: a node that
- * cannot be dialled serves on a connection that it has dialled itself.
+ * cannot be dialled serves on a connection that it has dialled itself. A link whose peer is silent ends as
+ * mesh/liveness.h says; so does the dial of one.
  *
  * It reads when its carrier wants input, writes once a turn, and ends itself: its user hears `closed` and must let go.
  * All of its endings happen in the turn's flush, never inside a call. */
@@ -10,13 +11,8 @@
 
 #include "crypto/filter.h"
 #include "http/carrier.h"
+#include "mesh/liveness.h"
 #include "node/loop.h"
-
-/* On a link each side asks the other for a sign of life so often ... */
-#define WEFT_CONNECTION_PING (1500 * WEFT_MS)
-/* ... and one from which nothing has come for so long is dead: known in under 5 s. A link is dialled in that time, too.
- */
-#define WEFT_CONNECTION_SILENT (4500 * WEFT_MS)
 
 struct weft_connection;
 
@@ -71,6 +67,8 @@ WEFT_MUST_USE int weft_connection_binding(const struct weft_connection *connecti
                                           uint8_t out[WEFT_FILTER_BINDING_SIZE]);
 /* We ask, the peer serves. Holds once the protocol is agreed. */
 bool weft_connection_asks(const struct weft_connection *connection);
+/* A link's peer may be gone (this machine slept, its address changed): it is asked now. */
+void weft_connection_doubt(struct weft_connection *connection);
 /* A link's peer has become one that is trusted. */
 void weft_connection_trust(struct weft_connection *connection);
 /* NULL until the protocol is agreed. */

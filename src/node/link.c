@@ -336,6 +336,11 @@ int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange)
     return weft_carrier_ask(weft_connection_carrier(link->connection), exchange);
 }
 
+void weft_link_doubt(struct weft_link *link)
+{
+    weft_connection_doubt(link->connection);
+}
+
 void weft_link_close(struct weft_link *link)
 {
     weft_connection_drain(link->connection);
