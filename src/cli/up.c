@@ -17,9 +17,11 @@
 #include "crypto/secret.h"
 #include "crypto/tls.h"
 #include "host/address.h"
+#include "node/mesh.h"
 #include "node/model_facts.h"
 #include "node/node.h"
 #include "store/hashes.h"
+#include "store/store.h"
 #include "sys/program.h"
 #include "sys/sys.h"
 
@@ -36,6 +38,7 @@ struct up {
     struct weft_input certificate, certificate_key;
     struct weft_config_problem problem;
     struct weft_sys *sys;
+    struct weft_store *store;
     struct weft_hashes *hashes;
     struct weft_node *node;
     char beside[WEFT_PROGRAM_PATH_MAX]; /* the engine that came with this program */
@@ -104,6 +107,20 @@ static void say_listeners(struct up *up)
     }
 }
 
+/* What whoever begins a mesh must know. */
+static void say_begun(const struct up *up)
+{
+    const struct weft_mesh_state *state = weft_mesh_state_of(weft_node_mesh(up->node));
+    char mesh[WEFT_PEER_ID_SIZE];
+    if (state && weft_mesh_state_begun(state)) {
+        weft_key_text(weft_membership_mesh(weft_mesh_state_membership(state)), mesh);
+        printf("a new mesh has begun: %s\n"
+               "its root key is %s: whoever has that says who its gateways are. You may move it to a safe place, also\n"
+               "one without a network; `weft root` signs with it there. `weft invite` invites others.\n",
+               mesh, weft_mesh_state_root_path(state));
+    }
+}
+
 static void say_limit(const struct up *up)
 {
     char holds[32], asked[32], files[32];
@@ -130,6 +147,7 @@ static void on_started(void *self, int status, const char *problem)
         return;
     }
     say_listeners(up);
+    say_begun(up);
     say_limit(up);
     (void)fflush(stdout); /* nobody may be listening: the node runs all the same */
 }
@@ -372,6 +390,9 @@ static int run_node(struct up *up)
                                                      "(`ulimit -n 4096`)"
                                                    : "out of memory before the start");
     }
+    if (weft_store_new(&up->store, up->sys) < 0) {
+        return say_problem("out of memory before the start");
+    }
     weft_sys_log_pretty(up->sys, up->pretty);
     status = weft_sys_on_signal(up->sys, on_signal, up); /* one that comes before the loop runs waits for it */
     if (status < 0) {
@@ -419,6 +440,9 @@ int weft_up_run(int argc, char **argv)
     }
     weft_node_free(up.node);
     bool hangs = !weft_sys_free(up.sys);
+    if (!hangs) {
+        weft_store_free(up.store);
+    }
     if (!hangs) {
         weft_hashes_free(up.hashes);
     }

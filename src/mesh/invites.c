@@ -180,7 +180,7 @@ size_t weft_invites_forget(struct weft_invites *invites, int64_t now_s)
 
 /* -- redeemed -- */
 
-static enum weft_redemption refuse(enum weft_refusal *why, enum weft_refusal refusal)
+static enum weft_redemption refuse(enum weft_refused *why, enum weft_refused refusal)
 {
     *why = refusal;
     return WEFT_REDEMPTION_REFUSED;
@@ -188,7 +188,7 @@ static enum weft_redemption refuse(enum weft_refusal *why, enum weft_refusal ref
 
 /* What is there to say before it comes to a new use. */
 static enum weft_redemption standing(const struct invite *invite, const struct use *use, int64_t now_s,
-                                     enum weft_refusal *why)
+                                     enum weft_refused *why)
 {
     if (!invite) {
         return refuse(why, WEFT_REFUSAL_UNKNOWN);
@@ -206,7 +206,7 @@ static enum weft_redemption standing(const struct invite *invite, const struct u
 }
 
 int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *invite, const struct weft_key *node,
-                        uint64_t serial, int64_t now_s, struct weft_invite_use *out, enum weft_refusal *why)
+                        uint64_t serial, int64_t now_s, struct weft_invite_use *out, enum weft_refused *why)
 {
     struct invite *held = find(invites, invite);
     struct use *use = held ? find_use(held, node) : NULL;

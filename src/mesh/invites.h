@@ -71,7 +71,7 @@ size_t weft_invites_forget(struct weft_invites *invites, int64_t now_s);
  * new one. */
 WEFT_MUST_USE int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *invite,
                                       const struct weft_key *node, uint64_t serial, int64_t now_s,
-                                      struct weft_invite_use *out, enum weft_refusal *why);
+                                      struct weft_invite_use *out, enum weft_refused *why);
 void weft_invites_stored(struct weft_invites *invites, const struct weft_invite_use *use);
 void weft_invites_failed(struct weft_invites *invites, const struct weft_invite_use *use); /* it can be used again */
 

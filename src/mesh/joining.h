@@ -21,7 +21,7 @@ WEFT_MUST_USE int64_t weft_joining_renew(const struct weft_identity *node, const
 struct weft_joining_answer {
     struct weft_slice chain;             /* points into the answer; empty: not in */
     struct weft_certificate certificate; /* what the chain says */
-    enum weft_refusal refusal;           /* WEFT_ERR_DENIED: why */
+    enum weft_refused refusal;           /* WEFT_ERR_DENIED: why */
     enum weft_verdict verdict;           /* WEFT_ERR_CRYPTO: why */
 };
 

@@ -5,14 +5,14 @@
 
 /* -- certificates -- */
 
-static int64_t refuse(enum weft_refusal *why, enum weft_refusal refusal)
+static int64_t refuse(enum weft_refused *why, enum weft_refused refusal)
 {
     *why = refusal;
     return WEFT_ERR_DENIED;
 }
 
 static int64_t certify_gateway(const struct weft_registrar *registrar, const struct weft_key *node, int64_t now_s,
-                               uint64_t serial, uint8_t chain[WEFT_CHAIN_MAX], enum weft_refusal *why)
+                               uint64_t serial, uint8_t chain[WEFT_CHAIN_MAX], enum weft_refused *why)
 {
     uint8_t own[WEFT_CERTIFICATE_MAX];
     if (!registrar->root) {
@@ -35,7 +35,7 @@ static bool in_office(const struct weft_registrar *registrar, int64_t now_s, str
 }
 
 int64_t weft_registrar_certify(const struct weft_registrar *registrar, const struct weft_key *node, enum weft_role role,
-                               int64_t now_s, uint64_t serial, uint8_t chain[WEFT_CHAIN_MAX], enum weft_refusal *why)
+                               int64_t now_s, uint64_t serial, uint8_t chain[WEFT_CHAIN_MAX], enum weft_refused *why)
 {
     struct weft_certificate office;
     uint8_t own[WEFT_CERTIFICATE_MAX];
@@ -58,7 +58,7 @@ int64_t weft_registrar_certify(const struct weft_registrar *registrar, const str
 
 /* -- applications -- */
 
-static enum weft_registrar_step refuse_case(struct weft_registrar_case *out, enum weft_refusal refusal)
+static enum weft_registrar_step refuse_case(struct weft_registrar_case *out, enum weft_refused refusal)
 {
     out->refusal = refusal;
     return WEFT_REGISTRAR_REFUSE;

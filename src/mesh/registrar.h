@@ -29,7 +29,7 @@ enum weft_registrar_step {
 struct weft_registrar_case {
     struct weft_key node;           /* who asks; this and the next two are set for all but WEFT_REGISTRAR_REFUSE */
     struct weft_key invite, issuer; /* not set if it is about a renewal */
-    enum weft_refusal refusal;
+    enum weft_refused refusal;
     size_t chain_size;
     uint8_t chain[WEFT_CHAIN_MAX];
 };
@@ -43,6 +43,6 @@ enum weft_registrar_step weft_registrar_hear(const struct weft_registrar *regist
 /* The chain of `node` from `now_s` on: its size, or WEFT_ERR_DENIED and why. */
 WEFT_MUST_USE int64_t weft_registrar_certify(const struct weft_registrar *registrar, const struct weft_key *node,
                                              enum weft_role role, int64_t now_s, uint64_t serial,
-                                             uint8_t chain[WEFT_CHAIN_MAX], enum weft_refusal *why);
+                                             uint8_t chain[WEFT_CHAIN_MAX], enum weft_refused *why);
 
 #endif

@@ -26,7 +26,10 @@ static const struct rule {
     [WEFT_ROUTE_LOAD] = {"/load", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
     [WEFT_ROUTE_DRAIN] = {"/weft/v1/drain", POST, MAY(WEFT_OWNER), "POST"},
     [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE"},
+    [WEFT_ROUTE_MESH] = {"/weft/v1/mesh", READ, MAY(WEFT_OWNER), "GET, HEAD"},
+    [WEFT_ROUTE_MESH_ACTS] = {"/weft/v1/mesh/", READ | POST, MAY(WEFT_OWNER), "GET, HEAD, POST"},
     [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ, MEMBERS, "GET, HEAD", true},
+    [WEFT_ROUTE_JOIN] = {"/mesh/v1/join", POST, MEMBERS | MAY(WEFT_ANONYMOUS), "POST", true}, /* whoever has a key */
     [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD"},
 };
 
@@ -283,7 +286,7 @@ static void check_mesh(const struct weft_request_head *request, bool has_body, c
     WEFT_ASSERT(caller->principal >= WEFT_MEMBER); /* no owner, nobody with the API key */
     bool link = weft_key_set(&caller->key), may = rules[verdict->route].who & MAY(caller->principal);
     verdict->principal = caller->principal;
-    if (!may && !link) {
+    if (!link && rules[verdict->route].who != EVERYBODY) {
         verdict->route = WEFT_ROUTE_NONE;
     } else if (!may) {
         REFUSE(verdict, 403, "not_a_member",

@@ -27,8 +27,11 @@ enum weft_route {
     WEFT_ROUTE_LOAD,
     WEFT_ROUTE_DRAIN,
     WEFT_ROUTE_API,
-    WEFT_ROUTE_HELLO, /* the mesh's, as all that follow */
-    WEFT_ROUTE_NONE,  /* no such path */
+    WEFT_ROUTE_MESH,      /* the owner's view of the mesh */
+    WEFT_ROUTE_MESH_ACTS, /* all below it */
+    WEFT_ROUTE_HELLO,     /* the mesh's, as all that follow */
+    WEFT_ROUTE_JOIN,
+    WEFT_ROUTE_NONE, /* no such path */
 };
 #define WEFT_ROUTES (WEFT_ROUTE_NONE + 1)
 

@@ -73,7 +73,7 @@ static int ask(struct weft_admitting *admitting, struct weft_store_op *op, weft_
 
 /* -- answers -- */
 
-static void tell(weft_admitting_answer *answer, void *self, struct weft_slice chain, enum weft_refusal refusal)
+static void tell(weft_admitting_answer *answer, void *self, struct weft_slice chain, enum weft_refused refusal)
 {
     uint8_t record[WEFT_ADMISSION_MAX];
     const struct weft_admission admission = {.chain = chain, .refusal = refusal};
@@ -82,13 +82,13 @@ static void tell(weft_admitting_answer *answer, void *self, struct weft_slice ch
     answer(self, weft_slice(record, (size_t)size));
 }
 
-static int refuse(weft_admitting_answer *answer, void *self, enum weft_refusal refusal)
+static int refuse(weft_admitting_answer *answer, void *self, enum weft_refused refusal)
 {
     tell(answer, self, (struct weft_slice){0}, refusal);
     return 0;
 }
 
-static void tell_matter(struct matter *matter, struct weft_slice chain, enum weft_refusal refusal)
+static void tell_matter(struct matter *matter, struct weft_slice chain, enum weft_refused refusal)
 {
     weft_admitting_answer *answer = matter->answer;
     void *self = matter->self;
@@ -113,7 +113,7 @@ static struct matter *next_rider(const struct weft_admitting *admitting, const s
 }
 
 /* Those who rode along are told the same. */
-static void tell_all(struct matter *matter, struct weft_slice chain, enum weft_refusal refusal)
+static void tell_all(struct matter *matter, struct weft_slice chain, enum weft_refused refusal)
 {
     struct weft_admitting *admitting = matter->admitting;
     const struct weft_invite_use use = matter->use;
@@ -138,7 +138,7 @@ static void settle(const struct matter *matter, bool stored)
 
 static void on_redeemed(void *self, int status, const struct weft_store_result *result)
 {
-    static const enum weft_refusal refusals[] = {
+    static const enum weft_refused refusals[] = {
         [WEFT_STORE_UNKNOWN] = WEFT_REFUSAL_UNKNOWN,
         [WEFT_STORE_REVOKED] = WEFT_REFUSAL_REVOKED,
         [WEFT_STORE_EXPIRED] = WEFT_REFUSAL_EXPIRED,
@@ -163,7 +163,7 @@ static void store_use(struct matter *matter, const struct weft_registrar *regist
     struct weft_store_op op = {.kind = WEFT_STORE_REDEEM, .key = weft_mesh_loading_key(&matter->use.invite)};
     const struct weft_invite_use *use = &matter->use;
     uint8_t chain[WEFT_CHAIN_MAX];
-    enum weft_refusal why = WEFT_REFUSAL_BUSY;
+    enum weft_refused why = WEFT_REFUSAL_BUSY;
     struct weft_chain links;
     struct weft_certificate own;
     struct weft_signed parts;
@@ -186,7 +186,7 @@ static int redeem(struct weft_admitting *admitting, const struct weft_registrar 
                   const struct weft_registrar_case *asked, uint64_t serial, weft_admitting_answer *answer, void *self)
 {
     struct weft_invites *invites = weft_mesh_state_invites(admitting->state);
-    enum weft_refusal why = WEFT_REFUSAL_BUSY;
+    enum weft_refused why = WEFT_REFUSAL_BUSY;
     struct matter *matter = new_matter(admitting, self);
     if (!matter) {
         return refuse(answer, self, WEFT_REFUSAL_BUSY);

@@ -9,6 +9,7 @@
 #include "host/address.h"
 #include "node/setting.h"
 #include "node/setting_value.h"
+#include "wire/hostport.h"
 #include "wire/yaml.h"
 
 #define SHOWN_MAX 80 /* bytes of a wrong value that a message repeats */
@@ -371,6 +372,23 @@ void weft_config_deinit(struct weft_config *config)
     *config = (struct weft_config){.port = 0};
 }
 
+static int check_mesh(const struct weft_config *config, struct weft_config_problem *problem)
+{
+    struct weft_hostport parsed;
+    if (config->gateway && config->mesh_listen.text[0] == '\0') {
+        return refuse(problem, WEFT_ERR_INVALID,
+                      "a gateway must be reached by other nodes: say where with --mesh-listen ADDRESS:PORT, such as "
+                      "0.0.0.0:9340");
+    }
+    if (config->mesh_address.size > 0 && weft_hostport_parse(config->mesh_address, &parsed) < 0) {
+        return refuse(problem, WEFT_ERR_INVALID,
+                      "`mesh.address` is \"%.80s\", which is no HOST:PORT: a name or a numeric address, an IPv6 one in "
+                      "brackets, then a colon and the port, %d bytes at most",
+                      config->mesh_address.data, WEFT_HOSTPORT_MAX);
+    }
+    return 0;
+}
+
 int weft_config_check(const struct weft_config *config, bool has_key, struct weft_config_problem *problem)
 {
     problem->text[0] = '\0';
@@ -416,5 +434,5 @@ int weft_config_check(const struct weft_config *config, bool has_key, struct wef
             problem, WEFT_ERR_INVALID,
             "`cert` and `key` are set, but no address uses them: listen on tls:ADDRESS:PORT, or leave them out");
     }
-    return 0;
+    return check_mesh(config, problem);
 }

@@ -8,6 +8,7 @@
 #include "node/externals.h"
 #include "node/journal.h"
 #include "node/loop.h"
+#include "node/mesh.h"
 #include "node/metrics.h"
 #include "node/models.h"
 #include "node/upstream.h"
@@ -25,6 +26,7 @@ struct weft_front {
     struct weft_upstream *upstream;   /* NULL: nothing is relayed */
     struct weft_models *models;       /* perhaps none */
     struct weft_externals *externals; /* likewise */
+    struct weft_mesh *mesh;           /* perhaps not on */
     struct weft_access_policy access;
     const char *version;
     struct weft_key key;                          /* this node's; not set where it has no links */
@@ -34,7 +36,8 @@ struct weft_front {
     void (*drain)(void *self, weft_time timeout); /* the owner asks the node to stop; negative: its own timeout */
     bool (*draining)(const void *self);
     void *self;
-    struct weft_call *calls; /* that are not closed */
+    struct weft_call *calls;     /* that are not closed */
+    struct weft_errand *errands; /* of the mesh, under way: see call.h */
     /* private to front.c */
     int64_t date_s; /* what `date` says */
     char date[32];

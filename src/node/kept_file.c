@@ -73,6 +73,10 @@ static void on_read(void *self, int status, struct weft_slice content)
     if (!file->awaited) {
         return;
     }
+    if (status == WEFT_ERR_NOT_FOUND && file->looks) {
+        end(file, status, "");
+        return;
+    }
     if (status == WEFT_ERR_NOT_FOUND && !file->there) {
         make(file);
         return;
@@ -108,6 +112,14 @@ int weft_kept_init(struct weft_kept_file *file, const struct weft_kept_kind *kin
 void weft_kept_find(struct weft_kept_file *file)
 {
     file->awaited = true;
+    file->looks = false;
+    read_file(file);
+}
+
+void weft_kept_look(struct weft_kept_file *file)
+{
+    file->awaited = true;
+    file->looks = true;
     read_file(file);
 }
 

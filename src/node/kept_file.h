@@ -26,6 +26,7 @@ struct weft_kept_file {
     void *self; /* the kind's functions get it */
     bool awaited;
     bool there; /* making one has found that out */
+    bool looks; /* none is made */
     size_t size;
     char path[WEFT_KEPT_PATH_SIZE];
     char text[WEFT_KEPT_TEXT_MAX]; /* only while it is being written to its file */
@@ -36,6 +37,8 @@ WEFT_MUST_USE int weft_kept_init(struct weft_kept_file *file, const struct weft_
                                  struct weft_host *host, const char *folder, const char *name);
 /* `found` is called once, perhaps at once: 0, or an error and a sentence that says why and what to do. */
 void weft_kept_find(struct weft_kept_file *file);
+/* As _find(), but makes none: then it is WEFT_ERR_NOT_FOUND, without a sentence. */
+void weft_kept_look(struct weft_kept_file *file);
 void weft_kept_forget(struct weft_kept_file *file); /* nobody wants it any more: `found` is not called */
 
 #endif

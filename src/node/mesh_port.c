@@ -49,6 +49,11 @@ void weft_mesh_port_find(struct weft_mesh_port *port)
     weft_kept_find(&port->file);
 }
 
+void weft_mesh_port_look(struct weft_mesh_port *port)
+{
+    weft_kept_look(&port->file);
+}
+
 void weft_mesh_port_forget(struct weft_mesh_port *port)
 {
     weft_kept_forget(&port->file);

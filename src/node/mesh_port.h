@@ -37,6 +37,7 @@ WEFT_MUST_USE int weft_mesh_port_init(struct weft_mesh_port *port, const struct 
 void weft_mesh_port_deinit(struct weft_mesh_port *port);
 
 void weft_mesh_port_find(struct weft_mesh_port *port); /* the key: `found` comes, perhaps at once */
+void weft_mesh_port_look(struct weft_mesh_port *port); /* likewise, but makes none: then it is WEFT_ERR_NOT_FOUND */
 void weft_mesh_port_forget(struct weft_mesh_port *port);
 /* With the key: links can be made from now on. `listen`: where they come in, accepting nothing yet; NULL: nowhere. On
  * error `problem` says why in a sentence. */

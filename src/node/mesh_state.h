@@ -26,7 +26,8 @@ struct weft_mesh_state_options {
     const struct weft_identity *node; /* who this node is */
     const char *folder;               /* of its state */
     bool begins;                      /* a mesh, if it is in none */
-    /* Once after _load(): 0, or an error and a sentence that says why and what to do. */
+    /* Once after _load(): 0, or an error and a sentence that says why and what to do; then the state may be freed from
+     * inside this call. */
     void (*loaded)(void *self, int status, const char *problem);
     void *self;
 };

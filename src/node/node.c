@@ -8,9 +8,10 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "crypto/tls.h"
+#include "node/call.h"
 #include "node/connection.h"
 #include "node/front.h"
-#include "node/mesh_port.h"
+#include "node/mesh.h"
 #include "node/owner_token.h"
 #include "wire/json.h"
 
@@ -55,6 +56,7 @@ struct weft_node {
     bool was_ready;              /* that was said */
     struct weft_kept_file owner; /* the owner's token */
     struct weft_mesh_port mesh;
+    struct weft_mesh *in_mesh;
 };
 
 /* -- what it says -- */
@@ -218,9 +220,16 @@ static void link_request(void *self, struct weft_exchange *exchange, const struc
     weft_front_request(&node->front, exchange, caller);
 }
 
+static void link_opened(void *self, struct weft_link *link)
+{
+    struct weft_node *node = self;
+    weft_mesh_opened(node->in_mesh, link);
+}
+
 static void link_closed(void *self, struct weft_link *link, int why, const char *phrase)
 {
-    (void)link;
+    const struct weft_node *node = self;
+    weft_mesh_closed(node->in_mesh, link, why);
     note_failed(self, "link failed", why, phrase);
 }
 
@@ -229,8 +238,12 @@ static void links_changed(void *self)
     look_who_is_left(self);
 }
 
-static const struct weft_links_user links_user = {
-    .who = link_who, .request = link_request, .refused = on_refused, .closed = link_closed, .changed = links_changed};
+static const struct weft_links_user links_user = {.who = link_who,
+                                                  .request = link_request,
+                                                  .refused = on_refused,
+                                                  .opened = link_opened,
+                                                  .closed = link_closed,
+                                                  .changed = links_changed};
 
 /* -- its end -- */
 
@@ -264,7 +277,7 @@ static void on_drain_timeout(struct weft_timer *timer)
 static void forget_files(struct weft_node *node)
 {
     weft_kept_forget(&node->owner);
-    weft_mesh_port_forget(&node->mesh);
+    weft_mesh_forget(node->in_mesh);
 }
 
 void weft_node_drain(struct weft_node *node, weft_time timeout)
@@ -434,10 +447,12 @@ static bool may_be_missing(const struct weft_node *node, size_t index, int error
            (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_UNSUPPORTED);
 }
 
-/* It meets other nodes: it has a key, and links. */
-static bool is_meshed(const struct weft_node *node)
+/* With a key: where others come in, if that is set, and links from here. */
+static int open_links(struct weft_node *node, char *problem, size_t size)
 {
-    return node->options.config->mesh_listen.text[0] != '\0';
+    const struct weft_address *listen = &node->options.config->mesh_listen;
+    node->front.key = node->mesh.identity.key;
+    return weft_mesh_port_open(&node->mesh, listen->text[0] != '\0' ? listen : NULL, problem, size);
 }
 
 static int open_listeners(struct weft_node *node, char *problem, size_t size)
@@ -463,11 +478,7 @@ static int open_listeners(struct weft_node *node, char *problem, size_t size)
         host->ops->accept(listener->socket, false); /* until the node runs */
         node->listener_count++;
     }
-    if (!is_meshed(node)) {
-        return 0;
-    }
-    node->front.key = node->mesh.identity.key;
-    return weft_mesh_port_open(&node->mesh, &node->options.config->mesh_listen, problem, size);
+    return weft_mesh_on(node->in_mesh) ? open_links(node, problem, size) : 0;
 }
 
 static void run(struct weft_node *node)
@@ -489,14 +500,32 @@ static void run(struct weft_node *node)
     look_whether_ready(node);
 }
 
-static void on_key(void *self, int status, const char *problem)
+static void on_mesh(void *self, int status, const char *problem)
 {
     struct weft_node *node = self;
     if (status < 0) {
         cannot_start(node, status, problem);
-        return;
+    } else {
+        run(node);
     }
-    run(node);
+}
+
+static void on_key(void *self, int status, const char *problem)
+{
+    struct weft_node *node = self;
+    weft_mesh_found(node->in_mesh, status, problem);
+}
+
+/* It joins while it runs: from now on it has links. */
+static int on_mesh_wanted(void *self, char *problem, size_t size)
+{
+    struct weft_node *node = self;
+    int error = open_links(node, problem, size);
+    if (error == 0) {
+        node->accepting = false; /* said anew, to the new listener too */
+        set_accepting(node);
+    }
+    return error;
 }
 
 static size_t make_token(void *self, struct weft_host *host, char text[WEFT_KEPT_TEXT_MAX])
@@ -516,10 +545,8 @@ static void on_token(void *self, int status, const char *problem)
     struct weft_node *node = self;
     if (status < 0) {
         cannot_start(node, status, problem);
-    } else if (is_meshed(node)) {
-        weft_mesh_port_find(&node->mesh);
     } else {
-        run(node);
+        weft_mesh_start(node->in_mesh);
     }
 }
 
@@ -587,7 +614,7 @@ static int share_sockets(struct weft_node *node, char *problem, size_t size)
     const struct weft_config *config = node->options.config;
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
     size_t others = engine_sockets(node) + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX +
-                    (is_meshed(node) ? WEFT_LINKS_DIALLED_MAX : 0);
+                    (config->mesh_listen.text[0] != '\0' ? WEFT_LINKS_DIALLED_MAX : 0);
     sockets = sockets > others ? sockets - others : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
@@ -651,7 +678,18 @@ static int init_mesh(struct weft_node *node)
         .user = &links_user,
         .self = node,
     };
-    return weft_mesh_port_init(&node->mesh, &options);
+    const struct weft_mesh_options mesh = {
+        .loop = &node->loop,
+        .journal = &node->journal,
+        .config = node->options.config,
+        .folder = node->options.state_folder,
+        .port = &node->mesh,
+        .started = on_mesh,
+        .wanted = on_mesh_wanted,
+        .self = node,
+    };
+    int error = weft_mesh_port_init(&node->mesh, &options);
+    return error < 0 ? error : weft_mesh_new(&node->in_mesh, &mesh);
 }
 
 static void make_front(struct weft_node *node)
@@ -664,6 +702,7 @@ static void make_front(struct weft_node *node)
         .upstream = node->upstream,
         .models = node->models,
         .externals = node->externals,
+        .mesh = node->in_mesh,
         .access =
             {
                 .key = node->options.api_key,
@@ -738,6 +777,9 @@ void weft_node_free(struct weft_node *node)
     if (!node) {
         return;
     }
+    if (node->in_mesh) {
+        weft_mesh_forget(node->in_mesh);
+    }
     close_listeners(node);
     close_connections(node);
     weft_upstream_free(node->upstream);
@@ -747,6 +789,8 @@ void weft_node_free(struct weft_node *node)
     weft_externals_free(node->externals);
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
+    weft_call_end_errands(&node->front);
+    weft_mesh_free(node->in_mesh);
     weft_mesh_port_deinit(&node->mesh);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);
     weft_timers_deinit(&node->loop.timers);
@@ -779,6 +823,11 @@ const struct weft_address *weft_node_mesh_address(const struct weft_node *node)
 struct weft_links *weft_node_links(struct weft_node *node)
 {
     return node->mesh.links;
+}
+
+struct weft_mesh *weft_node_mesh(const struct weft_node *node)
+{
+    return node->in_mesh;
 }
 
 size_t weft_node_connections_max(const struct weft_node *node)

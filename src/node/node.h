@@ -71,6 +71,7 @@ size_t weft_node_listeners(const struct weft_node *node);
 struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index);
 /* Where other nodes reach it, and its links to them; NULL where nobody does. */
 const struct weft_address *weft_node_mesh_address(const struct weft_node *node);
+struct weft_mesh *weft_node_mesh(const struct weft_node *node); /* perhaps not on */
 struct weft_links *weft_node_links(struct weft_node *node);
 size_t weft_node_connections_max(
     const struct weft_node *node); /* clients at once: the setting, or what the host has room for */

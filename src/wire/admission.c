@@ -49,12 +49,12 @@ static const struct {
 
 _Static_assert(WEFT_COUNT(refusals) == WEFT_REFUSAL_COUNT, "each refusal has its sentence");
 
-const char *weft_refusal_text(enum weft_refusal refusal)
+const char *weft_refusal_text(enum weft_refused refusal)
 {
     return refusals[refusal].text;
 }
 
-const char *weft_refusal_word(enum weft_refusal refusal)
+const char *weft_refusal_word(enum weft_refused refusal)
 {
     return refusals[refusal].word;
 }
@@ -94,7 +94,7 @@ static int take_refusal(struct reading *reading, const struct weft_record_field 
         error = WEFT_ERR_INVALID;
     }
     reading->refused = true;
-    reading->out->refusal = number < WEFT_REFUSAL_COUNT ? (enum weft_refusal)number : WEFT_REFUSAL_OTHER;
+    reading->out->refusal = number < WEFT_REFUSAL_COUNT ? (enum weft_refused)number : WEFT_REFUSAL_OTHER;
     return error;
 }
 

@@ -9,7 +9,7 @@
 #define WEFT_ADMISSION_MAX 1024 /* bytes */
 
 /* The numbers are the wire's. */
-enum weft_refusal {
+enum weft_refused {
     WEFT_REFUSAL_OTHER = 0,           /* of a newer version; never written */
     WEFT_REFUSAL_MALFORMED = 1,       /* no application, or a signature in it is wrong, or it is of another link */
     WEFT_REFUSAL_NEWER = 2,           /* an application of a version that the gateway does not know */
@@ -28,13 +28,13 @@ enum weft_refusal {
 };
 
 /* A sentence for whoever wants to join. */
-const char *weft_refusal_text(enum weft_refusal refusal);
+const char *weft_refusal_text(enum weft_refused refusal);
 /* One word for counters and for programs: "used_up". */
-const char *weft_refusal_word(enum weft_refusal refusal);
+const char *weft_refusal_word(enum weft_refused refusal);
 
 struct weft_admission {
     struct weft_slice chain;   /* weft_chain_read; empty: refused */
-    enum weft_refusal refusal; /* if there is no chain */
+    enum weft_refused refusal; /* if there is no chain */
 };
 
 /* How many bytes; WEFT_ERR_INVALID for what could not be read back. */

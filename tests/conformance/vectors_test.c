@@ -236,7 +236,7 @@ static void check_admission(const json_t *vector)
 {
     struct bytes wanted = bytes_of(vector, "bytes"), chain = bytes_of(vector, "chain");
     struct weft_admission again, admission = {.chain = weft_slice(chain.data, chain.size),
-                                              .refusal = (enum weft_refusal)number_of(vector, "refusal")};
+                                              .refusal = (enum weft_refused)number_of(vector, "refusal")};
     uint8_t out[WEFT_ADMISSION_MAX];
     assert_bytes(out, weft_admission_write(&admission, out), &wanted);
     assert_int_equal(weft_admission_read(weft_slice(wanted.data, wanted.size), &again), 0);

@@ -14,7 +14,7 @@
 static const struct weft_key invite = {{7}}, other_invite = {{8}};
 static struct weft_invites *invites;
 static struct weft_invite_entry entry;
-static enum weft_refusal why;
+static enum weft_refused why;
 static int64_t live;
 
 static int set_up(void **state)
@@ -49,7 +49,7 @@ static int redeem_at(size_t who, int64_t now_s, struct weft_invite_use *use)
     return weft_invites_redeem(invites, &invite, &key, 100 + who, now_s, use, &why);
 }
 
-static void assert_refused(int redemption, enum weft_refusal wanted)
+static void assert_refused(int redemption, enum weft_refused wanted)
 {
     assert_int_equal(redemption, WEFT_REDEMPTION_REFUSED);
     assert_int_equal(why, wanted);

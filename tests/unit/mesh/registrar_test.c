@@ -48,7 +48,7 @@ static enum weft_registrar_step hear(struct weft_slice application)
     return weft_registrar_hear(&registrar, application, link_here, NOW_S, 5, &found);
 }
 
-static void assert_refused(enum weft_registrar_step step, enum weft_refusal refusal)
+static void assert_refused(enum weft_registrar_step step, enum weft_refused refusal)
 {
     assert_int_equal(step, WEFT_REGISTRAR_REFUSE);
     assert_int_equal(found.refusal, refusal);
@@ -66,7 +66,7 @@ static int take(const struct weft_identity *node, struct weft_slice chain, struc
 static struct weft_slice certify(const struct weft_identity *node, enum weft_role role)
 {
     static uint8_t chain[WEFT_CHAIN_MAX];
-    enum weft_refusal why;
+    enum weft_refused why;
     int64_t size = weft_registrar_certify(&registrar, &node->key, role, NOW_S, 5, chain, &why);
     assert_true(size > 0);
     return weft_slice(chain, (size_t)size);
@@ -89,7 +89,7 @@ static void test_joined(void **state)
     struct weft_invite_use use, again;
     struct weft_identity key;
     struct weft_joining_answer answer;
-    enum weft_refusal why;
+    enum weft_refused why;
     weft_invite_identity(invite.secret, &key);
     assert_int_equal(weft_invites_new(&invites), 0);
     assert_int_equal(weft_invites_make(invites, &key.key, WEFT_ROLE_PEER, 1, NOW_S, DAY_S, &entry), 0);
@@ -160,10 +160,10 @@ static void test_other_mesh(void **state)
     assert_refused(hear(apply(&anna)), WEFT_REFUSAL_OTHER_MESH);
 }
 
-static enum weft_refusal why_not(const struct weft_identity *node, enum weft_role role, int64_t now_s)
+static enum weft_refused why_not(const struct weft_identity *node, enum weft_role role, int64_t now_s)
 {
     uint8_t chain[WEFT_CHAIN_MAX];
-    enum weft_refusal why = WEFT_REFUSAL_OTHER;
+    enum weft_refused why = WEFT_REFUSAL_OTHER;
     assert_int_equal(weft_registrar_certify(&registrar, &node->key, role, now_s, 5, chain, &why), WEFT_ERR_DENIED);
     return why;
 }

@@ -21,7 +21,7 @@ static void assert_admitted(const struct weft_identity *node, enum weft_role rol
     assert_int_equal(own.role, role);
 }
 
-static void assert_refused(const struct weft_identity *node, enum weft_refusal refusal)
+static void assert_refused(const struct weft_identity *node, enum weft_refused refusal)
 {
     struct office_case asked;
     struct weft_admission admission = office_apply(node, &asked);

@@ -23,7 +23,7 @@ static void test_there_and_back(void **state)
         assert_int_equal(weft_admission_read(weft_slice(bytes, cut), &again), WEFT_ERR_INVALID);
     }
     for (int i = 1; i < WEFT_REFUSAL_COUNT; i++) {
-        admission = (struct weft_admission){.refusal = (enum weft_refusal)i};
+        admission = (struct weft_admission){.refusal = (enum weft_refused)i};
         size = weft_admission_write(&admission, bytes);
         assert_true(size > 0);
         assert_int_equal(weft_admission_read(weft_slice(bytes, (size_t)size), &again), 0);
@@ -89,10 +89,10 @@ static void test_each_refusal_has_its_own_words(void **state)
 {
     (void)state;
     for (int i = 0; i < WEFT_REFUSAL_COUNT; i++) {
-        assert_true(strlen(weft_refusal_text((enum weft_refusal)i)) > 20);
+        assert_true(strlen(weft_refusal_text((enum weft_refused)i)) > 20);
         for (int j = 0; j < i; j++) {
-            assert_string_not_equal(weft_refusal_text((enum weft_refusal)i), weft_refusal_text((enum weft_refusal)j));
-            assert_string_not_equal(weft_refusal_word((enum weft_refusal)i), weft_refusal_word((enum weft_refusal)j));
+            assert_string_not_equal(weft_refusal_text((enum weft_refused)i), weft_refusal_text((enum weft_refused)j));
+            assert_string_not_equal(weft_refusal_word((enum weft_refused)i), weft_refusal_word((enum weft_refused)j));
         }
     }
 }

@@ -1,0 +1,353 @@
+/* node/mesh.c - what a node has to do with its mesh. */
+#include "node/mesh.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "host/address.h"
+
+enum stage {
+    MESH_OFF,     /* no key and no state, or not known yet */
+    MESH_FINDING, /* the key */
+    MESH_LOADING, /* the state */
+    MESH_ON,
+};
+
+struct weft_mesh {
+    struct weft_mesh_options options;
+    enum stage stage;
+    bool starting; /* `started` is still to be said */
+    struct weft_mesh_state *state;
+    struct weft_admitting *admitting;
+    struct weft_applying applying;
+    /* Joining: one at a time. */
+    bool joins;
+    struct weft_invite invite;
+    void (*joined)(void *self, const struct weft_mesh_joined *joined);
+    void *joined_self;
+    char problem[WEFT_MESH_PROBLEM_MAX];
+};
+
+static void go_on_joining(struct weft_mesh *mesh);
+static void end_joining(struct weft_mesh *mesh, int status, const char *code, const char *problem);
+
+/* -- its beginning -- */
+
+static void end_start(struct weft_mesh *mesh, int status, const char *problem)
+{
+    if (mesh->starting) {
+        mesh->starting = false;
+        mesh->options.started(mesh->options.self, status, problem);
+    } else if (mesh->joins) {
+        if (status < 0) {
+            end_joining(mesh, status, "cannot_begin", problem);
+        } else {
+            go_on_joining(mesh);
+        }
+    }
+}
+
+static void give_up(struct weft_mesh *mesh, int status, const char *problem)
+{
+    weft_admitting_free(mesh->admitting);
+    weft_mesh_state_free(mesh->state);
+    mesh->admitting = NULL;
+    mesh->state = NULL;
+    mesh->stage = MESH_OFF;
+    end_start(mesh, status, problem);
+}
+
+static void on_loaded(void *self, int status, const char *problem)
+{
+    struct weft_mesh *mesh = self;
+    if (status < 0) {
+        (void)snprintf(mesh->problem, sizeof(mesh->problem), "%s", problem); /* a cut sentence still helps */
+        give_up(mesh, status, mesh->problem);
+        return;
+    }
+    mesh->stage = MESH_ON;
+    end_start(mesh, 0, "");
+}
+
+static void load(struct weft_mesh *mesh)
+{
+    const struct weft_mesh_state_options options = {
+        .host = mesh->options.loop->host,
+        .journal = mesh->options.journal,
+        .node = &mesh->options.port->identity,
+        .folder = mesh->options.folder,
+        .begins = mesh->options.config->gateway,
+        .loaded = on_loaded,
+        .self = mesh,
+    };
+    mesh->stage = MESH_LOADING;
+    int error = mesh->state ? 0 : weft_mesh_state_new(&mesh->state, &options);
+    if (error == 0 && !mesh->admitting) {
+        error = weft_admitting_new(&mesh->admitting, mesh->state, options.host);
+    }
+    if (error < 0) {
+        give_up(mesh, error, "This machine has no memory left for the mesh.");
+        return;
+    }
+    weft_mesh_state_load(mesh->state);
+}
+
+void weft_mesh_found(struct weft_mesh *mesh, int status, const char *problem)
+{
+    if (status < 0) {
+        mesh->stage = MESH_OFF;
+        bool none = status == WEFT_ERR_NOT_FOUND && mesh->starting;
+        end_start(mesh, none ? 0 : status, none ? "" : problem);
+    } else {
+        load(mesh);
+    }
+}
+
+void weft_mesh_start(struct weft_mesh *mesh)
+{
+    const struct weft_config *config = mesh->options.config;
+    mesh->starting = true;
+    mesh->stage = MESH_FINDING;
+    if (config->gateway || config->mesh_listen.text[0] != '\0') {
+        weft_mesh_port_find(mesh->options.port);
+    } else {
+        weft_mesh_port_look(mesh->options.port);
+    }
+}
+
+void weft_mesh_forget(struct weft_mesh *mesh)
+{
+    mesh->starting = false;
+    mesh->joined = NULL;
+    weft_applying_stop(&mesh->applying);
+    weft_mesh_port_forget(mesh->options.port);
+    if (mesh->state) {
+        weft_mesh_state_forget(mesh->state);
+    }
+}
+
+/* -- what it is -- */
+
+bool weft_mesh_on(const struct weft_mesh *mesh)
+{
+    return mesh->stage == MESH_ON;
+}
+
+struct weft_mesh_state *weft_mesh_state_of(const struct weft_mesh *mesh)
+{
+    return weft_mesh_on(mesh) ? mesh->state : NULL;
+}
+
+struct weft_admitting *weft_mesh_admitting(const struct weft_mesh *mesh)
+{
+    return weft_mesh_on(mesh) ? mesh->admitting : NULL;
+}
+
+const struct weft_identity *weft_mesh_identity(const struct weft_mesh *mesh)
+{
+    return &mesh->options.port->identity;
+}
+
+const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTPORT_MAX + 1])
+{
+    struct weft_slice named = mesh->options.config->mesh_address;
+    const struct weft_mesh_port *port = mesh->options.port;
+    char printed[WEFT_ADDRESS_PRINT_MAX];
+    if (named.size > 0 && named.size <= WEFT_HOSTPORT_MAX) {
+        memcpy(text, named.data, named.size);
+        text[named.size] = '\0';
+        return text;
+    }
+    bool anywhere = strcmp(port->bound.text, "0.0.0.0") == 0 || strcmp(port->bound.text, "::") == 0;
+    (void)weft_address_print(&port->bound, printed);
+    size_t size = strlen(printed);
+    if (!port->listener || anywhere || size > WEFT_HOSTPORT_MAX) {
+        return NULL;
+    }
+    memcpy(text, printed, size + 1);
+    return text;
+}
+
+/* -- joining -- */
+
+static void end_joining(struct weft_mesh *mesh, int status, const char *code, const char *problem)
+{
+    const struct weft_mesh_joined joined = {.status = status, .code = code, .problem = problem};
+    void (*done)(void *self, const struct weft_mesh_joined *joined) = mesh->joined;
+    mesh->joins = false;
+    mesh->joined = NULL;
+    weft_invite_deinit(&mesh->invite);
+    if (done) {
+        done(mesh->joined_self, &joined);
+    }
+}
+
+WEFT_PRINTF(4, 5)
+static void refuse_joining(struct weft_mesh *mesh, int status, const char *code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(mesh->problem, sizeof(mesh->problem), format, arguments); /* a cut sentence still helps */
+    va_end(arguments);
+    end_joining(mesh, status, code, mesh->problem);
+}
+
+static void on_stored(void *self, int status, const char *problem)
+{
+    struct weft_mesh *mesh = self;
+    if (status < 0) {
+        refuse_joining(mesh, status, "not_stored",
+                       "This node was admitted, and could not keep its certificate: %s Join again with the same "
+                       "invite: that counts as one use.",
+                       problem);
+    } else {
+        end_joining(mesh, 0, "", "");
+    }
+}
+
+static int64_t write_application(void *self, const uint8_t link[WEFT_LINK_SIZE], uint8_t out[WEFT_APPLICATION_MAX])
+{
+    struct weft_mesh *mesh = self;
+    return weft_joining_redeem(weft_mesh_identity(mesh), &mesh->invite, link, out);
+}
+
+static bool on_answered(void *self, struct weft_slice admission)
+{
+    struct weft_mesh *mesh = self;
+    struct weft_joining_answer answer;
+    int status = weft_mesh_state_take(mesh->state, &mesh->invite.mesh, admission, &answer, on_stored, mesh);
+    if (status == WEFT_ERR_DENIED &&
+        (answer.refusal == WEFT_REFUSAL_ISSUER_AWAY || answer.refusal == WEFT_REFUSAL_BUSY) &&
+        mesh->applying.at + 1 < mesh->applying.count) {
+        return false; /* another gateway may do */
+    }
+    if (status == WEFT_ERR_DENIED) {
+        refuse_joining(mesh, status, weft_refusal_word(answer.refusal), "%s", weft_refusal_text(answer.refusal));
+    } else if (status == WEFT_ERR_CRYPTO) {
+        refuse_joining(mesh, status, "other_mesh",
+                       "Whoever answers at the invite's address is no gateway of the invite's mesh: %s",
+                       weft_verdict_text(answer.verdict));
+    } else if (status < 0) {
+        refuse_joining(mesh, status, "not_understood",
+                       "What the gateway answered cannot be used (%s): is one of the two programs much older?",
+                       weft_error_text(status));
+    }
+    return true;
+}
+
+static void on_failed(void *self, int why, const char *address)
+{
+    struct weft_mesh *mesh = self;
+    refuse_joining(mesh, why, "unreachable",
+                   "No gateway of this invite's mesh answers (the last one tried was %s: %s). Is it running, and is "
+                   "this machine connected?",
+                   address, weft_error_text(why));
+}
+
+static const struct weft_applying_user applying_user = {
+    .write = write_application, .answered = on_answered, .failed = on_failed};
+
+/* With a key and a state. */
+static void go_on_joining(struct weft_mesh *mesh)
+{
+    const struct weft_membership *membership = weft_mesh_state_membership(mesh->state);
+    const char *addresses[WEFT_INVITE_ADDRESSES_MAX];
+    size_t count = 0;
+    if (membership) {
+        bool same = weft_key_equal(weft_membership_mesh(membership), &mesh->invite.mesh);
+        refuse_joining(mesh, WEFT_ERR_EXISTS, same ? "already_in" : "in_another",
+                       same ? "This node is in that mesh already: nothing is to be done."
+                            : "This node is in another mesh, and can be in one at a time: `weft leave` first.");
+        return;
+    }
+    if (!mesh->options.port->links) {
+        char why[WEFT_MESH_PROBLEM_MAX];
+        int error = mesh->options.wanted(mesh->options.self, why, sizeof(why));
+        if (error < 0) {
+            refuse_joining(mesh, error, "cannot_begin", "%s", why);
+            return;
+        }
+    }
+    for (size_t i = 0; i < WEFT_INVITE_ADDRESSES_MAX && mesh->invite.addresses[i][0] != '\0'; i++) {
+        addresses[count++] = mesh->invite.addresses[i];
+    }
+    int error = weft_applying_start(&mesh->applying, mesh->options.port->links, addresses, count);
+    if (error < 0) {
+        refuse_joining(mesh, error, "cannot_begin", "Joining cannot begin: %s. Try again in a moment.",
+                       weft_error_text(error));
+    }
+}
+
+void weft_mesh_join(struct weft_mesh *mesh, struct weft_slice line,
+                    void (*done)(void *self, const struct weft_mesh_joined *joined), void *self)
+{
+    static const struct weft_mesh_joined busy = {
+        WEFT_ERR_BUSY, "busy", "This node is joining a mesh, or still starting: wait until that is done."};
+    bool ready = mesh->stage == MESH_ON || mesh->stage == MESH_OFF;
+    if (mesh->joins || !ready || mesh->applying.runs || mesh->applying.resolves) {
+        done(self, &busy);
+        return;
+    }
+    mesh->joined = done;
+    mesh->joined_self = self;
+    int error = weft_invite_read(line, &mesh->invite);
+    if (error < 0) {
+        const char *code = error == WEFT_ERR_CRYPTO ? "damaged" : error == WEFT_ERR_UNSUPPORTED ? "newer" : "no_invite";
+        refuse_joining(mesh, error, code, "%s", weft_invite_problem(error));
+        return;
+    }
+    mesh->joins = true;
+    if (mesh->stage == MESH_ON) {
+        go_on_joining(mesh);
+    } else {
+        mesh->stage = MESH_FINDING;
+        weft_mesh_port_find(mesh->options.port);
+    }
+}
+
+void weft_mesh_leave_joining(struct weft_mesh *mesh, const void *self)
+{
+    if (mesh->joined_self == self) {
+        mesh->joined = NULL;
+    }
+}
+
+/* -- links -- */
+
+void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link)
+{
+    weft_applying_opened(&mesh->applying, link);
+}
+
+void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why)
+{
+    weft_applying_closed(&mesh->applying, link, why);
+}
+
+/* -- made and unmade -- */
+
+int weft_mesh_new(struct weft_mesh **out, const struct weft_mesh_options *options)
+{
+    struct weft_mesh *mesh = *out = weft_zalloc(sizeof(*mesh));
+    if (!mesh) {
+        return WEFT_ERR_MEMORY;
+    }
+    mesh->options = *options;
+    weft_applying_init(&mesh->applying, options->loop, &applying_user, mesh);
+    return 0;
+}
+
+void weft_mesh_free(struct weft_mesh *mesh)
+{
+    if (!mesh) {
+        return;
+    }
+    weft_applying_deinit(&mesh->applying);
+    weft_admitting_free(mesh->admitting);
+    weft_mesh_state_free(mesh->state);
+    weft_invite_deinit(&mesh->invite);
+    weft_free(mesh);
+}

@@ -1,0 +1,66 @@
+/* node/mesh.h - what a node has to do with its mesh: its key, its state, whom it admits, and how it joins.
+ *
+ * A node that is in no mesh and was told of none has none of it: no key, no store, no link. */
+#ifndef WEFT_NODE_MESH_H
+#define WEFT_NODE_MESH_H
+
+#include "node/admitting.h"
+#include "node/applying.h"
+#include "node/config.h"
+#include "node/mesh_port.h"
+
+#define WEFT_MESH_PROBLEM_MAX 512
+
+struct weft_mesh;
+
+struct weft_mesh_options {
+    struct weft_loop *loop;
+    struct weft_journal *journal;
+    const struct weft_config *config;
+    const char *folder;          /* of the node's state */
+    struct weft_mesh_port *port; /* its `found` is to be passed on to weft_mesh_found() */
+    /* Once after _start(): the node can go on (0), or `problem` says why not. */
+    void (*started)(void *self, int status, const char *problem);
+    /* It has got a key after the start: its links can be opened. 0, or an error and why. */
+    int (*wanted)(void *self, char *problem, size_t size);
+    void *self;
+};
+
+/* On error *out is NULL. */
+WEFT_MUST_USE int weft_mesh_new(struct weft_mesh **out, const struct weft_mesh_options *options);
+/* After the host's loop has ended. NULL is fine. */
+void weft_mesh_free(struct weft_mesh *mesh);
+
+/* Finds what there is of a key and a mesh; makes them only where the settings ask for a gateway, or for a listener of
+ * the mesh. */
+void weft_mesh_start(struct weft_mesh *mesh);
+void weft_mesh_forget(struct weft_mesh *mesh); /* the node ends: nothing is told any more */
+
+/* What the port and its links tell. */
+void weft_mesh_found(struct weft_mesh *mesh, int status, const char *problem);
+void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link);
+void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why);
+
+bool weft_mesh_on(const struct weft_mesh *mesh);                          /* it has a key and a state */
+struct weft_mesh_state *weft_mesh_state_of(const struct weft_mesh *mesh); /* NULL: it is not on */
+struct weft_admitting *weft_mesh_admitting(const struct weft_mesh *mesh); /* likewise */
+const struct weft_identity *weft_mesh_identity(const struct weft_mesh *mesh);
+/* Where others are told to reach this node: of the settings, or where it listens if that says where. NULL: nobody
+ * knows. `text` is for it. */
+const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTPORT_MAX + 1]);
+
+/* -- joining -- */
+
+struct weft_mesh_joined {
+    int status;          /* 0: it is in */
+    const char *code;    /* a word for programs: "used_up"; "" if it is in */
+    const char *problem; /* a sentence; "" if it is in */
+};
+
+/* Joins by an invite's line: `done` comes once, perhaps at once. */
+void weft_mesh_join(struct weft_mesh *mesh, struct weft_slice line,
+                    void (*done)(void *self, const struct weft_mesh_joined *joined), void *self);
+/* Whoever asked for it has left: it goes on, and `done` does not come. */
+void weft_mesh_leave_joining(struct weft_mesh *mesh, const void *self);
+
+#endif
