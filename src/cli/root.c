@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "cli/command.h"
+#include "cli/mesh_ask.h"
 #include "cli/mesh_input.h"
 #include "cli/remote.h"
 #include "mesh/issuing.h"
@@ -27,10 +28,11 @@ int weft_root_print_more(void)
         "A mesh begins with a root key, made by the first `weft up --gateway` as root.key in its folder. Whoever has\n"
         "it says who the mesh's gateways are, and can put anybody out for good. It may be moved to a machine without\n"
         "a network; this command uses it there. It prints one line, a letter, which is no secret: carry it to a\n"
-        "gateway of the mesh.\n"
+        "gateway of the mesh, and deliver it there.\n"
         "\n"
         "  weft root certify --key FILE ID   the node with this id is a gateway; also to make it one for longer\n"
         "  weft root revoke --key FILE ID    the node with this id is out, whatever it was\n"
+        "  weft root deliver LINE|-          on the gateway: gives the running node such a letter\n"
         "\n"
         "  --key FILE  the root key\n"
         "  --ttl D     certify: for how long, such as 90d; 365d if not said, %lldd at most\n"
@@ -134,12 +136,14 @@ static int print_letter(const struct root *root, const char *letter)
     } else {
         printf("%s", letter);
         if (certifies) {
-            fprintf(stderr, "With this line %s is a gateway of the mesh %s until %s. Give it to that node.\n", subject,
-                    mesh, day);
+            fprintf(stderr,
+                    "With this line %s is a gateway of the mesh %s until %s. Give it to that node: `weft root deliver "
+                    "-`.\n",
+                    subject, mesh, day);
         } else {
             fprintf(
                 stderr,
-                "With this line %s is out of the mesh %s. Give it to any gateway of the mesh: it tells the others.\n",
+                "With this line %s is out of the mesh %s. Give it to a gateway of the mesh: `weft root deliver -`.\n",
                 subject, mesh);
         }
     }
@@ -162,8 +166,60 @@ static int sign(struct root *root)
     return print_letter(root, letter);
 }
 
+/* -- deliver -- */
+
+static int deliver(struct weft_mesh_ask *ask, const char *word)
+{
+    char letter[WEFT_MESH_LINE_SIZE], body[WEFT_MESH_LINE_SIZE + 64];
+    json_t *answer;
+    if (weft_mesh_input_line(letter, word, "the letter", &ask->problem) < 0) {
+        return say_problem(ask->problem.text, WEFT_EXIT_USAGE);
+    }
+    size_t size = strcspn(letter, "\t\r\n");
+    if (strspn(letter, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ ") != size) {
+        return say_problem("that is no letter: it has other characters than letters, digits, - and _", WEFT_EXIT_USAGE);
+    }
+    int written = snprintf(body, sizeof(body), "{\"letter\":\"%.*s\"}", (int)size, letter);
+    int exit = weft_mesh_ask_run(ask, "/weft/v1/mesh/letter", weft_slice(body, (size_t)written), &answer);
+    if (exit == WEFT_EXIT_OK && !ask->json) {
+        printf("the node has taken it\n");
+        exit = fflush(stdout) == 0 && !ferror(stdout) ? WEFT_EXIT_OK : WEFT_EXIT_FAILURE;
+    }
+    json_decref(answer);
+    return exit;
+}
+
+static int run_deliver(int argc, char **argv)
+{
+    struct weft_mesh_ask ask = {.json = false};
+    const char *line = NULL;
+    int exit = WEFT_EXIT_OK;
+    for (int i = 0; i < argc && exit == WEFT_EXIT_OK; i++) {
+        const char *word = argv[i];
+        if (!weft_mesh_ask_take(&ask, argc, argv, &i)) {
+            exit = line ? weft_help_unexpected("root deliver", word) : WEFT_EXIT_OK;
+            line = word;
+        }
+    }
+    if (exit == WEFT_EXIT_OK && !line) {
+        exit = say_problem("which letter? Give its line in quotes, or `-` to read it from standard input",
+                           WEFT_EXIT_USAGE);
+    }
+    if (exit == WEFT_EXIT_OK) {
+        exit = weft_mesh_ask_settings(&ask);
+    }
+    if (exit == WEFT_EXIT_OK) {
+        exit = deliver(&ask, line);
+    }
+    weft_mesh_ask_deinit(&ask);
+    return exit;
+}
+
 int weft_root_run(int argc, char **argv)
 {
+    if (argc > 0 && strcmp(argv[0], "deliver") == 0) {
+        return run_deliver(argc - 1, argv + 1);
+    }
     struct root root = {.life_s = WEFT_GATEWAY_LIFE_S};
     int exit = read_words(&root, argc, argv);
     if (exit != WEFT_EXIT_OK) {

@@ -51,7 +51,7 @@ static void on_signal(void *self, int number)
 void weft_short_node_end(struct weft_short_node *node, int exit)
 {
     node->exit = exit;
-    weft_node_stop(node->node);
+    weft_node_drain(node->node, WEFT_SECOND); /* not at once: a link may be telling just now that it is over */
 }
 
 struct weft_mesh *weft_short_node_mesh(const struct weft_short_node *node)
