@@ -22,6 +22,7 @@ static void let_go(struct weft_applying *applying)
 static void fail_here(struct weft_applying *applying, int why)
 {
     let_go(applying);
+    applying->lost = 0;
     applying->why = why;
     applying->at++;
     try_next(applying);
@@ -35,7 +36,8 @@ void weft_applying_stop(struct weft_applying *applying)
 
 static void on_timeout(struct weft_timer *timer)
 {
-    fail_here(WEFT_CONTAINER(timer, struct weft_applying, timer), WEFT_ERR_TIMEOUT);
+    struct weft_applying *applying = WEFT_CONTAINER(timer, struct weft_applying, timer);
+    fail_here(applying, applying->lost < 0 ? applying->lost : WEFT_ERR_TIMEOUT);
 }
 
 /* -- what the gateway says -- */
@@ -124,7 +126,9 @@ void weft_applying_closed(struct weft_applying *applying, const struct weft_link
     if (applying->link == link && link) {
         applying->link = NULL;
         if (!applying->exchange) { /* else the exchange tells */
-            fail_here(applying, why < 0 ? why : WEFT_ERR_CLOSED);
+            /* Not from inside of this: whoever hears of it may end the node, and its links with it. */
+            applying->lost = why < 0 ? why : WEFT_ERR_CLOSED;
+            weft_timer_set(&applying->loop->timers, &applying->timer, applying->loop->turn.now);
         }
     }
 }

@@ -36,7 +36,8 @@ struct weft_applying {
     struct weft_exchange *exchange;
     struct weft_timer timer;
     bool runs, resolves, reserved;
-    int why;
+    int lost; /* the link has ended before it was open: why */
+    int why;  /* what the last address came to */
 };
 
 void weft_applying_init(struct weft_applying *applying, struct weft_loop *loop, const struct weft_applying_user *user,
