@@ -28,7 +28,7 @@ static void a_slip_finds_the_command_that_was_meant(void **state)
         const char *said, *meant;
     } cases[] = {
         {"upp", "up"},          {"pu", "up"},         {"hlep", "help"}, {"versoin", "version"},
-        {"verzion", "version"}, {"start-it-now", ""}, {"server", ""},    {"", ""},
+        {"verzion", "version"}, {"start-it-now", ""}, {"server", ""},   {"", ""},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         const struct weft_command *near = weft_command_near(cases[i].said);
