@@ -84,6 +84,7 @@ const struct weft_setting weft_settings[] = {
      .variable = "WEFT_GATEWAY",
      .kind = WEFT_SETTING_SWITCH,
      .fallback = "false",
+     .argument = "",
      .help = "be a gateway: if this node is in no mesh, a new one begins here",
      .section = "Mesh",
      .at = FIELD(gateway)},

@@ -65,6 +65,11 @@ class Mesh(unittest.TestCase):
             self.refused("This node is in no mesh", node, *words)
         self.assertEqual(self.files(node), ["owner.token", "weft.lock"])
 
+    def test_a_gateway_that_nobody_could_reach_does_not_start(self):
+        for flags, says in ((("--gateway",), "a gateway must be reached"),
+                            ((*GATEWAY, "--mesh-address", "nowhere"), "is no HOST:PORT")):
+            self.refused(says, self.node(), "up", *flags, code=2)
+
     def test_a_mesh_begins_and_its_keys_are_its_owners_only(self):
         node = self.node(*GATEWAY).start()
         said = []
