@@ -1,0 +1,75 @@
+/* node/attaching.h - a node's links to its gateways: kept, lost, and made again.
+ *
+ * Which gateway is dialled and when, mesh/anchor says. Here a dial is this: the address is looked up, a link is made on
+ * which we ask (weft/1), both ends show who they are (POST /mesh/v1/hello), and then a second link is made to the same
+ * place on which we serve (weft-reverse/1), so that the gateway can ask a node that nobody could dial. Only then the
+ * node is attached. If either of the two links ends, both do, and mesh/anchor goes on.
+ *
+ * A node wants two gateways, a gateway wants all others. Two gateways that know each other may have two attachments,
+ * one dialled by each.
+ *
+ * Where gateways are is known from the invite, from the settings, from what gateways announce, and, after a start, from
+ * the store, which keeps all of that. */
+#ifndef WEFT_NODE_ATTACHING_H
+#define WEFT_NODE_ATTACHING_H
+
+#include "mesh/anchor.h"
+#include "node/link.h"
+
+struct weft_attaching;
+struct weft_mesh_state;
+struct weft_known;
+struct weft_journal;
+
+/* Told from the turn, never from inside a call of _learn() or _forget(). */
+struct weft_attaching_user {
+    /* We are attached to this gateway: we ask it on `ask`, until `detached` comes; it asks us on a link of its own. */
+    void (*attached)(void *self, const struct weft_key *gateway, struct weft_link *ask);
+    /* We are not any more. Its link is about to go, or gone: what is asked on it tells so itself. */
+    void (*detached)(void *self, const struct weft_key *gateway);
+};
+
+struct weft_attaching_options {
+    struct weft_loop *loop;
+    struct weft_journal *journal;
+    struct weft_mesh_state *state; /* what we show, and by which others are judged */
+    struct weft_known *known;      /* who has shown what; learns gateways here */
+    const char *version;
+    const struct weft_attaching_user *user;
+    void *self;
+};
+
+/* What `options` points to outlives it. On error *out is NULL. */
+WEFT_MUST_USE int weft_attaching_new(struct weft_attaching **out, const struct weft_attaching_options *options);
+/* After the host's loop has ended. NULL is fine. */
+void weft_attaching_free(struct weft_attaching *attaching);
+
+/* The node is in a mesh and has links: what the store knows of gateways is dialled, and whatever else is learnt. */
+void weft_attaching_start(struct weft_attaching *attaching, struct weft_links *links);
+/* It has left the mesh, or ends: `detached` is not said, and the links are left to whoever ends them. */
+void weft_attaching_stop(struct weft_attaching *attaching);
+/* Of the mesh that was left: nothing of its gateways stays. */
+void weft_attaching_forget_all(struct weft_attaching *attaching);
+
+/* A gateway said where it is (weft_announcement.addresses): the first WEFT_ATTACHING_ADDRESSES_MAX count. Kept, if that
+ * is news. This node's own key is none. */
+#define WEFT_ATTACHING_ADDRESSES_MAX 4
+void weft_attaching_learn(struct weft_attaching *attaching, const struct weft_key *gateway,
+                          const struct weft_slice *addresses, size_t count);
+/* It is no gateway of the mesh any more (revoked): its links end, its addresses are forgotten. */
+void weft_attaching_forget(struct weft_attaching *attaching, const struct weft_key *gateway);
+
+/* What the links tell: see struct weft_links_user. */
+void weft_attaching_opened(struct weft_attaching *attaching, struct weft_link *link);
+void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why);
+
+/* To whom we are attached now: 0, 1 ...; NULL behind the last. The first that came is not always the first here. */
+struct weft_attaching_gateway {
+    const struct weft_key *key;
+    const char *address; /* as we know it */
+    weft_time since;
+    struct weft_link *ask;
+};
+bool weft_attaching_at(const struct weft_attaching *attaching, size_t index, struct weft_attaching_gateway *out);
+
+#endif
