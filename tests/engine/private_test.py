@@ -19,10 +19,10 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib import netlab  # noqa: E402
 from lib.engine import model_path  # noqa: E402
 from lib.weft import WAIT_S, Refused, Weft, binary_path  # noqa: E402
 
-INSIDE = "WEFT_TEST_INSIDE"
 MODEL = model_path()
 CANARY = "kiwifruit-9f3c71"
 ETH_IPV4, ETH_IPV6, ETH_ALL = 0x0800, 0x86DD, 0x0003
@@ -172,16 +172,6 @@ class Private(unittest.TestCase):
         self.see_controls()
 
 
-def main():
-    if os.environ.get(INSIDE):
-        unittest.main(verbosity=2)
-    probe = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
-    if probe.returncode != 0 or not shutil.which("ip"):
-        print("SKIP: making a network namespace needs root, and the programs unshare and ip")
-        return 77
-    return subprocess.run(["unshare", "--net", sys.executable, os.path.abspath(__file__), *sys.argv[1:]],
-                          env={**os.environ, INSIDE: "1"}, check=False).returncode
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    netlab.enter(__file__, ("unshare", "ip"))
+    unittest.main(verbosity=2)

@@ -78,16 +78,16 @@ class Refused(AssertionError):
 
 class Weft(Program):
     """One running node. `tcp`, `tls` and `unix` say which listeners it gets; `args` are more flags of `weft up`;
-    `descriptors` is how many it may have open."""
+    `descriptors` is how many it may have open; `place` is a machine of lib/netlab.py to run on."""
 
-    def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False, descriptors=None):
+    def __init__(self, *args, env=None, binary=None, tcp=True, tls=False, unix=False, descriptors=None, place=None):
         super().__init__("weft")
+        self.place = place
         self.binary = binary or binary_path()
         self.home = os.path.join(self.folder, "home")
-        self.addresses = []  # as the node printed them
-        self.tcp_port = self.tls_port = self.mesh_port = self.unix_path = self.ca_file = None
+        self.ca_file = None
         self._descriptors = descriptors
-        self.terminated = False
+        self._forget()
         self._args = list(args)
         if tcp:
             self._args += ["--listen", "tcp:127.0.0.1:0"]
@@ -99,9 +99,17 @@ class Weft(Program):
         self._env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
         self._env.update({"WEFT_HOME": self.home}, **(env or {}))
 
+    def _forget(self):
+        self.addresses = []  # as the node printed them
+        self.tcp_port = self.tls_port = self.mesh_port = self.unix_path = None
+        self.terminated = False
+
     def start(self):
-        with open(self._log_path, "wb") as log:
-            self.process = subprocess.Popen([self.binary, "up", *self._args], env=self._env, stdin=subprocess.DEVNULL,
+        """Once more, too, when it has ended."""
+        self._forget()
+        where = self.place.inside if self.place else []
+        with open(self._log_path, "ab") as log:  # it may be started again
+            self.process = subprocess.Popen([*where, self.binary, "up", *self._args], env=self._env, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=log, text=True, cwd=self.folder,
                                             preexec_fn=self._limit if self._descriptors else None)
         self.lines = Lines(self.process.stdout)
@@ -142,6 +150,8 @@ class Weft(Program):
         """An answer of http.client, whatever its status, on a connection of its own; a streamed one is read line by line.
         `body` is sent as JSON; `token` is an API key, or the owner's."""
         connection = http.client.HTTPConnection("127.0.0.1", self.tcp_port, timeout=wait_s)
+        if self.place:
+            connection.sock = self.place.connect("127.0.0.1", self.tcp_port, wait_s)
         says = {"Connection": "close", **(headers or {})}  # so that it goes with its answer
         if body is not None:
             says["Content-Type"] = "application/json"
