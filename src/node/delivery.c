@@ -11,8 +11,9 @@
 #include "mesh/resume.h"
 #include "node/line.h"
 
-#define ID_SIZE      32
-#define RETRY_S      5 /* where nothing says how long it takes */
+#define ID_SIZE      32 /* of a request: "req-" and what tells it from others */
+#define CALL_ID_SIZE 64 /* of a tool call: a request's, and two numbers of 16 bits */
+#define RETRY_S      5  /* where nothing says how long it takes */
 #define RETRY_S_MAX  600
 #define ESTIMATE_MAX 64 /* bytes of what an estimate says */
 
@@ -28,7 +29,7 @@ struct weft_delivery {
     char *body;                             /* of each request, but for its closing brace and what it resumes */
     size_t body_size;
     unsigned attempts, barren;      /* in all; one after the other without a new token */
-    unsigned broken;                /* of the latter, by a server that is not ours */
+    unsigned broken;                /* of the latter, those that a server which is not ours had taken */
     struct weft_native_problem why; /* the last attempt was lost */
     bool begun;
     bool paused;
@@ -232,14 +233,28 @@ static void fail_here(struct weft_delivery *delivery, int error)
     end(delivery, &problem);
 }
 
+/* A client says by its id which tool call it answers: one that its server gave none gets one of the kind that our
+ * engine gives. */
+static void name_call(const struct weft_delivery *delivery, struct weft_frame *frame, char id[CALL_ID_SIZE])
+{
+    if (frame->delta.part == WEFT_PART_TOOL_CALL && frame->delta.name.size > 0 && frame->delta.id.size == 0) {
+        int size = snprintf(id, CALL_ID_SIZE, "call_%s_%u_%u", delivery->id + strlen("req-"), (unsigned)frame->choice,
+                            (unsigned)frame->delta.call); /* fits: see CALL_ID_SIZE */
+        frame->delta.id = weft_slice(id, (size_t)size);
+    }
+}
+
 static bool tell(void *self, const struct weft_frame *frame)
 {
     struct weft_delivery *delivery = self;
     struct weft_frame told = *frame;
+    char call_id[CALL_ID_SIZE];
     if (!is_ours(&delivery->options)) {
         weft_external_asking_note(&delivery->asking, frame);
         if (frame->kind == WEFT_FRAME_USAGE) {
             weft_external_asking_usage(&delivery->asking, &told);
+        } else if (frame->kind == WEFT_FRAME_DELTA) {
+            name_call(delivery, &told, call_id);
         }
     }
     delivery->options.user->frame(delivery->options.self, &told);
@@ -287,8 +302,8 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
-    bool takes_none = problem->status == 503; /* so it says, and no harm is done */
-    if (!is_ours(&delivery->options) && !takes_none && delivery->barren > 0) {
+    bool took_none = problem->status == 503; /* so it says, or it has not heard of it: nothing was done twice */
+    if (!is_ours(&delivery->options) && !took_none && delivery->barren > 0) {
         delivery->broken++;
     }
     if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {

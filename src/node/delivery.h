@@ -12,9 +12,8 @@
 #include "node/models.h"
 #include "node/native.h"
 
-#define WEFT_DELIVERY_BARREN_MAX 4 /* attempts one after the other that bring no new token */
-#define WEFT_DELIVERY_BROKEN_MAX                                                                                       \
-    2 /* ... that a server which is not ours broke, having told its models before all but the first */
+#define WEFT_DELIVERY_BARREN_MAX   4  /* attempts one after the other that bring no new token */
+#define WEFT_DELIVERY_BROKEN_MAX   2  /* ... that a server which is not ours has taken and broken off */
 #define WEFT_DELIVERY_ATTEMPTS_MAX 32 /* of one answer */
 
 struct weft_delivery;

@@ -250,6 +250,8 @@ static const char *why_no_list(const char *code)
     static const struct {
         const char *code, *why;
     } reasons[] = {
+        {"external_unreachable", "it cannot be reached"},
+        {"engine_lost", "it broke the connection off before it had told its models"},
         {"external_denied", "it does not take the key that it is shown"},
         {"external_busy", "it takes no requests at present"},
         {"external_moved",
@@ -275,11 +277,8 @@ static void check_ended(void *self, const struct weft_native_problem *problem)
     if (!problem) {
         return;
     }
-    if (strcmp(problem->code, "engine_lost") == 0) {
-        go_down(external, why ? why : "it cannot be reached");
-    } else {
-        go_down(external, why_no_list(problem->code));
-    }
+    bool unreachable = strcmp(problem->code, "external_unreachable") == 0;
+    go_down(external, unreachable && why ? why : why_no_list(problem->code));
 }
 
 static int ask_upstream(void *self, struct weft_exchange *exchange)
@@ -365,7 +364,9 @@ static void attempt_ended(void *self, const struct weft_native_problem *problem)
     attempt_unlink(attempt);
     if (problem && external->state == WEFT_EXTERNAL_UP) {
         if (strcmp(problem->code, "engine_lost") == 0) {
-            go_down(external, "it broke an answer off, or cannot be reached");
+            go_down(external, "it broke an answer off");
+        } else if (strcmp(problem->code, "external_unreachable") == 0) {
+            go_down(external, "it cannot be reached");
         } else if (strcmp(problem->code, "external_busy") == 0) {
             go_down(external, "it takes no requests at present");
         }

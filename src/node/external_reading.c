@@ -12,6 +12,7 @@ struct choice {
     bool finished;
     bool held;             /* the open call is not given yet: more of its name may come */
     uint32_t calls;        /* tool calls so far; the last one is open */
+    bool unmarked;         /* the open one has neither a number nor an id */
     json_int_t call_index; /* of the open one, as the server counts them */
     json_t *call_id;       /* likewise; NULL: it told none */
     size_t name_size;
@@ -188,11 +189,12 @@ static int give_text(struct weft_external_reading *reading, uint16_t index, enum
 }
 
 /* A call is another one where its number is, or where it has a name and an id of its own: some servers send the number
- * 0 with each. */
+ * 0 with each. Where neither is there, a name is all that tells calls apart, so each begins one. */
 static bool is_next_call(const struct choice *choice, json_int_t index, const json_t *id, const json_t *name)
 {
-    bool other_id = json_is_string(id) && json_is_string(name) && choice->call_id && !json_equal(id, choice->call_id);
-    return choice->calls == 0 || index != choice->call_index || other_id;
+    bool named = json_string_length(name) > 0;
+    bool other_id = id && named && choice->call_id && !json_equal(id, choice->call_id);
+    return choice->calls == 0 || index != choice->call_index || other_id || (choice->unmarked && named);
 }
 
 static int begin_call(struct weft_external_reading *reading, uint16_t index, json_int_t place, json_t *id)
@@ -205,7 +207,7 @@ static int begin_call(struct weft_external_reading *reading, uint16_t index, jso
     choice->calls++;
     choice->call_index = place;
     json_decref(choice->call_id);
-    choice->call_id = json_is_string(id) ? json_incref(id) : NULL;
+    choice->call_id = json_incref(id);
     choice->name_size = 0;
     choice->held = true;
     return 0;
@@ -238,6 +240,7 @@ static int give_call(struct weft_external_reading *reading, uint16_t index, json
     const json_t *function = json_object_get(call, "function"), *name = json_object_get(function, "name");
     const json_t *arguments = json_object_get(function, "arguments"), *number = json_object_get(call, "index");
     json_t *id = json_object_get(call, "id");
+    id = json_string_length(id) > 0 ? id : NULL;
     json_int_t place = json_is_integer(number) ? json_integer_value(number) : choice->call_index;
     if (arguments && !json_is_string(arguments) && !json_is_null(arguments)) {
         return WEFT_ERR_INVALID;
@@ -245,6 +248,7 @@ static int give_call(struct weft_external_reading *reading, uint16_t index, json
     int error = 0;
     if (is_next_call(choice, place, id, name)) {
         error = json_string_length(name) > 0 ? begin_call(reading, index, place, id) : WEFT_ERR_INVALID;
+        choice->unmarked = !id && !json_is_integer(number);
         *shown = true;
     }
     error = error < 0 ? error : add_name(choice, weft_json_slice(name));

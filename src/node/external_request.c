@@ -32,10 +32,11 @@ static const struct weft_native_problem lost = {
     .code = "engine_lost",
     .message = "The external server that was answering stopped before the answer was complete. Ask again."};
 static const struct weft_native_problem unreachable = {
-    .status = 502,
+    .status = 503,
+    .retry_s = WEFT_NATIVE_RETRY_S,
     .passes = true,
-    .code = "engine_lost",
-    .message = "The external server that has this model cannot be reached. Ask again shortly."};
+    .code = "external_unreachable",
+    .message = "The external server that has this model cannot be reached, so it was not asked. Ask again shortly."};
 static const struct weft_native_problem malformed = {.status = 502,
                                                      .code = "external_malformed",
                                                      .message =
@@ -185,6 +186,15 @@ static void begin(struct weft_external_request *request)
     }
 }
 
+/* Did the request never get there? Only where that is certain (see weft_upstream_ask()): what a server has taken it may
+ * be at work on, and charge for. */
+static bool never_arrived(const struct weft_external_request *request, int why)
+{
+    return request->state == REQUEST_ASKED &&
+           (why == WEFT_ERR_REFUSED || why == WEFT_ERR_UNREACHABLE || why == WEFT_ERR_NOT_FOUND ||
+            why == WEFT_ERR_TIMEOUT || why == WEFT_ERR_CRYPTO);
+}
+
 /* All that came before has been read. */
 static void stop(struct weft_external_request *request)
 {
@@ -195,7 +205,7 @@ static void stop(struct weft_external_request *request)
             end_with_error(request, why == WEFT_ERR_MEMORY ? why : error);
         }
     } else {
-        end(request, why == WEFT_ERR_MEMORY ? &no_memory : request->state == REQUEST_ASKED ? &unreachable : &lost);
+        end(request, why == WEFT_ERR_MEMORY ? &no_memory : never_arrived(request, why) ? &unreachable : &lost);
     }
 }
 

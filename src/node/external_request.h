@@ -19,8 +19,8 @@ struct weft_external_request_options {
     struct weft_bytes *body;         /* JSON; taken, and answered by frames. NULL: its models are asked for */
     enum weft_openai_shape shape;    /* of the answer */
     uint16_t choices;
-    /* `ended` says "engine_lost" where the server or the way to it broke, as an engine does; "external_busy" where it
-     * takes nothing now. */
+    /* `ended` says "engine_lost" where the server or the way to it broke, as an engine does; "external_unreachable"
+     * where it has not heard of the request; "external_busy" where it takes nothing now. */
     const struct weft_native_user *user;
     void *self;
 };

@@ -113,7 +113,8 @@ struct transcript {
     "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1763750000,\"model\":\"m\","        \
     "\"system_fingerprint\":\"fp_ollama\",\"choices\":[" choices "]}\n\n"
 #define DONE       "data: [DONE]\n\n"
-#define CALL(part) LLAMA("{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0," part "}]}}")
+#define CALLS(all) LLAMA("{\"index\":0,\"delta\":{\"tool_calls\":[" all "]}}")
+#define CALL(part) CALLS("{\"index\":0," part "}")
 #define CALLED     LLAMA("{\"index\":0,\"delta\":{},\"finish_reason\":\"tool_calls\"}")
 #define X16        "xxxxxxxxxxxxxxxx"
 #define X64        X16 X16 X16 X16
@@ -257,6 +258,23 @@ static const struct transcript transcripts[] = {
      CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}")
          CALL("\"id\":\"a\",\"function\":{\"name\":\"f\",\"arguments\":\"}\"}") CALLED DONE,
      "0 call 0 a f <{>;0 call 0   <}>;0 tools <>;usage 0 0 2;end;"},
+
+    /* calls that are not numbered */
+    {"neither number nor id: two in one event, the first without arguments", C, 1, 0,
+     CALLS("{\"function\":{\"name\":\"f\"}},{\"function\":{\"name\":\"g\"}}") CALLED DONE,
+     "0 call 0  f <>;0 call 1  g <>;0 tools <>;usage 0 0 1;end;"},
+    {"... in two events, of one name, their arguments in pieces", C, 1, 0,
+     CALLS("{\"id\":\"\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}}")
+         CALLS("{\"function\":{\"arguments\":\"}\"}}") CALLS("{\"id\":\"\",\"function\":{\"name\":\"f\"}}")
+             CALLS("{\"id\":null,\"function\":{\"name\":\"\",\"arguments\":\"{}\"}}") CALLED DONE,
+     "0 call 0  f <{>;0 call 0   <}>;0 call 1  f <{}>;0 tools <>;usage 0 0 4;end;"},
+    {"... and one that has an id", C, 1, 0,
+     CALLS("{\"function\":{\"name\":\"f\"}}") CALLS("{\"id\":\"b\",\"function\":{\"name\":\"g\"}}") CALLED DONE,
+     "0 call 0  f <>;0 call 1 b g <>;0 tools <>;usage 0 0 2;end;"},
+    {"only an id, with the first part of each", C, 1, 0,
+     CALLS("{\"id\":\"a\",\"function\":{\"name\":\"get_\"}}") CALLS("{\"function\":{\"name\":\"time\"}}")
+         CALLS("{\"id\":\"b\",\"function\":{\"name\":\"get_time\"}}") CALLED DONE,
+     "0 call 0 a get_time <>;0 call 1 b get_time <>;0 tools <>;usage 0 0 2;end;"},
 
     /* usage that can be none: as if nothing was said */
     {"usage: texts", C, 1, 0, COUNTED("\"prompt_tokens\":\"9\",\"completion_tokens\":\"7\""),

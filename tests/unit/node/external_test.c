@@ -14,6 +14,8 @@
 #include "unit/node/outsider.h"
 #include "wire/json.h"
 
+#define LIST_MAX ((size_t)4 * 1024 * 1024) /* what is read of a list of models, as the sentence says it */
+
 static struct stage {
     int64_t live;
     struct weft_world *world;
@@ -295,6 +297,43 @@ static void test_it_sends_requests_elsewhere(void **state)
     end();
 }
 
+static void test_its_list_is_too_long(void **state)
+{
+    (void)state;
+    static char part[64 * 1024];
+    begin("http://" OUTSIDER_AT "/v1", "");
+    outsider.models = NULL;
+    pass(WEFT_SECOND / 10);
+    struct weft_raw *raw = &outsider_peers[0];
+    memset(part, ' ', sizeof(part)); /* JSON may begin so */
+    weft_raw_text(raw, "HTTP/1.1 200 X\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
+    for (size_t sent = 0; sent <= LIST_MAX && look().state != WEFT_EXTERNAL_DOWN; sent += sizeof(part)) {
+        assert_true(sent < LIST_MAX || look().state == WEFT_EXTERNAL_ASKED); /* as much is read */
+        weft_raw_send(raw, weft_slice(part, sizeof(part)));
+        while (raw->out_sent < raw->out_size) {
+            pass(WEFT_MS);
+        }
+        raw->out_sent = raw->out_size = 0;
+    }
+    pass(WEFT_SECOND / 4);
+    assert_int_equal(look().state, WEFT_EXTERNAL_DOWN);
+    assert_string_equal(look().problem, "its list of models is longer than the 4 MiB that are read");
+    end();
+}
+
+static void test_it_breaks_its_list_off(void **state)
+{
+    (void)state;
+    begin("http://" OUTSIDER_AT "/v1", "");
+    outsider.models = NULL;
+    pass(WEFT_SECOND / 10);
+    weft_raw_text(&outsider_peers[0], "HTTP/1.1 200 X\r\nContent-Length: 900\r\n\r\n{\"data\":[");
+    weft_raw_close(&outsider_peers[0], false);
+    pass(WEFT_SECOND / 4);
+    assert_string_equal(look().problem, "it broke the connection off before it had told its models");
+    end();
+}
+
 /* -- asked -- */
 
 static void test_an_answer_comes_in_frames(void **state)
@@ -331,6 +370,24 @@ static void test_an_answer_is_cut(void **state)
         assert_int_equal(look().state, WEFT_EXTERNAL_UP);
         end();
     }
+}
+
+/* Nobody listens there, though it was there a moment ago: it has heard of nothing. */
+static void test_it_is_gone_when_it_is_asked(void **state)
+{
+    (void)state;
+    begin_up();
+    pass(WEFT_EXTERNAL_CHECK / 2); /* no connection is kept for so long */
+    outsider_die();
+    ask();
+    assert_true(asker.ended && asker.problem.passes);
+    assert_string_equal(asker.problem.code, "external_unreachable");
+    assert_int_equal(asker.problem.status, 503);
+    assert_true(asker.problem.retry_s > 0);
+    assert_int_equal(outsider.posts, 0);
+    assert_int_equal(look().state, WEFT_EXTERNAL_DOWN);
+    assert_string_equal(look().problem, "it cannot be reached");
+    end();
 }
 
 /* While it loads a model llama-server refuses everything; one that is up and refuses again is waited for longer. */
@@ -518,8 +575,11 @@ int main(void)
         cmocka_unit_test(test_it_does_not_answer),
         cmocka_unit_test(test_what_is_no_such_server),
         cmocka_unit_test(test_it_sends_requests_elsewhere),
+        cmocka_unit_test(test_its_list_is_too_long),
+        cmocka_unit_test(test_it_breaks_its_list_off),
         cmocka_unit_test(test_an_answer_comes_in_frames),
         cmocka_unit_test(test_an_answer_is_cut),
+        cmocka_unit_test(test_it_is_gone_when_it_is_asked),
         cmocka_unit_test(test_it_takes_nothing_at_present),
         cmocka_unit_test(test_it_refuses_a_request),
         cmocka_unit_test(test_it_does_not_stream),

@@ -196,6 +196,92 @@ static void test_it_is_not_tried_for_ever(void **state)
     end();
 }
 
+/* Two that bring nothing are enough, but only one after the other: a piece in between begins the count anew. */
+static void test_a_piece_makes_up_for_a_broken_attempt(void **state)
+{
+    (void)state;
+    begin(NULL);
+    outsider.answers[0] = outsider.answers[2] = OUTSIDER_EVENTS;
+    outsider.answers[1] = OUTSIDER_EVENTS OUTSIDER_CHUNK("Hel");
+    outsider.answers[3] = OUTSIDER_EVENTS OUTSIDER_CHUNK("lo") OUTSIDER_STOP;
+    assert_int_equal(parlour_ask("POST", "/v1/chat/completions", "{\"model\":\"m:1b\"," HI "}"), 200);
+    parlour_has("\"content\":\"Hello\"", true);
+    assert_int_equal(outsider.posts, 4);
+    end();
+}
+
+static bool is_down(void)
+{
+    struct weft_external_info info;
+    weft_external_info(weft_externals_server(parlour.front.externals, 0), &info);
+    return info.state == WEFT_EXTERNAL_DOWN;
+}
+
+/* A server that is being started again has broken nothing: the one attempt that it may break is still to come. */
+static void test_a_refused_connection_is_no_broken_attempt(void **state)
+{
+    (void)state;
+    begin(NULL);
+    outsider.answers[0] = OUTSIDER_EVENTS;
+    outsider.answers[1] = OUTSIDER_EVENTS OUTSIDER_CHUNK("Hel") OUTSIDER_STOP;
+    engines_pass(WEFT_EXTERNAL_CHECK / 2);
+    outsider_die();
+    assert_true(parlour_knock("POST", "/v1/chat/completions"));
+    parlour_say(WEFT_SLICE(STREAM), true);
+    engines_pass(WEFT_SECOND / 4);
+    assert_true(is_down()); /* the request has found that out */
+    assert_non_null(strstr(weft_world_log(engines.host), "\"why\":\"external_unreachable\""));
+    outsider_listen();
+    assert_true(engines_wait(parlour_over, NULL));
+    assert_int_equal(parlour.status, 200);
+    parlour_has("\"content\":\"Hel\"", true);
+    assert_int_equal(outsider.posts, 2);
+    end();
+}
+
+/* It tells its models, and is gone each time when an answer is asked for. */
+static void test_one_that_is_never_there_is_not_tried_for_ever(void **state)
+{
+    (void)state;
+    begin(NULL);
+    engines_pass(WEFT_EXTERNAL_CHECK / 2);
+    outsider_die();
+    outsider.goes = true;
+    size_t checks = outsider.checks;
+    assert_true(parlour_knock("POST", "/v1/chat/completions"));
+    parlour_say(WEFT_SLICE("{\"model\":\"m:1b\"," HI "}"), true);
+    for (int i = 0; i < 1000 && parlour.exchange; i++) {
+        engines_pass(WEFT_SECOND / 10);
+        if (!outsider.listens && is_down()) {
+            outsider_listen();
+        }
+    }
+    assert_int_equal(parlour.status, 503);
+    parlour_has("\"code\":\"external_unreachable\"", true);
+    assert_non_null(strstr(parlour.head, "retry-after: "));
+    assert_int_equal(outsider.checks - checks,
+                     WEFT_DELIVERY_BARREN_MAX); /* one before each of the next three, and one before the end */
+    assert_int_equal(outsider.posts, 0);
+    end();
+}
+
+/* A client says by its id which tool call it answers, so each has one. */
+static void test_calls_that_have_no_id_get_one(void **state)
+{
+    (void)state;
+    begin(NULL);
+    outsider.answers[0] =
+        OUTSIDER_EVENTS "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"function\":{\"name\":\"f\"}},"
+                        "{\"id\":\"own\",\"function\":{\"name\":\"g\"}},{\"id\":\"\",\"index\":2,\"function\":"
+                        "{\"name\":\"h\",\"arguments\":\"{}\"}}]}}]}\n\n" OUTSIDER_STOP;
+    assert_int_equal(parlour_ask("POST", "/v1/chat/completions", STREAM), 200);
+    parlour_has("\"tool_calls\":[{\"index\":0,\"id\":\"call_", true);
+    parlour_has("_0_0\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"\"}", true);
+    parlour_has("\"tool_calls\":[{\"index\":1,\"id\":\"own\",", true);
+    parlour_has("_0_2\",\"type\":\"function\",\"function\":{\"name\":\"h\",\"arguments\":\"{}\"}", true);
+    end();
+}
+
 /* The pauses between two looks at a server grow with each answer that it breaks, whoever's: one request does not wait
  * for many of them. */
 static void test_one_that_breaks_every_answer_is_soon_given_up(void **state)
@@ -327,6 +413,10 @@ int main(void)
         cmocka_unit_test(test_a_cut_answer_goes_on),
         cmocka_unit_test(test_one_that_cannot_go_on_ends_in_a_typed_error),
         cmocka_unit_test(test_it_is_not_tried_for_ever),
+        cmocka_unit_test(test_a_piece_makes_up_for_a_broken_attempt),
+        cmocka_unit_test(test_a_refused_connection_is_no_broken_attempt),
+        cmocka_unit_test(test_one_that_is_never_there_is_not_tried_for_ever),
+        cmocka_unit_test(test_calls_that_have_no_id_get_one),
         cmocka_unit_test(test_one_that_breaks_every_answer_is_soon_given_up),
         cmocka_unit_test(test_one_that_is_down_is_waited_for),
         cmocka_unit_test(test_what_it_cannot_be_asked),

@@ -29,7 +29,7 @@ static struct weft_raw outsider_peers[OUTSIDER_PEERS];
 static struct outsider {
     struct weft_host *host;
     struct weft_raw_server at;
-    bool listens;
+    bool listens, goes; /* `goes`: it dies when it has told its models */
     const char *models; /* what GET /v1/models is answered; NULL: nothing */
     int models_status;
     const char *answers[OUTSIDER_ANSWERS]; /* what the POSTs are answered one after the other, head and all; NULL:
@@ -40,6 +40,16 @@ static struct outsider {
     char asked[4096]; /* the last POST */
 } outsider;
 
+/* It is killed. */
+static inline void outsider_die(void)
+{
+    if (outsider.listens) {
+        weft_raw_unlisten(&outsider.at);
+        outsider.listens = false;
+        weft_world_poke(outsider.host);
+    }
+}
+
 static inline void outsider_tell_models(struct weft_raw *raw)
 {
     char bytes[1024];
@@ -49,6 +59,9 @@ static inline void outsider_tell_models(struct weft_raw *raw)
                        "HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
                        outsider.models_status, strlen(outsider.models), outsider.models);
         weft_raw_text(raw, bytes);
+    }
+    if (outsider.goes) {
+        outsider_die();
     }
 }
 
@@ -100,16 +113,6 @@ static inline void outsider_listen(void)
         .host = outsider.host, .at = outsider_peers, .count = OUTSIDER_PEERS, .accepted = outsider_accept};
     weft_raw_listen(&outsider.at, OUTSIDER_AT);
     outsider.listens = true;
-}
-
-/* It is killed. */
-static inline void outsider_die(void)
-{
-    if (outsider.listens) {
-        weft_raw_unlisten(&outsider.at);
-        outsider.listens = false;
-        weft_world_poke(outsider.host);
-    }
 }
 
 static inline void outsider_begin(struct weft_world *world)
