@@ -219,6 +219,20 @@ class LlamaServer(unittest.TestCase):
         self.assertEqual(stream.error["type"], "server_error")
         self.assert_served(node)
 
+    def test_asked_while_it_is_being_started_again(self):
+        node, peer = self.world()
+        self.until(node, "up")
+        peer.kill()
+        streams = []
+        asker = threading.Thread(target=lambda: streams.append(self.stream(node).rest()))
+        asker.start()
+        self.until(node, "down")  # the request has found it gone, unless a check did
+        peer.start()
+        asker.join(WAIT_S)
+        self.assertTrue(streams, "the answer does not end")
+        self.assertIsNone(streams[0].error)
+        self.assertTrue(streams[0].done)
+
     def test_stopped_in_mid_answer(self):
         node, peer = self.world(stall="2s")
         self.until(node, "up")
