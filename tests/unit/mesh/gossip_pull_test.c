@@ -55,6 +55,73 @@ static void test_a_row(void **state)
     end_all(6, 0);
 }
 
+/* What was never named, and what one gateway has in an earlier version: the sums find both. */
+static void test_what_was_not_named_is_found(void **state)
+{
+    (void)state;
+    static struct announcer unnamed;
+    struct weft_gossip_name name;
+    make_gateways(8);
+    assert_true(world_converge(&world, gateways, 8, 10 * WEFT_SECOND) < 5 * WEFT_SECOND);
+    make_announcer(&unnamed, 1, WEFT_ROLE_PEER);
+    for (uint64_t sequence = 1; sequence <= 2; sequence++) {
+        unnamed.announcement.made_s = world_now_s(&world);
+        assert_true(weft_roster_offer(gateways[3].roster, sign_version(&unnamed, 1, sequence), WEFT_ROSTER_RELAYED,
+                                      world.now, world_now_s(&world), &name) <= WEFT_ROSTER_REPLACED);
+        weft_time took = world_converge(&world, gateways, 8, 20 * WEFT_SECOND);
+        assert_true(took > 0 && took < 5 * WEFT_SECOND);
+        const struct weft_entry *entry = weft_roster_get(gateways[0].roster, &unnamed.identity.key);
+        assert_true(entry && entry->sequence == sequence);
+    }
+    end_all(8, 0);
+}
+
+/* The first message on the link; what comes behind it is dropped. */
+static void next_message(struct weft_gossip_link *link, struct weft_gossip_message *message)
+{
+    static uint8_t bytes[WEFT_GOSSIP_SIZE_SIZE + WEFT_GOSSIP_MESSAGE_MAX];
+    struct weft_bytes *output = weft_gossip_output(link);
+    size_t size = weft_bytes_read(output, bytes, sizeof(bytes));
+    size_t length = size < 4 ? 0 : (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | bytes[3];
+    assert_true(length > 0 && length + WEFT_GOSSIP_SIZE_SIZE <= size);
+    assert_int_equal(weft_gossip_message_read(weft_slice(bytes + WEFT_GOSSIP_SIZE_SIZE, length), message), 0);
+}
+
+/* A list is an answer to the sums that were sent last, and taken once. */
+static void test_lists(void **state)
+{
+    (void)state;
+    static struct weft_gossip_message heard;
+    struct weft_gossip_link *link;
+    struct weft_gossip_name name = {.id = 1, .incarnation = 1};
+    uint8_t packed[WEFT_GOSSIP_NAME_MAX];
+    make_gateways(1);
+    assert_int_equal(weft_gossip_open(gateways[0].gossip, &link, &second.key, WEFT_GOSSIP_GATEWAY, 0, NULL, world.now),
+                     0);
+    weft_bytes_drop(weft_gossip_output(link), weft_gossip_output(link)->size); /* whom it reaches */
+    weft_gossip_tick(gateways[0].gossip, world.now, NOW_S);
+    next_message(link, &heard);
+    assert_true(heard.digest.said);
+    struct weft_gossip_message list = {.list = {.said = true,
+                                                .salt = heard.digest.salt,
+                                                .buckets = weft_slice("\0\0", 2),
+                                                .names = weft_slice(packed, weft_gossip_name_write(&name, packed))}};
+    list.list.salt.bytes[15] ^= 1;
+    assert_int_equal(say(link, &list), 0);
+    assert_int_equal(weft_gossip_output(link)->size, 0); /* an answer to something else */
+    list.list.salt.bytes[15] ^= 1;
+    assert_int_equal(say(link, &list), 0);
+    next_message(link, &heard);
+    assert_int_equal(heard.wants.size, WEFT_GOSSIP_ID_SIZE);
+    name.id = 2;
+    list.list.names = weft_slice(packed, weft_gossip_name_write(&name, packed));
+    assert_int_equal(say(link, &list), 0);
+    assert_int_equal(weft_gossip_output(link)->size, 0); /* a second one */
+    weft_gossip_close(link, world.now);
+    world_drain(&gateways[0]);
+    end_all(1, 0);
+}
+
 static void test_a_split_heals(void **state)
 {
     (void)state;
@@ -119,6 +186,18 @@ static void test_revocations(void **state)
     world_run(&world, 3 * WEFT_SECOND);
     assert_int_equal(gateways[10].revoked, 1);
     assert_int_equal(nodes[2].revoked, 1);
+    for (uint8_t i = 0; i < 8; i++) { /* and more, whatever their order */
+        struct weft_key key = {{(uint8_t)(i * 97 + 1)}};
+        revocation = revocation_of(&key, bytes);
+        assert_int_equal(weft_gossip_revoke(gateways[i].gossip, revocation, world_now_s(&world)), 1);
+        world_drain(&gateways[i]);
+        world_run(&world, 3 * WEFT_SECOND);
+    }
+    for (size_t i = 0; i < 11; i++) {
+        assert_int_equal(weft_membership_revocations(gateways[i].membership), 9);
+    }
+    assert_int_equal(weft_membership_revocations(nodes[1].membership), 9);
+    assert_int_equal(nodes[2].revoked, 9);
     end_all(11, 3);
 }
 
@@ -337,8 +416,9 @@ static void test_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GOSSIP_TEST(test_convergence), GOSSIP_TEST(test_a_row), GOSSIP_TEST(test_a_split_heals),
-        GOSSIP_TEST(test_revocations), GOSSIP_TEST(test_scale),
+        GOSSIP_TEST(test_convergence), GOSSIP_TEST(test_a_row),         GOSSIP_TEST(test_what_was_not_named_is_found),
+        GOSSIP_TEST(test_lists),       GOSSIP_TEST(test_a_split_heals), GOSSIP_TEST(test_revocations),
+        GOSSIP_TEST(test_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
