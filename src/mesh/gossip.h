@@ -40,6 +40,7 @@
 #define WEFT_GOSSIP_TELL          (1 * WEFT_SECOND)   /* how often attached nodes are told */
 #define WEFT_GOSSIP_TELL_RATE     512                 /* bytes a second to each */
 #define WEFT_GOSSIP_TELL_START    ((size_t)16 * 1024) /* at once */
+#define WEFT_GOSSIP_TELL_KEPT     ((size_t)8 * 1024)  /* of it, kept for revocations and the models that it uses */
 #define WEFT_GOSSIP_HEAR_RATE     2048                /* bytes a second from each */
 #define WEFT_GOSSIP_HEAR_START    ((size_t)32 * 1024)
 #define WEFT_GOSSIP_HOLDERS       4 /* of a used model, of whom a node is told */

@@ -356,7 +356,10 @@ void weft_gossip_tell(struct weft_gossip_link *link, weft_time now)
     }
     bool more = true;
     while (more && attached->tell_bytes > 0) {
-        more = tell_gateway(link) || tell_revocation(link) || tell_line(link);
+        more = tell_revocation(link);
+    }
+    for (more = true; more && attached->tell_bytes > (int64_t)WEFT_GOSSIP_TELL_KEPT;) {
+        more = tell_gateway(link) || tell_line(link); /* of many gateways and models: it can do without them for long */
     }
     if (attached->tell_bytes > 0) {
         tell_used(link, now);

@@ -36,6 +36,25 @@ static inline void make_announcer(struct announcer *node, uint32_t number, enum 
     };
 }
 
+/* It says what a real one would: of one of `models` models, in about so many bytes. */
+static inline void furnish(struct announcer *node, uint32_t number, uint32_t models)
+{
+    struct weft_announcement *announcement = &node->announcement;
+    announcement->addresses[0] = WEFT_SLICE("192.168.178.35:4433");
+    announcement->address_count = 1;
+    announcement->models[0] = (struct weft_announced_model){.alias = WEFT_SLICE("Llama-3.2-3B-Instruct-Q4_K_M"),
+                                                            .hash = {(uint8_t)(1 + number % models)},
+                                                            .context = 32768,
+                                                            .template_hash = {1},
+                                                            .quant = WEFT_SLICE("Q4_K_M"),
+                                                            .kernel_class = WEFT_SLICE("cuda-sm89"),
+                                                            .slots = 8};
+    announcement->device = WEFT_SLICE("NVIDIA GeForce RTX 4070 Ti SUPER");
+    announcement->version = WEFT_SLICE("0.1.0");
+    announcement->memory = (uint64_t)16 << 30;
+    announcement->incarnation = 1795003700;
+}
+
 static inline void make_stranger(struct announcer *node, uint32_t number)
 {
     make_announcer(node, number, WEFT_ROLE_PEER);

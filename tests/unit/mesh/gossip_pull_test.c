@@ -236,23 +236,12 @@ static void far_announce(struct far_node *node, uint32_t number)
 {
     static struct announcer announcer;
     make_announcer(&announcer, number, WEFT_ROLE_PEER);
-    announcer.announcement.addresses[0] = WEFT_SLICE("192.168.178.35:4433");
-    announcer.announcement.address_count = 1;
-    announcer.announcement.models[0] =
-        (struct weft_announced_model){.alias = WEFT_SLICE("Llama-3.2-3B-Instruct-Q4_K_M"),
-                                      .hash = {(uint8_t)(1 + number % 50)},
-                                      .context = 32768,
-                                      .template_hash = {1},
-                                      .quant = WEFT_SLICE("Q4_K_M"),
-                                      .kernel_class = WEFT_SLICE("cuda-sm89"),
-                                      .slots = 8};
-    announcer.announcement.device = WEFT_SLICE("NVIDIA GeForce RTX 4070 Ti SUPER");
-    announcer.announcement.version = WEFT_SLICE("0.1.0");
-    announcer.announcement.memory = (uint64_t)16 << 30;
+    furnish(&announcer, number, 50);
     announcer.announcement.made_s = world_now_s(&world);
     node->identity = announcer.identity;
     struct weft_gossip_message message = {
-        .announcements = {.at = {sign_version(&announcer, 1795003700, ++node->sequence)}, .count = 1},
+        .announcements = {.at = {sign_version(&announcer, announcer.announcement.incarnation, ++node->sequence)},
+                          .count = 1},
         .used_said = true,
         .used = weft_slice(announcer.announcement.models[0].hash, WEFT_HASH_SIZE), /* it uses what it serves */
     };

@@ -102,6 +102,41 @@ static void test_a_node_is_not_told_too_much(void **state)
     end_all(2, 40);
 }
 
+/* However many gateways and models there are to tell of, who serves the model that a node uses it hears at once. */
+static void test_what_a_node_uses_comes_first(void **state)
+{
+    (void)state;
+    static const uint8_t used[1][WEFT_HASH_SIZE] = {{99}};
+    make_gateways(20);
+    for (size_t i = 0; i < 20; i++) { /* in all more than may be said at the start */
+        furnish(&gateways[i].self, (uint32_t)i, 50);
+        for (size_t j = 1; j < 5; j++) {
+            gateways[i].self.announcement.models[j] = gateways[i].self.announcement.models[0];
+            gateways[i].self.announcement.models[j].hash[0] = (uint8_t)(100 + 4 * i + j);
+        }
+        gateways[i].self.announcement.model_count = 5;
+        world_announce(&gateways[i]);
+        assert_true(gateways[i].self.size * 20 > WEFT_GOSSIP_TELL_START);
+    }
+    world_run(&world, 5 * WEFT_SECOND);
+    attach(0, 0);
+    weft_gossip_use(nodes[0].gossip, used, 1);
+    world_drain(&nodes[0]);
+    world_run(&world, 2 * WEFT_SECOND); /* it has been told all that it may be by now */
+    attach(1, 1);
+    memcpy(nodes[1].self.announcement.models[0].hash, used[0], WEFT_HASH_SIZE);
+    world_announce(&nodes[1]);
+    world_run(&world, 4 * WEFT_SECOND);
+    assert_int_equal(state_at(&nodes[0], &nodes[1]), WEFT_ROSTER_LIVE);
+    assert_true(sequence_at(&nodes[0], &nodes[1]) > 0);
+    assert_int_equal(sequence_at(&nodes[0], &gateways[0]), gateways[0].self.announcement.sequence);
+    world_run(&world, 90 * WEFT_SECOND); /* and the rest in time */
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(sequence_at(&nodes[0], &gateways[i]), gateways[i].self.announcement.sequence);
+    }
+    end_all(20, 2);
+}
+
 #define GOSSIP_TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -109,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         GOSSIP_TEST(test_a_node_is_told),
         GOSSIP_TEST(test_a_node_is_not_told_too_much),
+        GOSSIP_TEST(test_what_a_node_uses_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* unit/mesh/gossip_world.h - nodes that gossip in memory: a clock, links with delay, and loss as a stream shows it.
  *
- * What is lost is sent again below a link, so on it a loss is a delay, of what comes behind it too. */
+ * What is lost is sent again below a link, so on it a loss is a delay, of what comes behind it too. The tests of the
+ * gossip play in it, and bench/scale. */
 #ifndef WEFT_UNIT_MESH_GOSSIP_WORLD_H
 #define WEFT_UNIT_MESH_GOSSIP_WORLD_H
 
@@ -10,6 +11,9 @@
 #include "mesh/gossip.h"
 #include "unit/mesh/announcing.h"
 
+#define WORLD_PACKET    1400            /* bytes in a packet, of which each may be lost */
+#define WORLD_MISSED_IN (200 * WEFT_MS) /* beyond a round trip; twice that when it is lost again, and so on */
+
 struct world_node {
     struct world *world;
     struct announcer self;
@@ -17,7 +21,10 @@ struct world_node {
     struct weft_roster *roster;
     struct weft_gossip *gossip;
     struct weft_timer timer;
-    size_t revoked; /* revocations that it was to store */
+    size_t revoked;        /* revocations that it was to store */
+    uint64_t uplink;       /* bytes a second that it can send; 0: any */
+    weft_time sends_until; /* what it has to send is on its way */
+    uint64_t packets_out, packets_in;
 };
 
 struct world_chunk {
@@ -61,6 +68,32 @@ static inline void world_init(struct world *world, uint64_t seed)
 
 /* -- links -- */
 
+/* How much later they all are there because some are lost. */
+static inline weft_time world_loss(struct world *world, size_t packets)
+{
+    weft_time worst = 0;
+    for (size_t i = 0; i < packets; i++) {
+        weft_time late = 0, again = WORLD_MISSED_IN + 2 * world->delay;
+        for (; weft_random_below(&world->random, 1000) < world->loss_per_mille; again *= 2) {
+            late += again;
+        }
+        worst = late > worst ? late : worst;
+    }
+    return worst;
+}
+
+/* When so much has left a node, behind what it sent before. */
+static inline weft_time world_leaves(struct world_node *node, size_t size)
+{
+    weft_time now = node->world->now;
+    if (node->uplink == 0) {
+        return now;
+    }
+    node->sends_until = (node->sends_until > now ? node->sends_until : now) +
+                        (weft_time)((uint64_t)size * (uint64_t)WEFT_SECOND / node->uplink);
+    return node->sends_until;
+}
+
 static inline void world_send(struct world_end *from, const struct weft_slice *views, size_t count, size_t size)
 {
     struct world *world = from->node->world;
@@ -73,11 +106,12 @@ static inline void world_send(struct world_end *from, const struct weft_slice *v
         chunk->size += views[i].size;
     }
     world->bytes += size;
+    size_t packets = size / WORLD_PACKET + 1;
+    from->node->packets_out += packets;
+    to->node->packets_in += packets;
     weft_time took = world->delay + (weft_time)weft_random_below(&world->random, (uint64_t)world->delay / 4 + 1);
-    while (weft_random_below(&world->random, 1000) < world->loss_per_mille) {
-        took += 200 * WEFT_MS + 2 * world->delay; /* it is missed, and sent again */
-    }
-    chunk->at = world->now + took > to->latest ? world->now + took : to->latest;
+    weft_time at = world_leaves(from->node, size) + took + world_loss(world, packets);
+    chunk->at = at > to->latest ? at : to->latest;
     to->latest = chunk->at;
     if (to->last) {
         to->last->next = chunk;
@@ -129,6 +163,7 @@ static inline void world_cut(struct world_end *end)
         if (ends[i]->link) {
             weft_gossip_close(ends[i]->link, end->node->world->now);
             ends[i]->link = NULL;
+            weft_timers_release(&end->node->world->timers);
         }
     }
     world_drain(end->node);
@@ -211,9 +246,8 @@ static inline void world_revoked(void *user, struct weft_slice bytes, const stru
 
 static inline void world_add(struct world *world, struct world_node *node, uint32_t number, enum weft_role role)
 {
+    *node = (struct world_node){.world = world};
     make_announcer(&node->self, number, role);
-    node->world = world;
-    node->revoked = 0;
     struct weft_roster_settings of_roster = {
         .self = node->self.identity.key,
         .secret = {{(uint8_t)number}},
