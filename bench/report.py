@@ -52,15 +52,15 @@ def describe_machine(busy):
     ]
 
 
-def write_results(name, text):
+def write_results(name, text, path=RESULTS):
     """Puts `text` in the place of what the bench of that name wrote last, or at the end."""
     begin, end = "<!-- %s -->\n" % name, "<!-- /%s -->\n" % name
-    with open(RESULTS, encoding="utf-8") as results:
+    with open(path, encoding="utf-8") as results:
         whole = results.read()
     part = begin + text.strip() + "\n" + end
     if begin in whole and end in whole:
         whole = whole.split(begin)[0] + part + whole.split(end)[1]
     else:
         whole = whole.rstrip() + "\n\n" + part
-    with open(RESULTS, "w", encoding="utf-8") as results:
+    with open(path, "w", encoding="utf-8") as results:
         results.write(whole)
