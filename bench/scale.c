@@ -26,7 +26,7 @@
 
 #define GATEWAY_UPLINK (100 * 1000 * 1000 / 8)
 #define NODE_UPLINK    (10 * 1000 * 1000 / 8)
-#define SET_UP_TRIPS   4                  /* one way: TCP, then TLS */
+#define SET_UP_TRIPS   4                       /* one way: TCP, then TLS */
 #define PACKET_HEADS   (20 + 32 + 22 + 9 + 52) /* IPv4, TCP with its timestamps, TLS, HTTP/2; and an acknowledgement */
 
 #define SETTLE_S    20
