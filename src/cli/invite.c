@@ -1,10 +1,12 @@
 /* cli/invite.c - `weft invite` and `weft revoke`: who may come into the mesh of a running gateway, and who must go. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/mesh_ask.h"
 #include "cli/mesh_input.h"
+#include "cli/picture.h"
 #include "mesh/invites.h"
 
 #define BODY_MAX 256
@@ -22,7 +24,7 @@ int weft_invite_print_more(void)
         "\n"
         "The gateway that runs with this home makes an invite and prints its line, this once: whoever has the line\n"
         "can join, so give it to those who are meant, and to nobody else. On the other machine: `weft join -`, then\n"
-        "paste the line.\n"
+        "paste the line. On a terminal the line comes as a QR code, too.\n"
         "\n"
         "  --uses N    how many nodes it lets in: 1 if not said, %d at most\n"
         "  --ttl D     for how long, such as 90m, 24h or 7d: 24h if not said, %dd at most\n"
@@ -114,6 +116,9 @@ static int print_invite(const json_t *answer)
     int64_t uses = json_integer_value(json_object_get(answer, "uses_max"));
     weft_mesh_input_day(day, json_integer_value(json_object_get(answer, "expires")));
     printf("%s\n", weft_mesh_text(answer, "line"));
+    if (isatty(STDOUT_FILENO) == 1) {
+        (void)weft_picture_print(stdout, weft_mesh_text(answer, "line")); /* the line itself is there */
+    }
     fprintf(stderr,
             "This line lets %" PRId64 " node%s in as %s, until %s; it is not shown again. On the other machine: `weft "
             "join -`, then paste it. Its id is %s.\n",

@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
 """tests/cli/mesh_test.py - a mesh begins, invites, is joined and left: real nodes, real links, the commands of people."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import stat
 import subprocess
 import sys
 import unittest
+
+from pyzbar import pyzbar
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
@@ -109,6 +114,30 @@ class Mesh(unittest.TestCase):
         other = self.gateway()
         self.refused("in another mesh", running, "join", "-", given=self.say(other, "invite"))
         self.say(stopped, "join", "-", given=self.say(other, "invite"))
+
+    def shown(self, node, *words):
+        """What a command shows on a terminal."""
+        ours, its = pty.openpty()
+        process = subprocess.Popen([weft.binary_path(), *words], stdout=its, stderr=subprocess.DEVNULL,
+                                   env={**os.environ, "WEFT_HOME": node.home})
+        os.close(its)
+        said = b""
+        with contextlib.suppress(OSError):  # it is over
+            while more := os.read(ours, 4096):
+                said += more
+        os.close(ours)
+        self.assertEqual(process.wait(weft.WAIT_S), 0)
+        return said.decode().replace("\r\n", "\n")
+
+    def test_an_invite_can_be_taken_by_a_camera(self):
+        line, picture = self.shown(self.gateway(), "invite").split("\n", 1)
+        rows = []
+        for blocks in re.findall(r"\x1b\[97;40m(.*?)\x1b\[0m", picture):
+            for half in (1, 2):  # the upper, then the lower
+                rows.append(b"".join(b"\xff" if " \u2580\u2584\u2588".index(block) & half else b"\0" for block in blocks))
+        large = b"".join(b"".join(bytes([dot]) * 4 for dot in row) * 4 for row in rows)
+        found = pyzbar.decode((large, 4 * len(rows[0]), 4 * len(rows)))
+        self.assertEqual([code.data.decode() for code in found], [line])
 
     def test_each_invite_that_lets_nobody_in_has_its_own_sentence(self):
         gateway, other = self.gateway(), self.gateway()
