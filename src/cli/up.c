@@ -58,9 +58,11 @@ static int say_problem(const char *text)
 
 int weft_up_print_more(void)
 {
-    printf("\nA node answers HTTP at the addresses it listens on, and relays /v1/ to the upstream that you name.\n"
-           "Each flag can stand in the settings file or the environment too; flags go over the environment, that over\n"
-           "the file. The file is weft.yaml in the folder named by --home, else $XDG_CONFIG_HOME/weft/weft.yaml.\n\n");
+    printf(
+        "\nA node answers at the addresses it listens on, in OpenAI's API: for its own models, and for those of each\n"
+        "--external. With --upstream it relays /v1/ to that server instead.\n"
+        "Each flag can stand in the settings file or the environment too; flags go over the environment, that over\n"
+        "the file. The file is weft.yaml in the folder named by --home, else $XDG_CONFIG_HOME/weft/weft.yaml.\n\n");
     return weft_help_print(weft_config_help);
 }
 
