@@ -219,9 +219,36 @@ int weft_resume_frame(struct weft_resume *resume, const struct weft_frame *frame
         return 0;
     case WEFT_FRAME_ERROR:
     case WEFT_FRAME_END:
+    case WEFT_FRAME_LOAD:
         break;
     }
     return WEFT_ERR_INVALID;
+}
+
+/* -- what somebody else has told -- */
+
+static int read_choice(struct choice *choice, const json_t *ids)
+{
+    size_t count = json_array_size(ids); /* 0 for what is none */
+    int error = json_is_array(ids) ? 0 : WEFT_ERR_INVALID;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        const json_t *id = json_array_get(ids, i);
+        json_int_t value = json_is_integer(id) ? json_integer_value(id) : -1;
+        error = value < 0 || value > UINT32_MAX ? WEFT_ERR_INVALID : make_room(choice);
+        if (error == 0) {
+            choice->ids[choice->count++] = (uint32_t)value;
+        }
+    }
+    return error;
+}
+
+int weft_resume_read(struct weft_resume *resume, const json_t *ids)
+{
+    int error = json_is_array(ids) && json_array_size(ids) == resume->count ? 0 : WEFT_ERR_INVALID;
+    for (uint16_t i = 0; i < resume->count && error == 0; i++) {
+        error = read_choice(&resume->at[i], json_array_get(ids, i));
+    }
+    return error;
 }
 
 /* -- what the next attempt is told -- */

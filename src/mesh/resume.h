@@ -7,6 +7,7 @@
 #ifndef WEFT_MESH_RESUME_H
 #define WEFT_MESH_RESUME_H
 
+#include "wire/json.h"
 #include "wire/native.h"
 
 #define WEFT_RESUME_IDS_MAX  ((size_t)16 * 1024 * 1024) /* of one choice: the largest context; then _TOO_LARGE */
@@ -19,6 +20,10 @@ typedef bool weft_resume_tell(void *self, const struct weft_frame *frame);
 
 WEFT_MUST_USE int weft_resume_new(struct weft_resume **out, uint16_t choices);
 void weft_resume_free(struct weft_resume *resume); /* not from inside of `tell` */
+
+/* Before anything else: what was told before it came here, as weft_resume_write() has it. WEFT_ERR_INVALID for anything
+ * else; WEFT_ERR_TOO_LARGE, WEFT_ERR_MEMORY. On error it can only be freed. */
+WEFT_MUST_USE int weft_resume_read(struct weft_resume *resume, const json_t *ids);
 
 /* Takes one frame (no error, no end) and tells what of the answer it completes. 1: a part of the answer that was not
  * told before; 0: nothing new. WEFT_ERR_INVALID for a frame that cannot come there; after an error the answer cannot

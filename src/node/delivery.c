@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "mesh/resume.h"
 #include "node/line.h"
 
@@ -25,8 +26,13 @@ struct weft_delivery {
     struct weft_native *native;             /* the attempt that runs, or NULL */
     struct weft_external_attempt *external; /* the same, of a server that is not ours */
     struct weft_external_asking asking;     /* what that is asked */
-    char name[WEFT_EXTERNAL_MODEL_MAX + 1]; /* of its model */
-    char *body;                             /* of each request, but for its closing brace and what it resumes */
+    char name[WEFT_PEERS_SHOWN_MAX];        /* of its model, or a peer's */
+    uint8_t hash[WEFT_HOST_HASH_SIZE];      /* of the model, if one was named */
+    struct weft_peers_choice choice;        /* who of the mesh is asked */
+    struct weft_key last;                   /* who was, the time before */
+    weft_time alone_since, alone_told;      /* nobody of the mesh can be asked; 0: somebody could */
+    struct weft_segments segments;
+    char *body; /* of each request, but for its closing brace and what it resumes */
     size_t body_size;
     unsigned attempts, barren;      /* in all; one after the other without a new token */
     unsigned broken;                /* of the latter, those that a server which is not ours had taken */
@@ -39,14 +45,27 @@ struct weft_delivery {
 
 /* -- where its answer comes from -- */
 
+static bool is_external(const struct weft_delivery_options *options)
+{
+    return options->external.server;
+}
+
+static bool is_mesh(const struct weft_delivery_options *options)
+{
+    return options->peers;
+}
+
 static bool is_ours(const struct weft_delivery_options *options)
 {
-    return !options->external.server;
+    return !is_external(options) && !is_mesh(options);
 }
 
 static struct weft_line *line_of(const struct weft_delivery_options *options)
 {
-    return is_ours(options) ? weft_models_line(options->models, options->model) : options->external.line;
+    if (is_mesh(options)) {
+        return weft_peers_line(options->peers);
+    }
+    return is_external(options) ? options->external.line : weft_models_line(options->models, options->model);
 }
 
 /* What a sentence says of it, and what there is before it. */
@@ -56,6 +75,10 @@ static void look_up(const struct weft_delivery_options *options, struct weft_mod
     weft_line_report(line_of(options), line);
     if (is_ours(options)) {
         weft_models_info(options->models, options->model, model);
+        return;
+    }
+    if (is_mesh(options)) {
+        *model = (struct weft_model_info){.name = options->name};
         return;
     }
     struct weft_external_info server;
@@ -72,8 +95,8 @@ static enum weft_external_kind kind_of(const struct weft_delivery *delivery)
 
 static bool may_go_on(const struct weft_delivery *delivery)
 {
-    return is_ours(&delivery->options) ? weft_resume_possible(delivery->resume)
-                                       : weft_external_asking_can_resume(&delivery->asking, kind_of(delivery));
+    return is_external(&delivery->options) ? weft_external_asking_can_resume(&delivery->asking, kind_of(delivery))
+                                           : weft_resume_possible(delivery->resume);
 }
 
 /* -- its end -- */
@@ -87,8 +110,18 @@ static void delivery_free(struct weft_delivery *delivery)
     weft_free(delivery);
 }
 
+/* What came of an attempt at a peer; NULL: it is not to blame. */
+static void settle(struct weft_delivery *delivery, struct weft_native_problem *problem)
+{
+    if (is_mesh(&delivery->options)) {
+        weft_segments_reach(&delivery->segments, weft_resume_tokens(delivery->resume));
+        weft_peers_done(delivery->options.peers, delivery->hash, &delivery->choice, problem);
+    }
+}
+
 static void let_go(struct weft_delivery *delivery)
 {
+    settle(delivery, NULL); /* whoever knows better has said so */
     if (delivery->native) {
         weft_native_cancel(delivery->native);
         delivery->native = NULL;
@@ -172,7 +205,7 @@ static void set_given_up(struct weft_native_problem *problem, const struct weft_
 {
     set_problem(problem, 503, "model_failed", "%.*s is not served: %s", (int)model->name.size, model->name.data,
                 model->problem ? model->problem : "its engine was given up.");
-    if (!is_ours(options)) {
+    if (is_external(options)) {
         problem->retry_s = (int)(WEFT_EXTERNAL_PAUSE_MAX / WEFT_SECOND); /* its server was looked at again by then */
     }
 }
@@ -218,6 +251,21 @@ static void set_lost(struct weft_native_problem *problem, unsigned attempts)
                 attempts);
 }
 
+static void set_not_held(struct weft_native_problem *problem)
+{
+    set_problem(problem, 421, "model_not_held",
+                "This node does not hold the model that was asked for: its file is another one now. Ask another node.");
+}
+
+static void set_nobody(struct weft_native_problem *problem, const struct weft_model_info *model)
+{
+    set_problem(problem, 503, "no_peer",
+                "No node of the mesh that holds %.*s can be reached, for %d s now. Ask again later, or see with `weft "
+                "peers` who is there.",
+                (int)model->name.size, model->name.data, (int)(WEFT_PEERS_PATIENCE / WEFT_SECOND));
+    problem->retry_s = RETRY_S;
+}
+
 /* -- attempts -- */
 
 static void fail_here(struct weft_delivery *delivery, int error)
@@ -249,7 +297,7 @@ static bool tell(void *self, const struct weft_frame *frame)
     struct weft_delivery *delivery = self;
     struct weft_frame told = *frame;
     char call_id[CALL_ID_SIZE];
-    if (!is_ours(&delivery->options)) {
+    if (is_external(&delivery->options)) {
         weft_external_asking_note(&delivery->asking, frame);
         if (frame->kind == WEFT_FRAME_USAGE) {
             weft_external_asking_usage(&delivery->asking, &told);
@@ -264,6 +312,12 @@ static bool tell(void *self, const struct weft_frame *frame)
 static void on_frame(void *self, const struct weft_frame *frame)
 {
     struct weft_delivery *delivery = self;
+    if (frame->kind == WEFT_FRAME_LOAD) {
+        if (is_mesh(&delivery->options)) { /* nobody else has anything to say of that */
+            weft_peers_load(delivery->options.peers, &delivery->choice.key, frame->load.running, frame->load.waiting);
+        }
+        return;
+    }
     enter(delivery);
     weft_line_sign(&delivery->place);
     if (frame->kind == WEFT_FRAME_FINISH) {
@@ -302,10 +356,8 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
-    bool took_none = problem->status == 503; /* so it says, or it has not heard of it: nothing was done twice */
-    if (!is_ours(&delivery->options) && !took_none && delivery->barren > 0) {
-        delivery->broken++;
-    }
+    /* By 503 it says that it takes nothing, or it has not heard of it: nothing was done twice. */
+    delivery->broken += is_external(&delivery->options) && problem->status != 503 && delivery->barren > 0;
     if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {
         again(delivery, problem->code, true);
     } else {
@@ -319,10 +371,12 @@ static void on_ended(void *self, const struct weft_native_problem *problem)
     enter(delivery);
     delivery->native = NULL; /* freed by its owner after this */
     delivery->external = NULL;
-    if (problem && problem->passes) {
-        lost(delivery, problem);
+    struct weft_native_problem said = problem ? *problem : (struct weft_native_problem){0};
+    settle(delivery, problem ? &said : NULL);
+    if (problem && said.passes) {
+        lost(delivery, &said);
     } else {
-        end(delivery, problem);
+        end(delivery, problem ? &said : NULL);
     }
     leave(delivery);
 }
@@ -351,7 +405,7 @@ static int begin(struct weft_delivery *delivery)
     delivery->begun = true;
     int error = delivery->options.user->begin(delivery->options.self, &body);
     size_t size = body.size;
-    if (error == 0 && is_ours(&delivery->options)) {
+    if (error == 0 && !is_external(&delivery->options)) {
         delivery->body = weft_alloc(size + 1);
         error = delivery->body ? 0 : WEFT_ERR_MEMORY;
     }
@@ -384,18 +438,20 @@ static int attempt_external(struct weft_delivery *delivery)
     return error;
 }
 
-static int attempt(struct weft_delivery *delivery)
+/* Asks an engine, or who has one. `fields`: of the request. */
+static int attempt_at(struct weft_delivery *delivery, const struct weft_relay_target *target, struct weft_slice path,
+                      const struct weft_field *fields, size_t field_count)
 {
     struct weft_bytes body = {0};
-    struct weft_native_options options = {.loop = delivery->options.loop,
-                                          .path = WEFT_SLICE("/generate"),
-                                          .body = &body,
-                                          .user = &native_user,
-                                          .self = delivery};
-    int error = weft_models_target(delivery->options.models, delivery->options.model, &options.target);
-    if (error == 0) {
-        error = write_body(delivery, &body);
-    }
+    const struct weft_native_options options = {.loop = delivery->options.loop,
+                                                .target = *target,
+                                                .path = path,
+                                                .body = &body,
+                                                .fields = fields,
+                                                .field_count = field_count,
+                                                .user = &native_user,
+                                                .self = delivery};
+    int error = write_body(delivery, &body);
     if (error == 0) {
         error = weft_native_start(&delivery->native, &options);
     }
@@ -404,6 +460,76 @@ static int attempt(struct weft_delivery *delivery)
     }
     weft_bytes_deinit(&body);
     return error;
+}
+
+/* WEFT_ERR_UNSUPPORTED: it is another model now. */
+static int attempt_own(struct weft_delivery *delivery)
+{
+    const struct weft_delivery_options *options = &delivery->options;
+    struct weft_relay_target target;
+    int error = weft_models_target(options->models, options->model, &target);
+    if (error == 0 && options->hash && !weft_models_holds(options->models, options->model, delivery->hash)) {
+        error = WEFT_ERR_UNSUPPORTED;
+    }
+    return error < 0 ? error : attempt_at(delivery, &target, WEFT_SLICE("/generate"), NULL, 0);
+}
+
+/* WEFT_ERR_NOT_FOUND: nobody can be asked now. */
+static int attempt_mesh(struct weft_delivery *delivery)
+{
+    char hash[2 * WEFT_HOST_HASH_SIZE + 1];
+    int error = weft_peers_choose(delivery->options.peers, delivery->hash, &delivery->last, &delivery->choice);
+    if (error < 0) {
+        return error;
+    }
+    delivery->last = delivery->choice.key;
+    delivery->alone_since = 0;
+    weft_segments_begin(&delivery->segments, &delivery->choice.key, delivery->choice.path,
+                        weft_resume_tokens(delivery->resume));
+    weft_hex(hash, delivery->hash, sizeof(delivery->hash));
+    const struct weft_field fields[] = {
+        {WEFT_SLICE(WEFT_MESH_MODEL_FIELD), weft_slice(hash, sizeof(hash) - 1)},
+        {WEFT_SLICE(WEFT_MESH_EXCHANGE_FIELD), weft_slice_text(delivery->id)},
+    };
+    error = attempt_at(delivery, &delivery->choice.target, WEFT_SLICE(WEFT_MESH_GENERATE), fields, WEFT_COUNT(fields));
+    if (error < 0) {
+        struct weft_native_problem problem;
+        set_lost(&problem, delivery->attempts);
+        settle(delivery, error == WEFT_ERR_MEMORY ? NULL : &problem);
+    }
+    return error;
+}
+
+static int attempt(struct weft_delivery *delivery)
+{
+    const struct weft_delivery_options *options = &delivery->options;
+    return is_mesh(options)       ? attempt_mesh(delivery)
+           : is_external(options) ? attempt_external(delivery)
+                                  : attempt_own(delivery);
+}
+
+/* Nobody of the mesh is there: for a moment, or for good. */
+static void wait_for_somebody(struct weft_delivery *delivery)
+{
+    weft_time now = delivery->options.loop->turn.now;
+    delivery->attempts--; /* it was none */
+    delivery->barren--;
+    if (delivery->alone_since == 0) {
+        delivery->alone_since = delivery->alone_told = now;
+        say_again(delivery, "nobody who holds the model is there");
+    }
+    if (now - delivery->alone_since < WEFT_PEERS_PATIENCE) {
+        weft_line_again(&delivery->place, true);
+        if (now - delivery->alone_told >= WEFT_LINE_TELL) { /* the line does not: it goes each time */
+            delivery->alone_told = now;
+            delivery->options.user->waiting(delivery->options.self, 0, WEFT_NEVER);
+        }
+        return;
+    }
+    struct weft_native_problem problem;
+    struct weft_model_info model = {.name = delivery->options.name};
+    set_nobody(&problem, &model);
+    end(delivery, &problem);
 }
 
 /* How often it may be tried. An attempt that others ended, with its engine, says nothing of it; whoever goes alone as a
@@ -436,9 +562,15 @@ static void on_go(void *self)
     delivery->attempts++;
     delivery->barren++;
     int unmade = delivery->begun ? 0 : begin(delivery);
-    int error = unmade < 0 ? unmade : is_ours(&delivery->options) ? attempt(delivery) : attempt_external(delivery);
+    int error = unmade < 0 ? unmade : attempt(delivery);
     if (unmade < 0 || error == WEFT_ERR_MEMORY) {
         fail_here(delivery, error);
+    } else if (error == WEFT_ERR_UNSUPPORTED && is_ours(&delivery->options)) {
+        struct weft_native_problem problem;
+        set_not_held(&problem);
+        end(delivery, &problem);
+    } else if (error == WEFT_ERR_NOT_FOUND && is_mesh(&delivery->options)) {
+        wait_for_somebody(delivery);
     } else if (error < 0) { /* its end is being noticed, or it takes no more: that is over soon */
         set_lost(&delivery->why, delivery->attempts);
         again(delivery, "it could not be asked", true);
@@ -449,11 +581,14 @@ static void on_go(void *self)
 static void on_back(void *self, bool stalled)
 {
     struct weft_delivery *delivery = self;
+    struct weft_native_problem problem;
     enter(delivery);
+    if (stalled) {
+        set_problem(&problem, 502, "engine_stalled", "The engine has stopped writing this answer. Ask again later.");
+        settle(delivery, &problem);
+    }
     let_go(delivery);
     if (stalled) {
-        struct weft_native_problem problem;
-        set_problem(&problem, 502, "engine_stalled", "The engine has stopped writing this answer. Ask again later.");
         lost(delivery, &problem);
     } else {
         delivery->attempts--; /* neither it nor the engine has failed */
@@ -525,6 +660,12 @@ static void say_why_not(struct weft_native_problem *problem, const struct weft_d
     case WEFT_ERR_DENIED:
         set_struck(problem, &model);
         break;
+    case WEFT_ERR_INVALID:
+    case WEFT_ERR_TOO_LARGE:
+        set_problem(
+            problem, 400, "invalid_request",
+            "What the request says of the answer so far (resume) is not one list of token ids for each choice.");
+        break;
     default:
         set_no_memory(problem); /* the only other error there is */
     }
@@ -544,13 +685,23 @@ int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_o
     delivery->place.user = &place_user;
     delivery->place.self = delivery;
     delivery->place.mark = options->mark;
+    if (options->hash) {
+        memcpy(delivery->hash, options->hash, sizeof(delivery->hash));
+        delivery->options.hash = delivery->hash;
+    }
     if (!is_ours(options)) {
-        struct weft_slice name = options->external.name;
-        memcpy(delivery->name, name.data, name.size); /* fits: see node/external.h */
-        delivery->options.external.name = weft_slice(delivery->name, name.size);
+        struct weft_slice name = is_mesh(options) ? options->name : options->external.name;
+        memcpy(delivery->name, name.data, name.size); /* fits: see node/external.h and node/peers.h */
+        delivery->options.name = delivery->options.external.name = weft_slice(delivery->name, name.size);
+    }
+    if (is_external(options)) {
         weft_external_asking_init(&delivery->asking, options->request);
     }
     int error = weft_resume_new(&delivery->resume, options->choices);
+    if (error == 0 && options->resume) {
+        error = weft_resume_read(delivery->resume, options->resume);
+        delivery->options.resume = NULL;
+    }
     if (error == 0) {
         error = weft_line_join(line_of(options), &delivery->place, options->principal, options->choices, options->wait);
     }
@@ -560,4 +711,14 @@ int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_o
         *out = NULL;
     }
     return error;
+}
+
+const struct weft_peers_choice *weft_delivery_peer(const struct weft_delivery *delivery)
+{
+    return weft_key_set(&delivery->choice.key) ? &delivery->choice : NULL;
+}
+
+const struct weft_segments *weft_delivery_segments(const struct weft_delivery *delivery)
+{
+    return &delivery->segments;
 }

@@ -1,8 +1,9 @@
 /* node/delivery.h - one answer, brought to its end over as many attempts at engines as it takes.
  *
- * It waits in the model's line, asks the engine, and hands the frames on; when the engine dies, hangs or lets go of it,
- * it waits again, and the next attempt goes on behind what was handed on (mesh/resume.h): whoever listens hears one
- * answer, with a pause. Errors that an engine itself answers are final. */
+ * It waits in the model's line, asks the engine, or a node of the mesh, and hands the frames on; when that dies, hangs
+ * or lets go of it, it waits again, and the next attempt goes on behind what was handed on (mesh/resume.h), in the mesh
+ * at whoever holds the same model: whoever listens hears one answer, with a pause. Errors that an engine itself answers
+ * are final. */
 #ifndef WEFT_NODE_DELIVERY_H
 #define WEFT_NODE_DELIVERY_H
 
@@ -11,10 +12,17 @@
 #include "node/journal.h"
 #include "node/models.h"
 #include "node/native.h"
+#include "node/peers.h"
+#include "node/segments.h"
 
 #define WEFT_DELIVERY_BARREN_MAX   4  /* attempts one after the other that bring no new token */
 #define WEFT_DELIVERY_BROKEN_MAX   2  /* ... that a server which is not ours has taken and broken off */
 #define WEFT_DELIVERY_ATTEMPTS_MAX 32 /* of one answer */
+
+/* How another node of the mesh is asked: docs/PROTOCOL.md. */
+#define WEFT_MESH_GENERATE       "/mesh/v1/generate"
+#define WEFT_MESH_MODEL_FIELD    "x-weft-model-hash"
+#define WEFT_MESH_EXCHANGE_FIELD "x-weft-exchange"
 
 struct weft_delivery;
 
@@ -39,6 +47,11 @@ struct weft_delivery_options {
     /* A server that is not ours is asked instead, if there is one; what the client wrote is kept for that. */
     struct weft_external_offer external; /* its name is copied */
     const struct weft_openai_request *request;
+    /* Or a node of the mesh is asked, which holds the model of this name and hash; the name is copied. */
+    struct weft_peers *peers;
+    struct weft_slice name;
+    const uint8_t *hash;   /* copied. Of ours: what it must be, at each attempt. NULL: whichever file it is */
+    const json_t *resume;  /* what was told before it came here: one array of ids for each choice. NULL: nothing */
     uint16_t choices;      /* that it asks for */
     uint64_t principal;    /* who has to be dealt with fairly */
     struct weft_mark mark; /* of the client's request */
@@ -52,6 +65,9 @@ WEFT_MUST_USE int weft_delivery_start(struct weft_delivery **out, const struct w
                                       struct weft_native_problem *problem);
 /* Whoever asked has lost interest: nothing is called any more. From a callback too. */
 void weft_delivery_cancel(struct weft_delivery *delivery);
+/* The node of the mesh that is being asked, or NULL; and who of them has told what, also during `ended`. */
+const struct weft_peers_choice *weft_delivery_peer(const struct weft_delivery *delivery);
+const struct weft_segments *weft_delivery_segments(const struct weft_delivery *delivery);
 /* While on, frames are kept back: the reader is slow. */
 void weft_delivery_pause(struct weft_delivery *delivery, bool on);
 

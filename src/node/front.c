@@ -46,9 +46,9 @@ static int add_common(struct weft_call *call, const struct weft_access_verdict *
     if (error == 0 && verdict->cors_origin.data) {
         error = add(exchange, "access-control-allow-origin", verdict->cors_origin);
         if (error == 0) {
-            error = add(
-                exchange, "access-control-expose-headers",
-                WEFT_SLICE("x-weft-request-id, x-weft-served-by, x-weft-path, x-weft-model, x-weft-seed, retry-after"));
+            error = add(exchange, "access-control-expose-headers",
+                        WEFT_SLICE("x-weft-request-id, x-weft-served-by, x-weft-path, x-weft-peer, x-weft-segments, "
+                                   "x-weft-model, x-weft-seed, retry-after"));
         }
     }
     /* An answer to one origin is not an answer to another one. */

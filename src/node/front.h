@@ -11,6 +11,7 @@
 #include "node/mesh.h"
 #include "node/metrics.h"
 #include "node/models.h"
+#include "node/peers.h"
 #include "node/upstream.h"
 
 /* Of a request to the node itself: then 413. Well below WEFT_HTTP_FLOW_HIGH, where the carrier stops reading: the body
@@ -27,6 +28,7 @@ struct weft_front {
     struct weft_models *models;       /* perhaps none */
     struct weft_externals *externals; /* likewise */
     struct weft_mesh *mesh;           /* perhaps not on */
+    struct weft_peers *peers;         /* likewise */
     struct weft_access_policy access;
     const char *version;
     struct weft_key key;                          /* this node's; not set where it has no links */

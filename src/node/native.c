@@ -262,6 +262,9 @@ static int make_request(struct weft_exchange *exchange, const struct weft_native
         error = weft_fields_add(&exchange->request.fields, arena, WEFT_SLICE("content-type"),
                                 WEFT_SLICE("application/json"));
     }
+    for (size_t i = 0; i < options->field_count && error == 0; i++) {
+        error = weft_fields_add(&exchange->request.fields, arena, options->fields[i].name, options->fields[i].value);
+    }
     if (error == 0 && options->body) {
         error = weft_exchange_move(exchange, WEFT_REQUEST, options->body);
     }
@@ -279,6 +282,7 @@ int weft_native_start(struct weft_native **out, const struct weft_native_options
     }
     native->options = *options;
     native->options.body = NULL;
+    native->options.fields = NULL;
     weft_task_init(&native->look, on_look);
     weft_native_reader_init(&native->reader);
     int error = weft_exchange_new(&native->exchange, &options->loop->turn);

@@ -1,6 +1,6 @@
 /* node/native.h - one request to an engine, and its answer frame by frame.
  *
- * The asker of an exchange with an engine (ours: later a peer's), whatever front it serves. Frames come from the turn.
+ * The asker of an exchange with an engine, ours or a peer's, whatever front it serves. Frames come from the turn.
  * Nothing is lost between them: a stream that ends without its end frame is an error, and said so. */
 #ifndef WEFT_NODE_NATIVE_H
 #define WEFT_NODE_NATIVE_H
@@ -42,6 +42,8 @@ struct weft_native_options {
     struct weft_relay_target target; /* the engine */
     struct weft_slice path;          /* "/generate" is answered by frames, others by one JSON text */
     struct weft_bytes *body;         /* JSON; taken. NULL: it is a GET */
+    const struct weft_field *fields; /* of the request, beside its type; copied */
+    size_t field_count;
     const struct weft_native_user *user;
     void *self;
 };

@@ -42,6 +42,7 @@ struct weft_node {
     struct weft_upstream *upstream;
     struct weft_models *models;
     struct weft_externals *externals;
+    struct weft_peers *peers;
     struct weft_tls_identity *web_identity;
     struct weft_tls_context *tls;
     struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
@@ -692,6 +693,14 @@ static int init_mesh(struct weft_node *node)
     return error < 0 ? error : weft_mesh_new(&node->in_mesh, &mesh);
 }
 
+static int make_peers(struct weft_node *node)
+{
+    const struct weft_config *config = node->options.config;
+    const struct weft_peers_options options = {
+        .loop = &node->loop, .waiters_max = (size_t)config->queue_max, .stall = config->engine_stall};
+    return weft_peers_new(&node->peers, &options);
+}
+
 static void make_front(struct weft_node *node)
 {
     const struct weft_config *config = node->options.config;
@@ -703,6 +712,7 @@ static void make_front(struct weft_node *node)
         .models = node->models,
         .externals = node->externals,
         .mesh = node->in_mesh,
+        .peers = node->peers,
         .access =
             {
                 .key = node->options.api_key,
@@ -763,6 +773,9 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     if (error == 0) {
         error = make_externals(node, problem, problem_size);
     }
+    if (error == 0) {
+        error = make_peers(node);
+    }
     if (error < 0) {
         weft_node_free(node);
         *out = NULL;
@@ -786,6 +799,7 @@ void weft_node_free(struct weft_node *node)
     /* What the ends that were left have to say to each other, relays above all, is said before they go; first those of
      * clients, which have requests at engines. */
     weft_turn_run(&node->loop.turn);
+    weft_peers_free(node->peers);
     weft_externals_free(node->externals);
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "node/delivery.h"
 #include "node/openai_answer.h"
 #include "node/openai_models.h"
@@ -20,12 +21,15 @@ struct talk {
     struct weft_call *call;
     enum weft_openai_shape shape;
     struct weft_openai_model model;      /* its name, if it is a server's, in the arena */
+    struct weft_slice name;              /* of the mesh's model, in the arena as well */
+    uint8_t hash[WEFT_HOST_HASH_SIZE];   /* likewise */
     struct weft_bytes body;              /* of the request, as it comes */
     struct weft_openai_request *request; /* while it waits for its turn; in the arena; NULL: not yet, or no more */
     uint64_t seed;                       /* drawn, for a request that names none */
     struct weft_delivery *delivery;      /* NULL: not asked yet, or over */
     struct weft_openai_answer *answer;   /* from its turn on */
     bool asked, stream, paused;
+    bool peer_told; /* the head says who of the mesh answers */
 };
 
 static struct weft_exchange *exchange_of(struct talk *talk)
@@ -40,7 +44,8 @@ static int add_field(struct weft_exchange *exchange, const char *name, struct we
 
 static struct weft_openai_offers offers_of(const struct weft_call *call)
 {
-    return (struct weft_openai_offers){.models = call->front->models, .externals = call->front->externals};
+    return (struct weft_openai_offers){
+        .models = call->front->models, .externals = call->front->externals, .peers = call->front->peers};
 }
 
 /* -- errors before an answer -- */
@@ -171,14 +176,72 @@ static void fail_here(struct talk *talk, int status)
     fail(talk, &error);
 }
 
+/* -- who of the mesh has answered -- */
+
+static int add_peer(struct talk *talk, const struct weft_key *key, enum weft_peer_path path)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    char peer[WEFT_PEER_ID_SIZE];
+    weft_key_text(key, peer);
+    int error = add_field(exchange, "x-weft-path", weft_slice_text(weft_peer_path_name(path)));
+    if (error == 0) {
+        error = add_field(exchange, "x-weft-peer", weft_slice_text(peer));
+    }
+    talk->peer_told = error == 0;
+    return error;
+}
+
+/* The head of a stream goes out: who is asked is who answers, as far as is known. */
+static int add_asked_peer(struct talk *talk)
+{
+    const struct weft_peers_choice *choice = talk->delivery ? weft_delivery_peer(talk->delivery) : NULL;
+    return choice ? add_peer(talk, &choice->key, choice->path) : 0;
+}
+
+/* What one head cannot say: several have answered, or it went out before anybody did. */
+static bool needs_segments(const struct talk *talk, const struct weft_segments *segments)
+{
+    return talk->model.mesh && segments->count > (talk->peer_told ? 1 : 0);
+}
+
+static int write_segments(const struct weft_segments *segments, struct weft_bytes *out)
+{
+    int error = weft_bytes_append(out, ": segments ", strlen(": segments "));
+    error = error < 0 ? error : weft_segments_write(segments, out);
+    return error < 0 ? error : weft_bytes_append(out, "\n\n", 2);
+}
+
+/* An answer that is whole has its head at its end. */
+static int add_segments(struct talk *talk, const struct weft_segments *segments)
+{
+    struct weft_exchange *exchange = exchange_of(talk);
+    struct weft_bytes text = {0};
+    const struct weft_segment *last = segments->count > 0 ? &segments->at[segments->count - 1] : NULL;
+    int error = last ? add_peer(talk, &last->peer, last->path) : 0;
+    if (error == 0 && needs_segments(talk, segments)) {
+        error = weft_segments_write(segments, &text);
+        char *line = error < 0 ? NULL : weft_arena_alloc(&exchange->arena, text.size);
+        size_t size = line ? weft_bytes_read(&text, line, text.size) : 0;
+        error = error < 0 ? error
+                : !line   ? WEFT_ERR_MEMORY
+                          : add_field(exchange, "x-weft-segments", weft_slice(line, size));
+    }
+    weft_bytes_deinit(&text);
+    return error;
+}
+
 /* -- the answer -- */
 
-static int begin_stream(struct weft_exchange *exchange)
+static int begin_stream(struct talk *talk)
 {
+    struct weft_exchange *exchange = exchange_of(talk);
     size_t before = exchange->answer.fields.count;
     int error = add_field(exchange, "content-type", WEFT_SLICE("text/event-stream"));
     if (error == 0) {
         error = add_field(exchange, "cache-control", WEFT_SLICE("no-cache"));
+    }
+    if (error == 0) {
+        error = add_asked_peer(talk);
     }
     if (error < 0) {
         exchange->answer.fields.count = before; /* a refusal takes its place, with a type of its own */
@@ -196,7 +259,7 @@ static int send(struct talk *talk, struct weft_bytes *events)
     if (events->size == 0) {
         return 0;
     }
-    int error = exchange->answer_begun ? 0 : begin_stream(exchange);
+    int error = exchange->answer_begun ? 0 : begin_stream(talk);
     return error < 0 ? error : weft_exchange_move(exchange, WEFT_ANSWER, events);
 }
 
@@ -220,11 +283,14 @@ static void on_frame(void *self, const struct weft_frame *frame)
     }
 }
 
-static void end_stream(struct talk *talk)
+static void end_stream(struct talk *talk, const struct weft_segments *segments)
 {
     struct weft_exchange *exchange = exchange_of(talk);
     struct weft_bytes events = {0};
-    int error = weft_openai_answer_end(talk->answer, &events);
+    int error = needs_segments(talk, segments) ? write_segments(segments, &events) : 0;
+    if (error == 0) {
+        error = weft_openai_answer_end(talk->answer, &events);
+    }
     if (error == 0) {
         error = send(talk, &events);
     }
@@ -237,10 +303,13 @@ static void end_stream(struct talk *talk)
     }
 }
 
-static void end_whole(struct talk *talk)
+static void end_whole(struct talk *talk, const struct weft_segments *segments)
 {
     struct weft_bytes text = {0};
     int error = weft_openai_answer_end(talk->answer, &text);
+    if (error == 0) {
+        error = add_segments(talk, segments);
+    }
     if (error < 0) {
         weft_bytes_deinit(&text);
         fail_here(talk, error);
@@ -286,15 +355,16 @@ static void on_waiting(void *self, size_t ahead, weft_time estimate)
 static void on_ended(void *self, const struct weft_native_problem *problem)
 {
     struct talk *talk = self;
-    talk->delivery = NULL; /* freed by itself after this */
+    const struct weft_segments *segments = weft_delivery_segments(talk->delivery);
+    talk->delivery = NULL; /* freed by itself after this, and not before */
     if (exchange_of(talk)->aborted[WEFT_ASKER]) {
         end(talk, true, 0);
     } else if (problem) {
         fail_as(talk, problem);
     } else if (talk->stream) {
-        end_stream(talk);
+        end_stream(talk, segments);
     } else {
-        end_whole(talk);
+        end_whole(talk, segments);
     }
 }
 
@@ -303,7 +373,9 @@ static void on_ended(void *self, const struct weft_native_problem *problem)
 /* The same for whatever computes alike: libraries and kernel class. */
 static void print_fingerprint(char text[ID_SIZE], const struct weft_front *front, const struct weft_model_info *info)
 {
-    const char *parts[] = {front->version, info->kernel_class, info->description};
+    char file[2 * WEFT_HOST_HASH_SIZE + 1];
+    weft_hex(file, info->hash, info->hash ? WEFT_HOST_HASH_SIZE : 0);
+    const char *parts[] = {front->version, info->kernel_class, info->description ? info->description : file};
     uint64_t hash = 0xcbf29ce484222325; /* FNV-1a, 64 bits */
     for (size_t i = 0; i < WEFT_COUNT(parts); i++) {
         for (const char *at = parts[i] ? parts[i] : ""; *at; at++) {
@@ -314,11 +386,13 @@ static void print_fingerprint(char text[ID_SIZE], const struct weft_front *front
     (void)snprintf(text, ID_SIZE, "fp_%010" PRIx64, hash >> 24); /* fits */
 }
 
-/* What is known of its model: of a server's, the name. */
+/* What is known of its model: of a server's, the name; of the mesh's, its hash too. */
 static void look_up(const struct talk *talk, struct weft_model_info *info)
 {
     if (talk->model.external.server) {
         *info = (struct weft_model_info){.name = talk->model.external.name};
+    } else if (talk->model.mesh) {
+        *info = (struct weft_model_info){.name = talk->name, .hash = talk->hash};
     } else {
         weft_models_info(talk->call->front->models, talk->model.index, info);
     }
@@ -329,15 +403,15 @@ static void look_up(const struct talk *talk, struct weft_model_info *info)
 static int add_head(const struct talk *talk, const struct weft_model_info *info)
 {
     struct weft_exchange *exchange = talk->call->exchange;
-    bool ours = !talk->model.external.server;
-    struct weft_slice by = ours ? WEFT_SLICE("local") : WEFT_SLICE("external");
+    bool external = talk->model.external.server, mesh = talk->model.mesh;
+    struct weft_slice by = mesh ? WEFT_SLICE("mesh") : external ? WEFT_SLICE("external") : WEFT_SLICE("local");
     char number[NUMBER_SIZE];
     (void)snprintf(number, sizeof(number), "%" PRId64, (int64_t)talk->seed); /* fits */
     int error = add_field(exchange, "x-weft-served-by", by);
-    if (error == 0) {
+    if (error == 0 && !mesh) { /* that depends on who is asked */
         error = add_field(exchange, "x-weft-path", by);
     }
-    if (error == 0 && ours) {
+    if (error == 0 && !external) {
         error = add_field(exchange, "x-weft-seed", weft_slice_text(number));
     }
     if (error == 0) {
@@ -383,6 +457,7 @@ static int write_native(const struct talk *talk, const struct weft_model_info *i
         .top_p = info->top_p,
         .min_p = info->min_p,
         .top_k = info->top_k,
+        .elsewhere = talk->model.mesh,
     };
     return weft_openai_native_write(talk->request, &terms, out);
 }
@@ -442,6 +517,9 @@ static void ask(struct talk *talk, struct weft_slice text)
         .model = talk->model.index,
         .external = talk->model.external,
         .request = talk->request,
+        .peers = talk->model.mesh ? front->peers : NULL,
+        .name = talk->name,
+        .hash = talk->model.mesh ? talk->hash : NULL,
         .choices = (uint16_t)talk->request->choices,
         .principal = principal_of(talk->call),
         .mark = weft_mark_of(&front->mark_key, info.name, text),
@@ -458,11 +536,25 @@ static void ask(struct talk *talk, struct weft_slice text)
 
 /* -- the request -- */
 
+/* What is asked for is its file; what holds for this turn only is copied. */
+static int take_peers_model(struct talk *talk, const struct weft_openai_offers *offers)
+{
+    struct weft_peers_model model;
+    char name[WEFT_PEERS_SHOWN_MAX];
+    weft_peers_model(offers->peers, talk->model.index, &model);
+    memcpy(talk->hash, model.hash, sizeof(talk->hash));
+    talk->name = weft_arena_copy(&exchange_of(talk)->arena, weft_openai_model_name(offers, &talk->model, name));
+    return talk->name.data ? 0 : WEFT_ERR_MEMORY;
+}
+
 static int find_model(struct talk *talk, struct weft_openai_error *error)
 {
     const struct weft_openai_offers offers = offers_of(talk->call);
     struct weft_slice *name = &talk->model.external.name;
     int status = weft_openai_model_find(&offers, talk->request->model, &talk->model, error);
+    if (status == 0 && talk->model.mesh) {
+        return take_peers_model(talk, &offers);
+    }
     if (status < 0 || !talk->model.external.server) {
         return status;
     }
@@ -547,7 +639,8 @@ static void cut(struct weft_call *call)
 static void start_talk(struct weft_call *call, enum weft_openai_shape shape)
 {
     const struct weft_front *front = call->front;
-    if (weft_models_count(front->models) == 0 && weft_externals_servers(front->externals) == 0) {
+    if (weft_models_count(front->models) == 0 && weft_externals_servers(front->externals) == 0 &&
+        weft_peers_models(front->peers) == 0) {
         weft_call_refuse(call,
                          &(const struct weft_refusal){503, "no_model",
                                                       "This node serves no model yet. Start it with --model FILE, "

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "wire/json.h"
 
-#define NAMES_SIZE (WEFT_MODEL_MATCH_MAX * (WEFT_MODEL_NAME_MAX + 5) + 32) /* of a sentence's list of names */
+#define NAMES_SIZE (WEFT_MODEL_MATCH_MAX * (WEFT_PEERS_SHOWN_MAX + 5) + 32) /* of a sentence's list of names */
 
 /* -- the list -- */
 
@@ -97,9 +97,70 @@ static void write_external(struct weft_json *json, const struct weft_external_of
     weft_json_object_end(json);
 }
 
+/* -- those of the mesh -- */
+
+/* Whether this node, or a server it knows, has a model of this name. */
+static bool is_taken(const struct weft_openai_offers *offers, struct weft_slice name)
+{
+    struct weft_external_offer offer;
+    struct weft_model_info info;
+    for (size_t i = 0; i < weft_models_count(offers->models); i++) {
+        weft_models_info(offers->models, i, &info);
+        if (weft_slice_equal_nocase(info.name, name)) {
+            return true;
+        }
+    }
+    return weft_externals_find(offers->externals, name, &offer);
+}
+
+static struct weft_slice show_peers_model(const struct weft_openai_offers *offers, size_t index,
+                                          char text[WEFT_PEERS_SHOWN_MAX])
+{
+    struct weft_peers_model model;
+    weft_peers_model(offers->peers, index, &model);
+    return weft_peers_show(offers->peers, index, is_taken(offers, model.name), text);
+}
+
+static void write_peers_model(struct weft_json *json, const struct weft_openai_offers *offers, size_t index)
+{
+    struct weft_peers_model model;
+    char name[WEFT_PEERS_SHOWN_MAX];
+    weft_peers_model(offers->peers, index, &model);
+    weft_json_object(json);
+    weft_json_add_string(json, "id", show_peers_model(offers, index, name));
+    write_text(json, "object", "model");
+    weft_json_add_int(json, "created", 0);
+    write_text(json, "owned_by", "mesh");
+    weft_json_key(json, "weft");
+    weft_json_object(json);
+    write_text(json, "state", model.alive > 0 ? "ready" : "away");
+    weft_json_add_int(json, "peers", (int64_t)model.peers);
+    weft_json_add_int(json, "peers_there", (int64_t)model.alive);
+    weft_json_add_int(json, "context_tokens", model.context);
+    weft_json_add_int(json, "slots", model.slots);
+    write_hash(json, model.hash);
+    weft_json_object_end(json);
+    weft_json_object_end(json);
+}
+
+/* Those that this node holds itself it serves itself. */
+static void write_peers_models(struct weft_json *json, const struct weft_openai_offers *offers)
+{
+    for (size_t i = 0; i < weft_peers_models(offers->peers); i++) {
+        struct weft_peers_model model;
+        weft_peers_model(offers->peers, i, &model);
+        if (weft_models_find_hash(offers->models, model.hash) < 0) {
+            write_peers_model(json, offers, i);
+        }
+    }
+}
+
+/* -- all of them -- */
+
 size_t weft_openai_models_count(const struct weft_openai_offers *offers)
 {
-    return weft_models_count(offers->models) + weft_externals_count(offers->externals);
+    return weft_models_count(offers->models) + weft_externals_count(offers->externals) +
+           weft_peers_models(offers->peers);
 }
 
 int weft_openai_models_write(const struct weft_openai_offers *offers, struct weft_bytes *out)
@@ -118,6 +179,7 @@ int weft_openai_models_write(const struct weft_openai_offers *offers, struct wef
         struct weft_external_offer offer = weft_externals_at(offers->externals, i);
         write_external(&json, &offer);
     }
+    write_peers_models(&json, offers);
     weft_json_array_end(&json);
     weft_json_object_end(&json);
     return end_line(&json);
@@ -130,19 +192,30 @@ int weft_openai_model_write(const struct weft_openai_offers *offers, const struc
     weft_json_start(&json, out);
     if (model->external.server) {
         write_external(&json, &model->external);
+    } else if (model->mesh) {
+        write_peers_model(&json, offers, model->index);
     } else {
         write_model(&json, offers->models, model->index);
     }
     return end_line(&json);
 }
 
+struct weft_slice weft_openai_model_name(const struct weft_openai_offers *offers, const struct weft_openai_model *model,
+                                         char text[WEFT_PEERS_SHOWN_MAX])
+{
+    return show_peers_model(offers, model->index, text);
+}
+
 /* -- the one that is named -- */
 
-/* Ours stand before the others'. */
-static struct weft_slice name_at(const struct weft_openai_offers *offers, size_t index)
+/* Ours stand before the others', and those of servers before the mesh's. */
+static struct weft_slice name_at(const struct weft_openai_offers *offers, size_t index, char text[WEFT_PEERS_SHOWN_MAX])
 {
-    size_t ours = weft_models_count(offers->models);
+    size_t ours = weft_models_count(offers->models), externals = weft_externals_count(offers->externals);
     struct weft_model_info info;
+    if (index >= ours + externals) {
+        return show_peers_model(offers, index - ours - externals, text);
+    }
     if (index >= ours) {
         return weft_externals_at(offers->externals, index - ours).name;
     }
@@ -154,8 +227,9 @@ static void say_names(const struct weft_openai_offers *offers, const struct weft
                       char text[NAMES_SIZE])
 {
     struct weft_slice names[WEFT_MODEL_MATCH_MAX];
+    char shown[WEFT_MODEL_MATCH_MAX][WEFT_PEERS_SHOWN_MAX];
     for (size_t i = 0; i < match->count; i++) {
-        names[i] = name_at(offers, match->at[i]);
+        names[i] = name_at(offers, match->at[i], shown[i]);
     }
     weft_model_match_join(match, names, last, text, NAMES_SIZE);
 }
@@ -189,9 +263,51 @@ static int refuse_name(const struct weft_openai_offers *offers, const struct wef
     return status;
 }
 
-static bool is_called(const struct weft_openai_offers *offers, size_t index, struct weft_slice name)
+/* Ours, by a name behind which its hash may stand; `exact`: it is called so, letter by letter. */
+static int find_ours(const struct weft_openai_offers *offers, struct weft_slice name, bool *exact,
+                     struct weft_model_match *match)
 {
-    return weft_slice_equal_nocase(name_at(offers, index), name);
+    struct weft_slice digits = weft_peers_cut_hash(&name);
+    int found = weft_models_find(offers->models, name, match);
+    if (found >= 0) {
+        struct weft_model_info info;
+        weft_models_info(offers->models, (size_t)found, &info);
+        *exact = weft_slice_equal_nocase(info.name, name);
+        if (digits.size == 0 || (info.hash && weft_peers_hash_begins(info.hash, digits))) {
+            return found;
+        }
+    }
+    if (digits.size > 0) {
+        *match = (struct weft_model_match){.kind = WEFT_MODEL_MATCH_NONE};
+    }
+    return -1;
+}
+
+/* One of the mesh's, which is ours if we hold it. */
+static bool find_in_mesh(const struct weft_openai_offers *offers, struct weft_slice name, bool exact,
+                         struct weft_openai_model *model, struct weft_model_match *match)
+{
+    int found = weft_peers_find(offers->peers, name, exact, match);
+    if (found < 0) {
+        return false;
+    }
+    struct weft_peers_model of_peers;
+    weft_peers_model(offers->peers, (size_t)found, &of_peers);
+    int ours = weft_models_find_hash(offers->models, of_peers.hash);
+    *model = (struct weft_openai_model){.mesh = ours < 0, .index = (size_t)(ours < 0 ? found : ours)};
+    return true;
+}
+
+/* What an earlier list says of a name stands, unless it says nothing. `before`: how many stand before this list's. */
+static void add_match(struct weft_model_match *match, const struct weft_model_match *other, size_t before)
+{
+    if (match->kind == WEFT_MODEL_MATCH_SEVERAL || (match->count > 0 && other->kind != WEFT_MODEL_MATCH_SEVERAL)) {
+        return;
+    }
+    *match = *other;
+    for (size_t i = 0; i < match->count; i++) {
+        match->at[i] += before;
+    }
 }
 
 /* Fills *model, or what `match` says of why not. */
@@ -199,24 +315,32 @@ static bool find(const struct weft_openai_offers *offers, struct weft_slice name
                  struct weft_model_match *match)
 {
     struct weft_model_match others;
-    int found = weft_models_find(offers->models, name, match);
+    size_t ours = weft_models_count(offers->models), externals = weft_externals_count(offers->externals);
+    bool exact = false;
+    int found = find_ours(offers, name, &exact, match);
     *model = (struct weft_openai_model){.index = found >= 0 ? (size_t)found : 0};
-    if (found >= 0 && is_called(offers, model->index, name)) {
+    if (found >= 0 && exact) {
         return true;
     }
-    if (weft_externals_find(offers->externals, name, &model->external) || found >= 0 ||
-        match->kind == WEFT_MODEL_MATCH_SEVERAL) {
-        return model->external.server || found >= 0;
+    if (weft_externals_find(offers->externals, name, &model->external) ||
+        find_in_mesh(offers, name, true, model, &others) || found >= 0) {
+        return true;
+    }
+    add_match(match, &others, ours + externals); /* several of the very name */
+    if (match->kind == WEFT_MODEL_MATCH_SEVERAL) {
+        return false;
     }
     if (weft_externals_find_typed(offers->externals, name, &model->external, &others)) {
         return true;
     }
-    if (match->count == 0 || others.kind == WEFT_MODEL_MATCH_SEVERAL) {
-        *match = others;
-        for (size_t i = 0; i < match->count; i++) {
-            match->at[i] += weft_models_count(offers->models);
-        }
+    add_match(match, &others, ours);
+    if (match->kind == WEFT_MODEL_MATCH_SEVERAL) {
+        return false;
     }
+    if (find_in_mesh(offers, name, false, model, &others)) {
+        return true;
+    }
+    add_match(match, &others, ours + externals);
     return false;
 }
 

@@ -20,10 +20,10 @@ static void write_true(struct weft_json *json, const char *name, bool value)
     }
 }
 
-/* What the client said, or else the file, or else we. */
-static double first_said(double client, double file, double ours)
+/* What the client said, or else the file, or else we; NAN: whoever has the file is to say it. */
+static double first_said(const struct weft_openai_terms *terms, double client, double file, double ours)
 {
-    if (!isnan(client)) {
+    if (!isnan(client) || terms->elsewhere) {
         return client;
     }
     return file >= 0 ? file : ours;
@@ -34,10 +34,13 @@ static void write_sampling(const struct weft_openai_request *request, const stru
 {
     int64_t file_top_k = terms->top_k >= 0 ? terms->top_k : WEFT_OPENAI_TOP_K;
     int64_t top_k = request->top_k >= -1 ? request->top_k : file_top_k;
-    write_number(json, "temperature", first_said(request->temperature, terms->temperature, WEFT_OPENAI_TEMPERATURE));
-    weft_json_add_int(json, "top_k", top_k > 0 ? top_k : 0); /* -1 is how vLLM turns it off */
-    write_number(json, "top_p", first_said(request->top_p, terms->top_p, WEFT_OPENAI_TOP_P));
-    write_number(json, "min_p", first_said(request->min_p, terms->min_p, WEFT_OPENAI_MIN_P));
+    write_number(json, "temperature",
+                 first_said(terms, request->temperature, terms->temperature, WEFT_OPENAI_TEMPERATURE));
+    if (request->top_k >= -1 || !terms->elsewhere) {
+        weft_json_add_int(json, "top_k", top_k > 0 ? top_k : 0); /* -1 is how vLLM turns it off */
+    }
+    write_number(json, "top_p", first_said(terms, request->top_p, terms->top_p, WEFT_OPENAI_TOP_P));
+    write_number(json, "min_p", first_said(terms, request->min_p, terms->min_p, WEFT_OPENAI_MIN_P));
     write_number(json, "repeat_penalty", request->repeat_penalty);
     write_number(json, "frequency_penalty", request->frequency_penalty);
     write_number(json, "presence_penalty", request->presence_penalty);

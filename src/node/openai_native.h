@@ -18,6 +18,7 @@ struct weft_openai_terms {
     int64_t now_s;                    /* seconds since 1970 */
     double temperature, top_p, min_p; /* recommended by the model's file; negative: it says nothing */
     int32_t top_k;
+    bool elsewhere; /* the file is at another node, which says these four where the request does not */
 };
 
 /* The seed that the engine is given. */

@@ -131,6 +131,12 @@ static void put_error(struct writer *writer, const struct weft_frame *frame)
     put_text(writer, frame->error.message, 2);
 }
 
+static void put_load(struct writer *writer, const struct weft_frame *frame)
+{
+    put_number(writer, frame->load.running, 4);
+    put_number(writer, frame->load.waiting, 4);
+}
+
 static void put_end(struct writer *writer, const struct weft_frame *frame)
 {
     (void)writer, (void)frame; /* its kind says it all */
@@ -278,6 +284,12 @@ static void get_error(struct cursor *cursor, struct weft_frame *frame)
     frame->error.message = get_text(cursor, 2);
 }
 
+static void get_load(struct cursor *cursor, struct weft_frame *frame)
+{
+    frame->load.running = get_u32(cursor);
+    frame->load.waiting = get_u32(cursor);
+}
+
 static void get_end(struct cursor *cursor, struct weft_frame *frame)
 {
     (void)cursor, (void)frame; /* its kind says it all */
@@ -296,6 +308,7 @@ static const struct {
     [WEFT_FRAME_PROGRESS] = {put_progress, get_progress},
     [WEFT_FRAME_ERROR] = {put_error, get_error},
     [WEFT_FRAME_END] = {put_end, get_end},
+    [WEFT_FRAME_LOAD] = {put_load, get_load},
 };
 
 static bool is_known(unsigned kind)

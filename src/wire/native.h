@@ -25,6 +25,7 @@ enum weft_frame_kind {
     WEFT_FRAME_PROGRESS = 6, /* a sign of life while no token comes: waiting, or reading the prompt */
     WEFT_FRAME_ERROR = 7,    /* the stream failed; nothing follows */
     WEFT_FRAME_END = 8,      /* the stream is whole; nothing follows */
+    WEFT_FRAME_LOAD = 9,     /* from a peer of the mesh: how busy the model is there */
 };
 
 enum weft_part { WEFT_PART_CONTENT, WEFT_PART_REASONING, WEFT_PART_TOOL_CALL };
@@ -70,6 +71,9 @@ struct weft_frame {
             enum weft_phase phase;
             uint32_t done, total; /* tokens of the prompt; while waiting: how many go before it, and 0 */
         } progress;
+        struct {
+            uint32_t running, waiting; /* requests, this one included */
+        } load;
         struct {
             uint16_t status; /* as HTTP would have said it */
             struct weft_slice code, message;

@@ -300,6 +300,38 @@ static void text_without_ids_cannot_be_resumed(void **state)
     weft_resume_free(resume);
 }
 
+/* An answer that others began goes on here, and may be cut here too. */
+static void what_others_have_told_is_known(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "[]", "[[1],[2],[3]]", "[[1],2]", "[[1],[-1]]", "[[1],[4294967296]]", "[[1],[\"2\"]]", "{}"};
+    struct weft_resume *resume;
+    struct weft_bytes out = {0};
+    char text[64];
+    json_t *ids = json_pack("[[i,i],[]]", 7, 8);
+    const struct weft_frame next = token(0, 9, 0);
+    memset(&told, 0, sizeof(told));
+    assert_int_equal(weft_resume_new(&resume, 2), 0);
+    assert_int_equal(weft_resume_read(resume, ids), 0);
+    assert_int_equal(weft_resume_tokens(resume), 2);
+    assert_int_equal(weft_resume_frame(resume, &next, tell, NULL), 1);
+    assert_string_equal(told.text, "token0:9 ");
+    assert_int_equal(weft_resume_write(resume, &out), 0);
+    text[weft_bytes_read(&out, text, sizeof(text) - 1)] = '\0';
+    assert_string_equal(text, "[[7,8,9],[]]");
+    weft_bytes_deinit(&out);
+    weft_resume_free(resume);
+    json_decref(ids);
+    for (size_t i = 0; i < WEFT_COUNT(wrong); i++) {
+        assert_int_equal(weft_json_parse(weft_slice_text(wrong[i]), &ids, NULL), 0);
+        assert_int_equal(weft_resume_new(&resume, 2), 0);
+        assert_int_equal(weft_resume_read(resume, ids), WEFT_ERR_INVALID);
+        weft_resume_free(resume);
+        json_decref(ids);
+    }
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -339,6 +371,7 @@ int main(void)
         cmocka_unit_test(who_stops_listening_hears_no_more),
         cmocka_unit_test(what_cannot_come_is_an_error),
         cmocka_unit_test(text_without_ids_cannot_be_resumed),
+        cmocka_unit_test(what_others_have_told_is_known),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

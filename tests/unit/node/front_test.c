@@ -46,7 +46,8 @@ static void test_cors(void **state)
     assert_int_equal(stage_ask("GET", "/health", "Origin: https://chat.example\r\n", ""), 200);
     assert_field("access-control-allow-origin", "https://chat.example");
     assert_field("access-control-expose-headers",
-                 "x-weft-request-id, x-weft-served-by, x-weft-path, x-weft-model, x-weft-seed, retry-after");
+                 "x-weft-request-id, x-weft-served-by, x-weft-path, x-weft-peer, x-weft-segments, x-weft-model, "
+                 "x-weft-seed, retry-after");
     assert_field("vary", "origin");
     assert_int_equal(stage_ask("GET", "/health", "Origin: https://evil.example\r\n", ""), 200);
     assert_field("access-control-allow-origin", NULL);

@@ -1,6 +1,8 @@
-/* tests/unit/node/openai_models_test.c - what clients see of the models, and how they name one. */
+/* tests/unit/node/openai_models_test.c - what clients see of the models, and how they name one; who of the mesh
+ * gives an answer. */
 #include "node/openai_models.h"
 
+#include "unit/node/fellows.h"
 #include "unit/node/parlour.h"
 
 static const char *const two[] = {"/m/Small-1B.gguf", "/m/Big Model.gguf", NULL};
@@ -87,7 +89,7 @@ static void test_many_names(void **state)
     (void)state;
     static const char *const six[] = {"a.gguf", "b.gguf", "c.gguf", "d.gguf", "e.gguf", "f.gguf", NULL};
     parlour_begin(six);
-    const struct weft_openai_offers offers = {parlour.front.models, parlour.front.externals};
+    const struct weft_openai_offers offers = {parlour.front.models, parlour.front.externals, parlour.front.peers};
     struct weft_openai_error error;
     struct weft_openai_model model;
     assert_int_equal(weft_openai_model_find(&offers, WEFT_SLICE("unheard-of"), &model, &error), WEFT_ERR_INVALID);
@@ -119,6 +121,195 @@ static void test_a_name_that_several_have(void **state)
     parlour_end();
 }
 
+/* -- the mesh -- */
+
+#define CHAT  "/v1/chat/completions"
+#define FIRST "aeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaq" /* the peer ids of the first two fellows */
+#define OTHER "aibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaibaeaqcaiba"
+
+static const char *const one[] = {"/m/Small-1B.gguf", NULL};
+
+static void begin(const char *const *paths)
+{
+    parlour_begin(paths);
+    memset(fellows, 0, sizeof(fellows));
+    for (size_t i = 0; i < FELLOWS; i++) {
+        fellows[i].tokens = 8;
+    }
+    if (paths) {
+        assert_true(engines_wait(parlour_ready, NULL));
+        engines_pass(WEFT_SECOND);
+    }
+}
+
+static void end(void)
+{
+    parlour_end();
+    fellows_end();
+}
+
+static int ask(const char *model, bool stream)
+{
+    char body[512];
+    (void)snprintf(body, sizeof(body),
+                   "{\"model\":\"%s\",\"stream\":%s,\"messages\":[{\"role\":\"user\",\"content\":\"canary\"}]}", model,
+                   stream ? "true" : "false");
+    return parlour_ask("POST", CHAT, body);
+}
+
+static void head_has(const char *text, bool wanted)
+{
+    if (!strstr(parlour.head, text) == wanted) {
+        fail_msg("\"%s\" %s in \"%s\"", text, wanted ? "is not" : "is", parlour.head);
+    }
+}
+
+static void two_fellows(void)
+{
+    fellow_set(parlour.front.peers, 0, "Big-7B", 0x7f, true);
+    fellow_set(parlour.front.peers, 1, "Big-7B", 0x7f, true);
+    weft_peers_load(parlour.front.peers, &fellows[1].key, 2, 0);
+}
+
+static void the_mesh_is_in_the_list(void **state)
+{
+    (void)state;
+    begin(one);
+    two_fellows();
+    fellow_set(parlour.front.peers, 2, "small-1b", 0x12, false);
+    assert_int_equal(parlour_ask("GET", "/v1/models", ""), 200);
+    parlour_has("{\"id\":\"Big-7B\",\"object\":\"model\",\"created\":0,\"owned_by\":\"mesh\",\"weft\":{\"state\":"
+                "\"ready\",\"peers\":2,\"peers_there\":2,\"context_tokens\":4096,\"slots\":4,\"sha256\":\"7f7f",
+                true);
+    parlour_has("{\"id\":\"small-1b@12121212\",\"object\":\"model\",\"created\":0,\"owned_by\":\"mesh\",\"weft\":"
+                "{\"state\":\"away\",",
+                true);
+    assert_int_equal(parlour_ask("GET", "/v1/models/big", ""), 200);
+    parlour_has("{\"id\":\"Big-7B\"", true);
+    assert_int_equal(parlour_ask("GET", "/v1/models/nothing", ""), 404);
+    parlour_has("Small-1B, Big-7B, small-1b@12121212", true);
+    end();
+}
+
+static void an_answer_says_who_gave_it(void **state)
+{
+    (void)state;
+    begin(NULL);
+    two_fellows();
+    for (int stream = 0; stream <= 1; stream++) {
+        assert_int_equal(ask("big", stream), 200);
+        head_has("x-weft-served-by: mesh\n", true);
+        head_has("x-weft-path: direct\n", true);
+        head_has("x-weft-peer: " FIRST "\n", true);
+        head_has("x-weft-model: Big-7B\n", true);
+        head_has("x-weft-seed: ", true);
+        head_has("x-weft-segments", false);
+        parlour_has("segments", false);
+        parlour_has("\"model\":\"Big-7B\"", true);
+        parlour_has(stream ? "data: [DONE]" : "\"content\":\"xxxxxxxx\"", true);
+    }
+    assert_non_null(strstr(fellows[0].body, "\"messages\":"));
+    assert_null(strstr(fellows[0].body, "temperature")); /* the file says it, and it has that */
+    assert_null(strstr(fellows[0].body, "top_"));
+    assert_null(strstr(weft_world_log(engines.host), "canary"));
+    end();
+}
+
+static void after_a_failover_all_who_wrote_are_named(void **state)
+{
+    (void)state;
+    for (int stream = 0; stream <= 1; stream++) {
+        begin(NULL);
+        two_fellows();
+        fellows[0].end = FELLOW_CUT;
+        fellows[0].writes = 3;
+        assert_int_equal(ask("Big-7B", stream), 200);
+        const char *segments = "[{\"peer\":\"" FIRST "\",\"path\":\"direct\",\"from\":0,\"to\":3},{\"peer\":\"" OTHER
+                               "\",\"path\":\"relayed\",\"from\":3,\"to\":8}]";
+        if (stream) {
+            head_has("x-weft-peer: " FIRST "\n", true);
+            parlour_has(": segments [", true);
+            parlour_has(segments, true);
+            parlour_has("data: [DONE]", true);
+        } else {
+            head_has("x-weft-peer: " OTHER "\n", true);
+            head_has("x-weft-path: relayed\n", true);
+            head_has("x-weft-segments: ", true);
+            head_has(segments, true);
+            parlour_has("\"content\":\"xxxxxxxx\"", true);
+        }
+        end();
+    }
+}
+
+/* A stream's head that went out while nobody was there names nobody. */
+static void a_head_says_nothing_that_is_not_known(void **state)
+{
+    (void)state;
+    begin(NULL);
+    fellow_set(parlour.front.peers, 0, "Big-7B", 0x7f, false);
+    engines_pass(0);
+    assert_true(parlour_knock("POST", CHAT));
+    parlour_say(WEFT_SLICE("{\"model\":\"big\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"),
+                true);
+    engines_pass(5 * WEFT_SECOND);
+    parlour_has(": waiting", true);
+    head_has("x-weft-peer", false);
+    head_has("x-weft-path", false);
+    head_has("x-weft-served-by: mesh\n", true);
+    fellow_set(parlour.front.peers, 0, "Big-7B", 0x7f, true);
+    assert_true(engines_wait(parlour_over, NULL));
+    parlour_has(": segments [{\"peer\":\"" FIRST "\",\"path\":\"direct\",\"from\":0,\"to\":8}]\n\n", true);
+    end();
+}
+
+static void what_is_held_here_is_served_here(void **state)
+{
+    (void)state;
+    static const char hash[] = "1f2e0589f28b053fb4bbaee817c77c78571f4f571a306d71b5e367ea2ba15400"; /* of its name */
+    begin(one);
+    struct weft_peer_model model = {.name = WEFT_SLICE("Also-1B"), .slots = 2};
+    struct weft_model_info info;
+    weft_models_info(parlour.front.models, 0, &info);
+    memcpy(model.hash, info.hash, sizeof(model.hash));
+    fellow_set(parlour.front.peers, 0, "Small-1B", 0x12, true);
+    const struct weft_peer peer = {
+        .key = {{9}}, .alive = true, .target = fellow_target, .models = &model, .model_count = 1};
+    assert_int_equal(weft_peers_set(parlour.front.peers, &peer), 0);
+    static const char *const names[] = {"Small-1B", "small", "also-1b", "Small-1B@1f2e0589"};
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        assert_int_equal(ask(names[i], true), 200);
+        head_has("x-weft-served-by: local\n", true);
+    }
+    assert_int_equal(ask("Small-1B@1212", true), 200);
+    head_has("x-weft-served-by: mesh\n", true);
+    head_has("x-weft-model: Small-1B@12121212\n", true);
+    assert_int_equal(fellows[0].asked, 1);
+    assert_int_equal(parlour_ask("GET", "/v1/models", ""), 200);
+    parlour_has(hash, true);
+    parlour_has("Also-1B", false);
+    end();
+}
+
+static void errors_are_typed(void **state)
+{
+    (void)state;
+    begin(NULL);
+    two_fellows();
+    fellows[0].end = fellows[1].end = FELLOW_REFUSES;
+    fellows[0].status = fellows[1].status = 503;
+    fellows[0].code = fellows[1].code = "queue_full";
+    assert_int_equal(ask("big", true), 503);
+    parlour_has("\"code\":\"queue_full\"", true);
+    head_has("retry-after: ", true);
+    fellows[0].end = fellows[1].end = FELLOW_ERROR;
+    fellows[0].status = fellows[1].status = 400;
+    fellows[0].code = fellows[1].code = "context_overflow";
+    assert_int_equal(ask("big", true), 400);
+    parlour_has("\"code\":\"context_length_exceeded\"", true);
+    end();
+}
+
 int main(void)
 {
     weft_json_setup(42);
@@ -128,6 +319,12 @@ int main(void)
         cmocka_unit_test(test_one),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_a_name_that_several_have),
+        cmocka_unit_test(the_mesh_is_in_the_list),
+        cmocka_unit_test(an_answer_says_who_gave_it),
+        cmocka_unit_test(after_a_failover_all_who_wrote_are_named),
+        cmocka_unit_test(a_head_says_nothing_that_is_not_known),
+        cmocka_unit_test(what_is_held_here_is_served_here),
+        cmocka_unit_test(errors_are_typed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,13 @@ static inline void parlour_make_externals(void)
     weft_externals_start(parlour.front.externals);
 }
 
+static inline void parlour_make_peers(void)
+{
+    const struct weft_peers_options options = {
+        .loop = &engines.loop, .waiters_max = 8, .stall = parlour.config.engine_stall};
+    assert_int_equal(weft_peers_new(&parlour.front.peers, &options), 0);
+}
+
 /* `paths` end with NULL; NULL itself: there is no model. */
 static inline void parlour_begin(const char *const *paths)
 {
@@ -85,6 +92,7 @@ static inline void parlour_begin(const char *const *paths)
     assert_int_equal(weft_models_new(&parlour.front.models, &options, problem), 0);
     weft_models_start(parlour.front.models);
     parlour_make_externals();
+    parlour_make_peers();
 }
 
 /* A server that is not ours is known too, from here on. */
@@ -204,6 +212,8 @@ static inline int parlour_ask(const char *method, const char *target, const char
 
 static inline void parlour_end(void)
 {
+    weft_peers_free(parlour.front.peers);
+    parlour.front.peers = NULL;
     weft_externals_free(parlour.front.externals);
     parlour.front.externals = NULL;
     weft_models_free(parlour.front.models);

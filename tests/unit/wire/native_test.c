@@ -43,8 +43,9 @@ static const struct weft_frame usage = {.kind = WEFT_FRAME_USAGE,
 static const struct weft_frame failure = {
     .kind = WEFT_FRAME_ERROR, .error = {.status = 503, .code = {"full", 4}, .message = {"Come again.", 11}}};
 static const struct weft_frame end = {.kind = WEFT_FRAME_END};
+static const struct weft_frame load = {.kind = WEFT_FRAME_LOAD, .load = {.running = 3, .waiting = 70000}};
 static const struct weft_frame *const all[] = {&progress, &token,   &likely, &content, &call,
-                                               &finish,   &failure, &usage,  &end};
+                                               &finish,   &failure, &usage,  &load,    &end};
 
 static size_t write_all(char *stream, const struct weft_frame *const *frames, size_t count)
 {
@@ -134,6 +135,7 @@ static void test_layout(void **state)
           "full\x0B\0Come again.",
           25}},
         {&end, {"\x01\0\0\0\x08", 5}},
+        {&load, {"\x09\0\0\0\x09\x03\0\0\0\x70\x11\x01\0", 13}},
     };
     for (size_t i = 0; i < WEFT_COUNT(cases); i++) {
         char stream[STREAM_MAX];
