@@ -9,19 +9,13 @@
 #include "base/random.h"
 #include "crypto/tls.h"
 #include "node/call.h"
-#include "node/connection.h"
+#include "node/client_port.h"
 #include "node/front.h"
 #include "node/mesh.h"
 #include "node/owner_token.h"
 #include "wire/json.h"
 
 #define LAST_WORDS (2 * WEFT_SECOND) /* what clients get to read that their answer was cut */
-
-struct listener {
-    struct weft_node *node;
-    struct weft_listener *socket; /* NULL when not listening */
-    struct weft_config_listener bound;
-};
 
 enum node_state {
     NODE_NEW,
@@ -45,10 +39,8 @@ struct weft_node {
     struct weft_peers *peers;
     struct weft_tls_identity *web_identity;
     struct weft_tls_context *tls;
-    struct listener listeners[WEFT_CONFIG_LISTENERS_MAX];
-    size_t listener_count;
-    struct weft_connection *connections;
-    size_t connection_count, connections_max;
+    struct weft_client_port clients;
+    size_t connections_max;
     struct weft_timer drain_timer;
     enum node_state state;
     size_t cut; /* answers */
@@ -77,30 +69,24 @@ static void note(struct weft_node *node, enum weft_log_level level, const char *
 
 static void set_accepting(struct weft_node *node)
 {
-    size_t count = node->connection_count + weft_mesh_port_links(&node->mesh);
+    size_t count = node->clients.connection_count + weft_mesh_port_links(&node->mesh);
     bool accepting = node->state == NODE_RUNNING && count < node->connections_max;
     node->metrics.connections = count;
     if (accepting == node->accepting) {
         return;
     }
     node->accepting = accepting;
-    for (size_t i = 0; i < node->listener_count; i++) {
-        if (node->listeners[i].socket) {
-            node->loop.host->ops->accept(node->listeners[i].socket, accepting);
-        }
-    }
+    weft_client_port_accept(&node->clients, accepting);
     weft_mesh_port_accept(&node->mesh, accepting);
     if (!accepting && node->state == NODE_RUNNING) {
         note(node, WEFT_LOG_WARN, "full", "meaning", "new connections wait until others close");
     }
 }
 
-static void on_request(void *self, struct weft_connection *connection, struct weft_exchange *exchange)
+static void on_request(void *self, struct weft_exchange *exchange, const struct weft_caller *caller)
 {
     struct weft_node *node = self;
-    const struct weft_caller caller = {.local = weft_connection_local(connection),
-                                       .connection = weft_connection_links(connection)->number};
-    weft_front_request(&node->front, exchange, &caller);
+    weft_front_request(&node->front, exchange, caller);
 }
 
 static void on_refused(void *self, int status, const char *why)
@@ -133,20 +119,6 @@ static void part(struct weft_node *node)
     }
 }
 
-static void unlink_connection(struct weft_node *node, struct weft_connection *connection)
-{
-    struct weft_connection_links *links = weft_connection_links(connection);
-    if (links->previous) {
-        weft_connection_links(links->previous)->next = links->next;
-    } else {
-        node->connections = links->next;
-    }
-    if (links->next) {
-        weft_connection_links(links->next)->previous = links->previous;
-    }
-    node->connection_count--;
-}
-
 static void note_failed(struct weft_node *node, const char *event, int why, const char *phrase)
 {
     if (phrase && weft_journal_begin(&node->journal, WEFT_LOG_DEBUG, event)) {
@@ -160,52 +132,23 @@ static void note_failed(struct weft_node *node, const char *event, int why, cons
 static void look_who_is_left(struct weft_node *node)
 {
     set_accepting(node);
-    if (node->state == NODE_DRAINING && !node->connections && weft_mesh_port_links(&node->mesh) == 0) {
+    if (node->state == NODE_DRAINING && !node->clients.connections && weft_mesh_port_links(&node->mesh) == 0) {
         part(node);
     }
 }
 
-static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
+static void on_changed(void *self)
 {
-    struct weft_node *node = self;
-    unlink_connection(node, connection);
-    note_failed(node, "connection failed", why, phrase);
-    look_who_is_left(node);
+    look_who_is_left(self);
 }
 
-static const struct weft_connection_user connection_user = {
-    .request = on_request, .refused = on_refused, .closed = on_closed};
-
-static void on_accepted(void *self, struct weft_socket *socket)
+static void client_closed(void *self, int why, const char *phrase)
 {
-    const struct listener *listener = self;
-    struct weft_node *node = listener->node;
-    const struct weft_connection_options options = {
-        .loop = &node->loop,
-        .user = &connection_user,
-        .self = node,
-        .filters = listener->bound.scheme == WEFT_CONFIG_TLS ? weft_tls_filters(node->tls) : NULL,
-        .body_max = (size_t)node->options.config->body_max,
-        .local = listener->bound.scheme == WEFT_CONFIG_UNIX,
-    };
-    struct weft_connection *connection;
-    node->metrics.connections_total++;
-    if (weft_connection_accept(&connection, &options, socket) < 0) {
-        node->metrics.connections_refused++; /* out of memory: the socket was reset, which is all that can be said */
-        return;
-    }
-    struct weft_connection_links *links = weft_connection_links(connection);
-    links->number = node->metrics.connections_total;
-    links->next = node->connections;
-    if (node->connections) {
-        weft_connection_links(node->connections)->previous = connection;
-    }
-    node->connections = connection;
-    node->connection_count++;
-    set_accepting(node);
+    note_failed(self, "connection failed", why, phrase);
 }
 
-static const struct weft_listener_user listener_user = {.accepted = on_accepted};
+static const struct weft_client_port_user clients_user = {
+    .request = on_request, .refused = on_refused, .closed = client_closed, .changed = on_changed};
 
 /* -- links -- */
 
@@ -213,12 +156,6 @@ static enum weft_principal link_who(void *self, const struct weft_key *key)
 {
     const struct weft_node *node = self;
     return node->options.who ? node->options.who(node->options.self, key) : WEFT_ANONYMOUS;
-}
-
-static void link_request(void *self, struct weft_exchange *exchange, const struct weft_caller *caller)
-{
-    struct weft_node *node = self;
-    weft_front_request(&node->front, exchange, caller);
 }
 
 static void link_opened(void *self, struct weft_link *link)
@@ -234,29 +171,19 @@ static void link_closed(void *self, struct weft_link *link, int why, const char 
     note_failed(self, "link failed", why, phrase);
 }
 
-static void links_changed(void *self)
-{
-    look_who_is_left(self);
-}
-
 static const struct weft_links_user links_user = {.who = link_who,
-                                                  .request = link_request,
+                                                  .request = on_request,
                                                   .refused = on_refused,
                                                   .opened = link_opened,
                                                   .closed = link_closed,
-                                                  .changed = links_changed};
+                                                  .changed = on_changed};
 
 /* -- its end -- */
 
 static void close_listeners(struct weft_node *node)
 {
     weft_mesh_port_close(&node->mesh);
-    for (size_t i = 0; i < node->listener_count; i++) {
-        if (node->listeners[i].socket) {
-            node->loop.host->ops->unlisten(node->listeners[i].socket);
-            node->listeners[i].socket = NULL;
-        }
-    }
+    weft_client_port_close(&node->clients);
 }
 
 static void on_drain_timeout(struct weft_timer *timer)
@@ -296,9 +223,7 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
     }
     close_listeners(node);
     weft_timer_set(&node->loop.timers, &node->drain_timer, node->loop.turn.now + wait);
-    for (struct weft_connection *c = node->connections; c; c = weft_connection_links(c)->next) {
-        weft_connection_drain(c); /* it closes in the flush, not here */
-    }
+    weft_client_port_drain(&node->clients);
     if (node->mesh.links) {
         weft_links_drain(node->mesh.links);
     }
@@ -307,11 +232,7 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
 
 static void close_connections(struct weft_node *node)
 {
-    while (node->connections) {
-        struct weft_connection *connection = node->connections;
-        unlink_connection(node, connection);
-        weft_connection_free(connection);
-    }
+    weft_client_port_cut(&node->clients);
     if (node->mesh.links) {
         weft_links_cut(node->mesh.links);
     }
@@ -415,39 +336,6 @@ static void cannot_start(struct weft_node *node, int status, const char *problem
     node->options.started(node->options.self, status, problem);
 }
 
-static void say_why_not(char *text, size_t size, const struct weft_config_listener *wanted, int status)
-{
-    const char *address = wanted->address.text;
-    unsigned port = wanted->address.port;
-    /* A sentence that is cut at the end of `text` is still a sentence that helps. */
-    if (wanted->scheme == WEFT_CONFIG_UNIX) {
-        const char *advice = status == WEFT_ERR_BUSY ? "Another program answers there; stop it, or choose another path."
-                             : status == WEFT_ERR_EXISTS ? "It is no socket, and so not replaced; choose another path."
-                                                         : "Check that its folder exists and is yours.";
-        (void)snprintf(text, size, "Cannot listen on unix:%s: %s. %s", address, weft_error_text(status), advice);
-    } else if (status == WEFT_ERR_BUSY) {
-        (void)snprintf(text, size,
-                       "Port %u on %s is taken by another program (perhaps another weft). Stop it, or choose another "
-                       "port with --port.",
-                       port, address);
-    } else if (status == WEFT_ERR_DENIED) {
-        (void)snprintf(text, size,
-                       "The system does not let this program listen on port %u. Ports below 1024 are for the "
-                       "administrator; choose a higher one with --port.",
-                       port);
-    } else {
-        (void)snprintf(text, size, "Cannot listen on %s, port %u: %s. Check that the address is this machine's.",
-                       address, port, weft_error_text(status));
-    }
-}
-
-/* By default a node listens on 127.0.0.1 and ::1. A machine without IPv6 has no ::1, and does not need it. */
-static bool may_be_missing(const struct weft_node *node, size_t index, int error)
-{
-    return node->options.config->listeners_by_default && index > 0 &&
-           (error == WEFT_ERR_NOT_FOUND || error == WEFT_ERR_UNSUPPORTED);
-}
-
 /* With a key: where others come in, if that is set, and links from here. */
 static int open_links(struct weft_node *node, char *problem, size_t size)
 {
@@ -458,28 +346,8 @@ static int open_links(struct weft_node *node, char *problem, size_t size)
 
 static int open_listeners(struct weft_node *node, char *problem, size_t size)
 {
-    const struct weft_config_listeners *wanted = &node->options.config->listeners;
-    struct weft_host *host = node->loop.host;
-    for (size_t i = 0; i < wanted->count; i++) {
-        struct listener *listener = &node->listeners[node->listener_count];
-        *listener = (struct listener){.node = node, .bound = wanted->at[i]};
-        struct weft_address address = wanted->at[i].address;
-        if (i > 0 && address.port == 0 && node->options.config->listeners_by_default) {
-            address.port = node->listeners[0].bound.address.port; /* both get the one that was free */
-        }
-        int error =
-            host->ops->listen(host, &address, &listener_user, listener, &listener->socket, &listener->bound.address);
-        if (may_be_missing(node, i, error)) {
-            continue;
-        }
-        if (error < 0) {
-            say_why_not(problem, size, &wanted->at[i], error);
-            return error;
-        }
-        host->ops->accept(listener->socket, false); /* until the node runs */
-        node->listener_count++;
-    }
-    return weft_mesh_on(node->in_mesh) ? open_links(node, problem, size) : 0;
+    int error = weft_client_port_open(&node->clients, problem, size);
+    return error == 0 && weft_mesh_on(node->in_mesh) ? open_links(node, problem, size) : error;
 }
 
 static void run(struct weft_node *node)
@@ -663,7 +531,18 @@ static int make_tls(struct weft_node *node, char *problem, size_t size)
     if (error < 0) {
         (void)snprintf(problem, size, "Cannot use the certificate: %s.", weft_error_text(error)); /* fits */
     }
+    node->clients.tls = node->tls;
     return error;
+}
+
+static void init_clients(struct weft_node *node)
+{
+    const struct weft_client_port_options options = {.loop = &node->loop,
+                                                     .metrics = &node->metrics,
+                                                     .config = node->options.config,
+                                                     .user = &clients_user,
+                                                     .self = node};
+    weft_client_port_init(&node->clients, &options);
 }
 
 static int init_mesh(struct weft_node *node)
@@ -750,6 +629,7 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     host->ops->entropy(host, &seed, sizeof(seed)); /* another one: request ids are public and lead back to the first */
     weft_json_setup(seed);
     weft_timer_init(&node->drain_timer, on_drain_timeout);
+    init_clients(node);
     (void)snprintf(problem, problem_size, "The node's folder has too long a name, or memory ran out."); /* fits */
     error = weft_kept_init(&node->owner, &token_kind, node, host, options->state_folder, WEFT_NODE_TOKEN_FILE);
     if (error == 0) {
@@ -820,13 +700,13 @@ size_t weft_node_cut(const struct weft_node *node)
 
 size_t weft_node_listeners(const struct weft_node *node)
 {
-    return node->listener_count;
+    return node->clients.listener_count;
 }
 
 struct weft_config_listener weft_node_listener(const struct weft_node *node, size_t index)
 {
-    WEFT_ASSERT(index < node->listener_count);
-    return node->listeners[index].bound;
+    WEFT_ASSERT(index < node->clients.listener_count);
+    return node->clients.listeners[index].bound;
 }
 
 const struct weft_address *weft_node_mesh_address(const struct weft_node *node)
