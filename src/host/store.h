@@ -32,7 +32,7 @@ struct weft_store_key {
 enum weft_store_table {
     WEFT_STORE_MEMBERSHIPS, /* by mesh: this node's own certificate in it */
     WEFT_STORE_ISSUED,      /* by subject: the latest certificate that this node gave it */
-    WEFT_STORE_REVOCATIONS, /* by what is revoked */
+    WEFT_STORE_REVOCATIONS, /* by a hash of what is revoked and who says so */
 };
 #define WEFT_STORE_TABLES 3
 

@@ -57,6 +57,7 @@ static void deinit_mesh(struct weft_mesh_state *state)
 {
     weft_membership_free(state->membership);
     weft_invites_free(state->invites);
+    weft_identity_deinit(&state->root); /* it is this mesh's, and signs in no other */
     state->membership = NULL;
     state->invites = NULL;
     state->own = (struct weft_certificate){0};
@@ -468,11 +469,25 @@ static bool joins(const struct weft_mesh_state *state)
     return false;
 }
 
+/* What is stored after that it is leaving would bring it back. */
+static bool leaves(const struct weft_mesh_state *state)
+{
+    for (const struct change *change = state->changes; change; change = change->next) {
+        if (change->leaves) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int weft_mesh_state_take(struct weft_mesh_state *state, const struct weft_key *mesh, struct weft_slice bytes,
                          struct weft_joining_answer *answer, weft_mesh_state_done *done, void *self)
 {
     struct change *change;
     *answer = (struct weft_joining_answer){0};
+    if (leaves(state)) {
+        return WEFT_ERR_CLOSED;
+    }
     if (joins(state) || (state->membership && !weft_key_equal(weft_membership_mesh(state->membership), mesh))) {
         return WEFT_ERR_EXISTS;
     }
@@ -499,7 +514,7 @@ int weft_mesh_state_certify(struct weft_mesh_state *state, struct weft_slice cer
     struct weft_certificate own;
     uint8_t chain[WEFT_CHAIN_MAX];
     *verdict = WEFT_VERDICT_MALFORMED;
-    if (!state->membership) {
+    if (!state->membership || leaves(state)) {
         return WEFT_ERR_NOT_FOUND;
     }
     int64_t size = weft_chain_write(&(struct weft_chain){.own = certificate}, chain);
@@ -519,7 +534,7 @@ int weft_mesh_state_certify(struct weft_mesh_state *state, struct weft_slice cer
 int weft_mesh_state_leave(struct weft_mesh_state *state, weft_mesh_state_done *done, void *self)
 {
     struct change *change;
-    if (!state->membership) {
+    if (!state->membership || leaves(state)) {
         return WEFT_ERR_NOT_FOUND;
     }
     struct weft_store_op op = {.kind = WEFT_STORE_REMOVE,
@@ -533,11 +548,57 @@ int weft_mesh_state_leave(struct weft_mesh_state *state, weft_mesh_state_done *d
     return store_change(change, &op);
 }
 
-int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revocation, weft_mesh_state_done *done,
-                           void *self)
+/* -- revocations -- */
+
+/* By whom it is about and who signed it: a gateway's must not take the place of the root's, which says more and holds
+ * for longer. It was taken, so its issuer's certificate can be read. */
+static struct weft_store_key revocation_row(const struct weft_revocation *revocation)
+{
+    struct weft_key about[2] = {revocation->subject, revocation->mesh};
+    struct weft_certificate issuer;
+    struct weft_signed parts;
+    if (revocation->issuer.size > 0 && weft_certificate_read(revocation->issuer, &issuer, &parts) == 0) {
+        about[1] = issuer.subject;
+    }
+    struct weft_secret sum = weft_secret_of(weft_slice(about, sizeof(about)));
+    struct weft_store_key row;
+    _Static_assert(sizeof(row.bytes) == sizeof(sum.hash), "a hash is a key");
+    memcpy(row.bytes, sum.hash, sizeof(row.bytes));
+    return row;
+}
+
+/* Takes the change, also when this fails. */
+static int store_revocation(struct change *change, struct weft_slice bytes)
 {
     struct weft_revocation read;
     struct weft_signed parts;
+    int error = weft_revocation_read(bytes, &read, &parts);
+    if (error < 0) {
+        free_change(change);
+        return error;
+    }
+    struct weft_store_op op = {
+        .kind = WEFT_STORE_PUT,
+        .table = WEFT_STORE_REVOCATIONS,
+        .record = {.key = revocation_row(&read), .expires_s = read.until_s, .size = bytes.size},
+    };
+    memcpy(op.record.bytes, bytes.data, bytes.size);
+    return store_change(change, &op);
+}
+
+static bool keeps(const struct weft_membership *membership, struct weft_slice revocation)
+{
+    for (size_t i = 0; i < weft_membership_revocations(membership); i++) {
+        if (weft_slice_equal(weft_membership_revocation(membership, i), revocation)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revocation, weft_mesh_state_done *done,
+                           void *self)
+{
     struct change *change;
     if (!state->membership) {
         return WEFT_ERR_CLOSED;
@@ -547,14 +608,9 @@ int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revo
         return status;
     }
     status = weft_membership_revoke(state->membership, revocation, weft_mesh_state_now_s(state));
-    if (status == 1 && weft_revocation_read(revocation, &read, &parts) == 0) { /* it could be read just now */
-        struct weft_store_op op = {.kind = WEFT_STORE_PUT,
-                                   .table = WEFT_STORE_REVOCATIONS,
-                                   .record = {.key = weft_mesh_loading_key(&read.subject),
-                                              .expires_s = read.until_s,
-                                              .size = revocation.size}};
-        memcpy(op.record.bytes, revocation.data, revocation.size);
-        status = store_change(change, &op);
+    if (status == 1 ||
+        (status == 0 && keeps(state->membership, revocation))) { /* perhaps it could not be stored then */
+        status = store_revocation(change, revocation);
         return status < 0 ? status : 1;
     }
     free_change(change);
@@ -679,7 +735,6 @@ void weft_mesh_state_free(struct weft_mesh_state *state)
         free_change(change);
     }
     deinit_mesh(state);
-    weft_identity_deinit(&state->root);
     weft_secret_wipe(state->root_text, sizeof(state->root_text));
     weft_free(state);
 }

@@ -64,7 +64,7 @@ int64_t weft_mesh_state_now_s(const struct weft_mesh_state *state); /* by the ho
 typedef void weft_mesh_state_done(void *self, int status, const char *problem); /* a sentence, if status < 0 */
 
 /* Takes a gateway's answer to an application to join `mesh`, or in it to be renewed (weft_joining_take, whose errors it
- * returns with *answer). WEFT_ERR_EXISTS: it is in another mesh. */
+ * returns with *answer). WEFT_ERR_EXISTS: it is in another mesh; WEFT_ERR_CLOSED: it is leaving its mesh. */
 WEFT_MUST_USE int weft_mesh_state_take(struct weft_mesh_state *state, const struct weft_key *mesh,
                                        struct weft_slice bytes, struct weft_joining_answer *answer,
                                        weft_mesh_state_done *done, void *self);
@@ -74,8 +74,9 @@ WEFT_MUST_USE int weft_mesh_state_certify(struct weft_mesh_state *state, struct 
                                           enum weft_verdict *verdict, weft_mesh_state_done *done, void *self);
 /* Out of the mesh. Its key stays. WEFT_ERR_NOT_FOUND: in none. */
 WEFT_MUST_USE int weft_mesh_state_leave(struct weft_mesh_state *state, weft_mesh_state_done *done, void *self);
-/* Takes a revocation that it was given or has heard of: 1 if it is new here; then `done` comes, and then others may be
- * told. 0 and the errors are those of weft_membership_revoke(); WEFT_ERR_CLOSED: in no mesh. */
+/* Takes a revocation that it was given or has heard of: 1 if it is new here, or known and now stored again, for that
+ * may have failed before; then `done` comes, and then others may be told. 0: a later one is known, or it is past. The
+ * errors are those of weft_membership_revoke(); WEFT_ERR_CLOSED: in no mesh. */
 WEFT_MUST_USE int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revocation,
                                          weft_mesh_state_done *done, void *self);
 /* A gateway puts a node out: it signs a revocation, with the root's key if that is here, and else with its own: then

@@ -276,7 +276,7 @@ static void who_was_revoked_stays_so_over_a_start(void **state)
     join();
     assert_int_equal(revoke_by_root(&office.nodes[1].key), 1);
     assert_int_equal(office_wait(0), 0);
-    assert_int_equal(revoke_by_root(&office.nodes[1].key), 0); /* known */
+    assert_int_equal(office_wait(revoke_by_root(&office.nodes[1].key)), 0); /* known */
     assert_int_equal(office_wait(revoke_by_root(&office.nodes[0].key)), 0);
     assert_int_equal(verdict(), WEFT_VERDICT_REVOKED);
     office_crash();
@@ -286,6 +286,71 @@ static void who_was_revoked_stays_so_over_a_start(void **state)
     assert_int_equal(weft_mesh_state_revoke(office.state, WEFT_SLICE("\1"), office_changed, &office), WEFT_ERR_INVALID);
     assert_int_equal(weft_mesh_state_put_out(office.state, &office.nodes[1].key, office_changed, &office),
                      WEFT_ERR_DENIED); /* no gateway */
+}
+
+static int revoke_by_gateway(const struct weft_key *who)
+{
+    uint8_t bytes[WEFT_REVOCATION_MAX], own[WEFT_CERTIFICATE_MAX];
+    int64_t now_s = weft_mesh_state_now_s(office.state);
+    int64_t size = weft_issue_gateway(&root, &issuer.key, now_s, DAY_S, 1, own);
+    assert_true(size > 0);
+    size = weft_issue_revocation(&issuer, &root.key, weft_slice(own, (size_t)size), who, now_s, bytes);
+    assert_true(size > 0);
+    return weft_mesh_state_revoke(office.state, weft_slice(bytes, (size_t)size), office_changed, &office);
+}
+
+static void a_gateways_revocation_takes_no_place_of_the_roots(void **state)
+{
+    (void)state;
+    const struct weft_key *who = &office.nodes[1].key;
+    join();
+    assert_int_equal(office_wait(revoke_by_root(who)), 0);
+    assert_int_equal(office_wait(revoke_by_gateway(who)), 0);
+    office_crash();
+    assert_int_equal(office_start_as(&office.nodes[0], false), 0);
+    const struct weft_membership *membership = weft_mesh_state_membership(office.state);
+    assert_int_equal(weft_membership_revocations(membership), 2);
+    assert_true(weft_membership_revoked(membership, who, WEFT_ROLE_GATEWAY, weft_mesh_state_now_s(office.state)));
+}
+
+static void a_revocation_that_could_not_be_stored_is_when_it_comes_again(void **state)
+{
+    (void)state;
+    const struct weft_key *who = &office.nodes[1].key;
+    join();
+    weft_world_fail_store(office.host, 0, WEFT_ERR_FULL);
+    assert_int_equal(office_wait(revoke_by_root(who)), WEFT_ERR_FULL);
+    weft_world_fail_store(office.host, 0, 0);
+    assert_int_equal(office_wait(revoke_by_root(who)), 0); /* the very same */
+    office_crash();
+    assert_int_equal(office_start_as(&office.nodes[0], false), 0);
+    assert_int_equal(weft_membership_revocations(weft_mesh_state_membership(office.state)), 1);
+}
+
+static void who_leaves_is_not_brought_back(void **state)
+{
+    (void)state;
+    struct weft_joining_answer answer;
+    enum weft_verdict why;
+    join();
+    struct weft_slice renewed = admit(weft_mesh_state_now_s(office.state), 8);
+    assert_int_equal(weft_mesh_state_leave(office.state, office_changed, &office), 0);
+    assert_int_equal(take(renewed, &answer), WEFT_ERR_CLOSED);
+    assert_int_equal(weft_mesh_state_certify(office.state, renewed, &why, office_changed, &office), WEFT_ERR_NOT_FOUND);
+    assert_int_equal(weft_mesh_state_leave(office.state, office_changed, &office), WEFT_ERR_NOT_FOUND);
+    assert_int_equal(office_wait(0), 0);
+    office_crash();
+    assert_int_equal(office_start_as(&office.nodes[0], false), 0);
+    assert_null(weft_mesh_state_membership(office.state));
+}
+
+static void a_root_stays_with_its_mesh(void **state)
+{
+    (void)state;
+    assert_int_equal(office_start(), 0);
+    assert_true(weft_mesh_state_has_root(office.state));
+    assert_int_equal(office_wait(weft_mesh_state_leave(office.state, office_changed, &office)), 0);
+    assert_false(weft_mesh_state_has_root(office.state));
 }
 
 static void more_revocations_than_a_page_come_back(void **state)
@@ -371,6 +436,10 @@ int main(void)
         TEST(a_node_is_in_one_mesh_at_a_time),
         TEST(answers_that_are_worth_nothing_change_nothing),
         TEST(who_was_revoked_stays_so_over_a_start),
+        TEST(a_gateways_revocation_takes_no_place_of_the_roots),
+        TEST(a_revocation_that_could_not_be_stored_is_when_it_comes_again),
+        TEST(who_leaves_is_not_brought_back),
+        TEST(a_root_stays_with_its_mesh),
         TEST(more_revocations_than_a_page_come_back),
         TEST(the_root_renews_a_gateway_by_letter),
         TEST(memory_that_runs_out_unwinds),
