@@ -124,18 +124,38 @@ static void take_out(struct weft_gossip_links *links, struct weft_gossip_link *l
     links->count--;
 }
 
-/* An older link of the node that this one now stands for. */
-static bool supersede(struct weft_gossip *gossip, const struct weft_key *key)
+/* The youngest link of a node that stands for it, or the youngest of those that do not. */
+static struct weft_gossip_link *attached_link(const struct weft_gossip *gossip, const struct weft_key *key,
+                                              bool superseded)
 {
     for (int kind = WEFT_GOSSIP_MEMBER; kind <= WEFT_GOSSIP_STRANGER; kind++) {
         for (struct weft_gossip_link *link = gossip->links[kind].first; link; link = link->next) {
-            if (!link->attached->superseded && weft_key_equal(&link->key, key)) {
-                link->attached->superseded = true;
-                return true;
+            if (link->attached->superseded == superseded && weft_key_equal(&link->key, key)) {
+                return link;
             }
         }
     }
-    return false;
+    return NULL;
+}
+
+/* An older link of the node that the new one now stands for. */
+static bool supersede(const struct weft_gossip *gossip, const struct weft_key *key)
+{
+    struct weft_gossip_link *older = attached_link(gossip, key, false);
+    if (older) {
+        older->attached->superseded = true;
+    }
+    return older;
+}
+
+/* The one that stood for the node is gone: another that is left stands for it again. */
+static bool succeed(const struct weft_gossip *gossip, const struct weft_key *key)
+{
+    struct weft_gossip_link *older = attached_link(gossip, key, true);
+    if (older) {
+        older->attached->superseded = false;
+    }
+    return older;
 }
 
 static bool reached_by_us(const struct weft_gossip *gossip, const struct weft_key *key)
@@ -219,7 +239,7 @@ void weft_gossip_close(struct weft_gossip_link *link, weft_time now)
     take_out(&gossip->links[link->kind], link);
     if (!is_attached(link->kind)) {
         weft_roster_unlink(gossip->settings.roster, link->place, now);
-    } else if (!link->attached->superseded) {
+    } else if (!link->attached->superseded && !succeed(gossip, &link->key)) {
         weft_roster_lose(gossip->settings.roster, WEFT_ROSTER_SELF, &link->key, now);
         weft_gossip_tell_reach(gossip, &link->key, false);
     }

@@ -15,9 +15,10 @@
 struct weft_gossip_gateway {
     uint8_t news[WEFT_GOSSIP_NEWS_MAX * WEFT_GOSSIP_NAME_MAX]; /* packed */
     size_t news_size, news_count;
-    bool pull_now;   /* it has just opened */
-    bool asked;      /* sums were sent, and no list has come yet */
-    bool reach_anew; /* it must hear all of whom we reach */
+    bool pull_now;          /* it has just opened */
+    bool asked;             /* sums were sent, and no list has come yet */
+    bool asked_revocations; /* likewise, one of revocations */
+    bool reach_anew;        /* it must hear all of whom we reach */
     struct weft_siphash_key salt;
     size_t buckets;
     weft_time answered; /* when sums were answered */

@@ -3,7 +3,8 @@
 #include "mesh/gossip_inside.h"
 
 #define REACH_KEYS_MAX  1000 /* keys in one message */
-#define REVOCATIONS_MAX 100  /* in one message: each has at most 512 bytes */
+#define REVOCATIONS_MAX 100  /* in one message: each has at most 512 bytes; and asked for in one */
+#define ID_SIZE         WEFT_GOSSIP_ID_SIZE
 
 static struct weft_gossip_link *first_gateway(const struct weft_gossip *gossip)
 {
@@ -203,7 +204,7 @@ static void pull_from(struct weft_gossip_link *link)
                    .revocations = sum_revocations(gossip, &gateway->salt)},
     };
     gateway->pull_now = false;
-    gateway->asked = weft_gossip_send(link, &message);
+    gateway->asked = gateway->asked_revocations = weft_gossip_send(link, &message);
     gossip->counts.pulls++;
 }
 
@@ -368,23 +369,27 @@ static void name_the_rest(struct weft_gossip_link *link, struct weft_slice place
     }
 }
 
+/* Asks for some that are not known, beginning anywhere: those that are refused here stay unknown, and must not keep
+ * others from being asked for. Also where there is no place: one of the root's makes room for itself. */
 static void hear_revocation_ids(struct weft_gossip_link *link, struct weft_slice ids)
 {
     struct weft_gossip *gossip = link->gossip;
-    const struct weft_membership *membership = gossip->settings.membership;
-    size_t known = pack_revocations(gossip, gossip->packed), size = 0;
-    uint8_t wanted[8 * REVOCATIONS_MAX], id[8];
-    while (size < sizeof(wanted) && weft_gossip_packed_next(&ids, id, sizeof(id))) {
+    size_t known = pack_revocations(gossip, gossip->packed), size = 0, count = ids.size / ID_SIZE;
+    uint8_t wanted[ID_SIZE * REVOCATIONS_MAX];
+    count = count < WEFT_REVOCATIONS_MAX ? count : WEFT_REVOCATIONS_MAX; /* nobody has more */
+    size_t first = count > 0 ? (size_t)weft_random_below(&gossip->random, count) : 0;
+    for (size_t i = 0; i < count && size < sizeof(wanted); i++) {
+        const char *id = ids.data + (first + i) % count * ID_SIZE;
         bool found = false;
-        for (size_t i = 0; i < known && !found; i += sizeof(id)) {
-            found = memcmp(gossip->packed + i, id, sizeof(id)) == 0;
+        for (size_t j = 0; j < known && !found; j += ID_SIZE) {
+            found = memcmp(gossip->packed + j, id, ID_SIZE) == 0;
         }
         if (!found) {
-            memcpy(wanted + size, id, sizeof(id));
-            size += sizeof(id);
+            memcpy(wanted + size, id, ID_SIZE);
+            size += ID_SIZE;
         }
     }
-    if (size > 0 && weft_membership_revocations(membership) < WEFT_REVOCATIONS_MAX) {
+    if (size > 0) {
         struct weft_gossip_message message = {.revocation_wants = weft_slice(wanted, size)};
         (void)weft_gossip_send(link, &message); /* the next sums differ too */
     }
@@ -397,13 +402,14 @@ static void hear_list(struct weft_gossip_link *link, const struct weft_gossip_li
     struct wants wants = {.ids = gossip->packed};
     struct weft_slice names = list->names;
     struct weft_gossip_name name;
-    if (!gateway->asked || memcmp(&list->salt, &gateway->salt, sizeof(list->salt)) != 0) {
+    if (memcmp(&list->salt, &gateway->salt, sizeof(list->salt)) != 0) {
         return; /* an answer to nothing, or one that came too late */
     }
-    if (list->revocations_said) {
+    if (list->revocations_said && gateway->asked_revocations) {
+        gateway->asked_revocations = false;
         hear_revocation_ids(link, list->revocations);
     }
-    if (list->buckets.size == 0) {
+    if (list->buckets.size == 0 || !gateway->asked) {
         return;
     }
     gateway->asked = false;
@@ -455,7 +461,7 @@ static void answer_revocation_wants(struct weft_gossip_link *link, struct weft_s
     struct weft_gossip_message message = {0};
     struct weft_gossip_items *items = &message.revocations;
     uint8_t id[8];
-    while (items->count < REVOCATIONS_MAX && weft_gossip_packed_next(&ids, id, sizeof(id))) {
+    for (size_t asked = 0; asked < REVOCATIONS_MAX && weft_gossip_packed_next(&ids, id, sizeof(id)); asked++) {
         for (size_t i = 0; i < weft_membership_revocations(membership); i++) {
             struct weft_slice bytes = weft_membership_revocation(membership, i);
             if (revocation_id(bytes) == weft_load64(id)) {

@@ -122,6 +122,60 @@ static void test_lists(void **state)
     end_all(1, 0);
 }
 
+/* A list of the ids of revocations that are not known here, as answer to the sums that come next. */
+static void say_ids(struct weft_gossip_link *link, struct weft_slice ids, struct weft_gossip_message *heard)
+{
+    world.now += 2 * WEFT_SECOND;
+    weft_gossip_tick(gateways[0].gossip, world.now, NOW_S);
+    next_message(link, heard);
+    assert_true(heard->digest.said);
+    struct weft_gossip_message list = {
+        .list = {.said = true, .salt = heard->digest.salt, .revocations_said = true, .revocations = ids}};
+    assert_int_equal(say(link, &list), 0);
+    next_message(link, heard);
+    assert_int_equal(say(link, &list), 0);
+    assert_int_equal(weft_gossip_output(link)->size, 0); /* a second one is an answer to nothing */
+}
+
+static bool holds(struct weft_slice ids, uint64_t wanted)
+{
+    uint8_t id[WEFT_GOSSIP_ID_SIZE];
+    while (weft_gossip_packed_next(&ids, id, sizeof(id))) {
+        if (weft_load64(id) == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Two hundred that are never taken, and never given: each of them is asked for now and then. */
+static void test_revocations_that_are_refused_hide_no_others(void **state)
+{
+    (void)state;
+    static struct weft_gossip_message heard;
+    static uint8_t ids[200 * WEFT_GOSSIP_ID_SIZE];
+    struct weft_gossip_link *link;
+    size_t firsts = 0, lasts = 0;
+    for (size_t i = 0; i < 200; i++) {
+        weft_store64(ids + WEFT_GOSSIP_ID_SIZE * i, i + 1);
+    }
+    make_gateways(1);
+    assert_int_equal(weft_gossip_open(gateways[0].gossip, &link, &second.key, WEFT_GOSSIP_GATEWAY, 0, NULL, world.now),
+                     0);
+    weft_bytes_drop(weft_gossip_output(link), weft_gossip_output(link)->size); /* whom it reaches */
+    for (int i = 0; i < 40; i++) {
+        say_ids(link, weft_slice(ids, sizeof(ids)), &heard);
+        assert_true(heard.revocation_wants.size > 0);
+        assert_true(heard.revocation_wants.size < sizeof(ids));
+        firsts += holds(heard.revocation_wants, 1) ? 1 : 0;
+        lasts += holds(heard.revocation_wants, 200) ? 1 : 0;
+    }
+    assert_true(firsts > 0 && lasts > 0);
+    weft_gossip_close(link, world.now);
+    world_drain(&gateways[0]);
+    end_all(1, 0);
+}
+
 static void test_a_split_heals(void **state)
 {
     (void)state;
@@ -405,8 +459,15 @@ static void test_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        GOSSIP_TEST(test_convergence), GOSSIP_TEST(test_a_row),         GOSSIP_TEST(test_what_was_not_named_is_found),
-        GOSSIP_TEST(test_lists),       GOSSIP_TEST(test_a_split_heals), GOSSIP_TEST(test_revocations),
+        GOSSIP_TEST(test_convergence),
+        GOSSIP_TEST(test_a_row),
+        GOSSIP_TEST(test_what_was_not_named_is_found),
+        GOSSIP_TEST(test_lists),
+        GOSSIP_TEST(test_a_split_heals),
+        GOSSIP_TEST(test_revocations),
+        GOSSIP_TEST(test_revocations_that_are_refused_hide_no_others),
+        GOSSIP_TEST(test_a_split_heals),
+        GOSSIP_TEST(test_revocations),
         GOSSIP_TEST(test_scale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -186,6 +186,28 @@ static void test_a_second_link_of_a_node(void **state)
     end_all(2, 1);
 }
 
+/* A node dials two addresses of one gateway, finds that out, and drops the link that came last. */
+static void test_the_younger_of_two_links_ends(void **state)
+{
+    (void)state;
+    make_gateways(2);
+    world.loss_per_mille = 0;
+    attach(0, 0);
+    world_run(&world, 500 * WEFT_MS);
+    static struct world_end again[2];
+    world_attach(again, &nodes[0], &gateways[0]);
+    world_run(&world, 500 * WEFT_MS);
+    world_cut(&again[0]);
+    world_run(&world, 500 * WEFT_MS);
+    assert_int_equal(state_at(&gateways[0], &nodes[0]), WEFT_ROSTER_LIVE);
+    assert_int_equal(state_at(&gateways[1], &nodes[0]), WEFT_ROSTER_LIVE);
+    world_cut(&attachments[0][0]);
+    world_run(&world, 500 * WEFT_MS);
+    assert_int_equal(state_at(&gateways[0], &nodes[0]), WEFT_ROSTER_GONE);
+    assert_int_equal(state_at(&gateways[1], &nodes[0]), WEFT_ROSTER_GONE);
+    end_all(2, 1);
+}
+
 /* -- anything, in any order, then it heals -- */
 
 static void do_anything(size_t gateway_count, size_t node_count)
@@ -319,6 +341,7 @@ int main(void)
         GOSSIP_TEST(test_streams),
         GOSSIP_TEST(test_floods),
         GOSSIP_TEST(test_a_second_link_of_a_node),
+        GOSSIP_TEST(test_the_younger_of_two_links_ends),
         GOSSIP_TEST(test_anything_heals),
         GOSSIP_TEST(test_memory_runs_out),
     };
