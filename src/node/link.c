@@ -14,11 +14,13 @@ struct weft_link {
     uint64_t number;
     weft_time since;
     bool dialled, serves, opened;
+    bool stranger; /* accepted, and nobody has been seen to be somebody there */
 };
 
 struct weft_links {
     struct weft_links_options options;
-    struct weft_link *first;
+    struct weft_link *first; /* the youngest */
+    size_t strangers;
     size_t count, dialled;
     struct weft_timer unknown; /* some link's time as one of nobody's is over */
 };
@@ -38,6 +40,13 @@ static enum weft_principal who(const struct weft_links *links, const struct weft
 }
 
 /* -- those of nobody -- */
+
+static void set_stranger(struct weft_link *link, bool stranger)
+{
+    link->links->strangers += stranger;
+    link->links->strangers -= link->stranger;
+    link->stranger = stranger;
+}
 
 /* Nobody asks there but us, so no idle time ends it; and why should we ask someone whom we do not know? */
 static bool is_unknown(const struct weft_link *link)
@@ -102,7 +111,9 @@ static int on_met(void *self, struct weft_connection *connection)
     if (link->serves) {
         set_opened(link);
     }
-    return who(links, key) != WEFT_ANONYMOUS;
+    bool known = who(links, key) != WEFT_ANONYMOUS;
+    set_stranger(link, !link->dialled && !known);
+    return known;
 }
 
 static void on_usable(void *self, struct weft_connection *connection)
@@ -126,6 +137,7 @@ static void on_request(void *self, struct weft_connection *connection, struct we
         return;
     }
     if (caller.principal != WEFT_ANONYMOUS) {
+        set_stranger(link, false);
         weft_connection_trust(connection);
     }
     links->options.user->request(links->options.self, exchange, &caller);
@@ -151,6 +163,7 @@ static void unlink_link(struct weft_link *link)
     }
     links->count--;
     links->dialled -= link->dialled;
+    set_stranger(link, false);
 }
 
 static void on_closed(void *self, struct weft_connection *connection, int why, const char *phrase)
@@ -165,6 +178,19 @@ static void on_closed(void *self, struct weft_connection *connection, int why, c
     unlink_link(link);
     weft_free(link);
     options->user->changed(options->self);
+}
+
+/* At once: whoever floods would keep others waiting while it takes its time. */
+static void end_oldest_stranger(struct weft_links *links)
+{
+    struct weft_link *oldest = NULL;
+    for (struct weft_link *link = links->first; link; link = link->next) {
+        oldest = link->stranger ? link : oldest;
+    }
+    WEFT_ASSERT(oldest); /* they are counted */
+    struct weft_connection *connection = oldest->connection;
+    weft_connection_free(connection);
+    on_closed(oldest, connection, WEFT_ERR_FULL, "so many who are nobody here came after it");
 }
 
 static const struct weft_connection_user connection_user = {
@@ -218,6 +244,11 @@ int weft_links_accept(struct weft_links *links, struct weft_socket *socket)
         weft_free(link);
         return error;
     }
+    size_t max = links->options.strangers_max;
+    if (links->strangers >= (max < WEFT_LINKS_STRANGERS_MAX ? max : WEFT_LINKS_STRANGERS_MAX)) {
+        end_oldest_stranger(links);
+    }
+    set_stranger(link, true);
     add(links, link);
     return 0;
 }

@@ -15,9 +15,12 @@
 #include "node/connection.h"
 #include "node/metrics.h"
 
-#define WEFT_LINKS_DIALLED_MAX 16                 /* at once: then WEFT_ERR_FULL */
-#define WEFT_LINKS_OF_KEY_MAX  8                  /* accepted, of one key: more are refused */
-#define WEFT_LINK_UNKNOWN_TIME (10 * WEFT_SECOND) /* an accepted link that nobody's peer serves on: then closed */
+#define WEFT_LINKS_DIALLED_MAX 16 /* at once: then WEFT_ERR_FULL */
+#define WEFT_LINKS_OF_KEY_MAX  8  /* accepted, of one key: more are refused */
+/* Accepted, of those who are nobody here: whoever has not shown a key yet, or one that is no member's. Then the oldest
+ * goes for the next, so that a flood of them costs the flood: a member among them is known before its turn comes. */
+#define WEFT_LINKS_STRANGERS_MAX 512
+#define WEFT_LINK_UNKNOWN_TIME   (10 * WEFT_SECOND) /* an accepted link that nobody's peer serves on: then closed */
 
 struct weft_links;
 struct weft_link;
@@ -43,6 +46,7 @@ struct weft_links_options {
     struct weft_link_filters filters; /* must outlive the links */
     struct weft_key key;              /* our own: no link leads from it to itself */
     size_t body_max;                  /* of requests */
+    size_t strangers_max;             /* where WEFT_LINKS_STRANGERS_MAX is too many; at least 1 */
 };
 
 WEFT_MUST_USE int weft_links_new(struct weft_links **out, const struct weft_links_options *options);

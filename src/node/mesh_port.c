@@ -107,7 +107,8 @@ int weft_mesh_port_open(struct weft_mesh_port *port, const struct weft_address *
                                                  .self = options->self,
                                                  .filters = port->filters,
                                                  .key = port->identity.key,
-                                                 .body_max = options->body_max};
+                                                 .body_max = options->body_max,
+                                                 .strangers_max = options->strangers_max};
         error = weft_links_new(&port->links, &links);
     }
     if (error < 0) {

@@ -13,7 +13,7 @@ struct weft_mesh_port_options {
     const struct weft_link_security *security;
     const struct weft_tls_identity *web; /* shown to callers without a key; NULL: the node's own certificate */
     const char *state_folder;
-    size_t body_max;
+    size_t body_max, strangers_max; /* see struct weft_links_options */
     /* The key was found or made (0), or an error and a sentence that says why and what to do. */
     void (*found)(void *self, int status, const char *problem);
     const struct weft_links_user *user; /* of its links */

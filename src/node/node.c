@@ -554,6 +554,7 @@ static int init_mesh(struct weft_node *node)
         .web = node->web_identity,
         .state_folder = node->options.state_folder,
         .body_max = (size_t)node->options.config->body_max,
+        .strangers_max = node->connections_max / 2, /* the other half is for this node's own clients, and members */
         .found = on_key,
         .user = &links_user,
         .self = node,

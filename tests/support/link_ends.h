@@ -88,9 +88,7 @@ static inline weft_time link_end_turn(void *self, weft_time now)
     return weft_timers_next(&end->loop.timers);
 }
 
-/* Its key comes from a seed of that byte. 0, or an error when memory runs out; then it can still be deinit. */
-static inline int link_end_init(struct link_end *end, struct weft_host *host, const struct weft_link_security *security,
-                                uint8_t seed_byte)
+static inline int link_end_make(struct link_end *end, size_t strangers_max)
 {
     static const struct weft_links_user user = {.who = link_end_who,
                                                 .request = link_end_request,
@@ -98,6 +96,20 @@ static inline int link_end_init(struct link_end *end, struct weft_host *host, co
                                                 .opened = link_end_opened,
                                                 .closed = link_end_closed,
                                                 .changed = link_end_changed};
+    const struct weft_links_options options = {.loop = &end->loop,
+                                               .metrics = &end->metrics,
+                                               .user = &user,
+                                               .self = end,
+                                               .filters = end->filters,
+                                               .key = end->identity.key,
+                                               .strangers_max = strangers_max};
+    return weft_links_new(&end->links, &options);
+}
+
+/* Its key comes from a seed of that byte. 0, or an error when memory runs out; then it can still be deinit. */
+static inline int link_end_init(struct link_end *end, struct weft_host *host, const struct weft_link_security *security,
+                                uint8_t seed_byte)
+{
     uint8_t seed[WEFT_SEED_SIZE];
     memset(seed, seed_byte, sizeof(seed));
     *end = (struct link_end){.loop = {.host = host}, .security = security, .others = WEFT_MEMBER};
@@ -107,13 +119,7 @@ static inline int link_end_init(struct link_end *end, struct weft_host *host, co
     if (error < 0) {
         return error;
     }
-    const struct weft_links_options options = {.loop = &end->loop,
-                                               .metrics = &end->metrics,
-                                               .user = &user,
-                                               .self = end,
-                                               .filters = end->filters,
-                                               .key = end->identity.key};
-    return weft_links_new(&end->links, &options);
+    return link_end_make(end, WEFT_LINKS_STRANGERS_MAX);
 }
 
 static inline void link_end_accepted(void *self, struct weft_socket *socket)

@@ -331,6 +331,30 @@ static void test_strangers(void **state)
     }
 }
 
+/* Who floods costs others of their kind, and no member. */
+static void test_many_strangers(void **state)
+{
+    (void)state;
+    begin();
+    weft_links_free(ONE->links);
+    assert_int_equal(link_end_make(ONE, 4), 0);
+    struct weft_link *members = dial(false), *late;
+    ONE->others = WEFT_ANONYMOUS;
+    for (size_t i = 0; i < 6; i++) {
+        (void)dial(i % 2 == 0);
+    }
+    assert_int_equal(weft_links_count(ONE->links), 5);
+    assert_int_equal(ONE->closed, 2);
+    assert_int_equal(ONE->why, WEFT_ERR_FULL);
+    ONE->others = WEFT_MEMBER; /* one comes among them */
+    late = dial(false);
+    assert_int_equal(ONE->closed, 3);
+    assert_int_equal(weft_links_count(ONE->links), 5);
+    ask(OTHER, ONE, members);
+    ask(OTHER, ONE, late);
+    end();
+}
+
 /* One on which a stranger asks is kept as any client's connection is: not for ever. Once he is known, it is a link. */
 static void test_strangers_who_ask(void **state)
 {
@@ -406,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_strangers_who_ask),
+        cmocka_unit_test(test_many_strangers),
         cmocka_unit_test(test_without_a_key),
         cmocka_unit_test(test_drain),
     };
