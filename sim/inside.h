@@ -5,12 +5,14 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/timers.h"
+#include "sim/weather.h"
 #include "sim/world.h"
 
 #define WEFT_WORLD_PATH_MAX      256
 #define WEFT_WORLD_ADDRESSES_MAX 4
 #define WEFT_WORLD_SWALLOWS_MAX  4
 #define WEFT_WORLD_SHARED_MAX    64
+#define WEFT_WORLD_MARKS_MAX     32 /* of a pipe: then what is written last comes with what was written before */
 
 struct weft_world_file {
     char path[WEFT_WORLD_PATH_MAX]; /* empty: no file */
@@ -76,6 +78,12 @@ enum weft_end_state {
     WEFT_END_CLOSED, /* by its user */
 };
 
+/* Bytes of a pipe that are still on their way. */
+struct weft_world_mark {
+    size_t size;  /* so many, behind those of the mark before */
+    weft_time at; /* here they are */
+};
+
 /* One end of a link, and the pipe that leads to it. */
 struct weft_socket {
     struct weft_world *world;
@@ -93,7 +101,11 @@ struct weft_socket {
     bool in_ended;  /* the peer will write no more ... */
     bool end_heard; /* ... and this end knows */
     size_t start, size, room;
-    char bytes[WEFT_WORLD_PIPE_MAX]; /* from the peer: a ring */
+    size_t mark_first, mark_count;
+    struct weft_world_mark marks[WEFT_WORLD_MARKS_MAX]; /* of the last bytes: a ring. What is before them is here */
+    weft_time end_at;                                   /* its end is here, if it has come */
+    weft_time resend;                                   /* the last pause before something was sent again; 0: none */
+    char bytes[WEFT_WORLD_PIPE_MAX];                    /* from the peer: a ring */
 };
 
 struct weft_world_link {
@@ -102,6 +114,7 @@ struct weft_world_link {
     struct weft_world_link *next; /* in its listener's queue */
     unsigned number;              /* for the transcript */
     bool paired;                  /* of a socket pair: no network between its ends */
+    bool lost;                    /* nothing arrives on it any more */
 };
 
 struct weft_listener {
@@ -155,6 +168,12 @@ struct weft_process {
     _Alignas(max_align_t) unsigned char shared[WEFT_WORLD_SHARED_MAX];
 };
 
+/* From one host to another. */
+struct weft_world_path {
+    struct weft_weather weather;
+    bool cut;
+};
+
 struct weft_world {
     struct weft_random random;
     struct weft_timers timers;
@@ -166,6 +185,7 @@ struct weft_world {
     uint16_t next_port;
     size_t host_count, name_count, swallow_count;
     struct weft_world_host hosts[WEFT_WORLD_HOSTS_MAX];
+    struct weft_world_path paths[WEFT_WORLD_HOSTS_MAX][WEFT_WORLD_HOSTS_MAX];
     struct weft_listener listeners[WEFT_WORLD_LISTENERS_MAX];
     struct weft_world_name names[WEFT_WORLD_NAMES_MAX];
     struct weft_address swallows[WEFT_WORLD_SWALLOWS_MAX];
@@ -198,6 +218,25 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
                       void *self, struct weft_socket **out);
 /* Two ends that are connected from the beginning; neither is attached. WEFT_ERR_FULL if there is no link left. */
 int weft_network_pair(struct weft_world_host *one, struct weft_world_host *other, struct weft_socket *ends[2]);
+void weft_network_drop(struct weft_world_link *link, bool silent);
+
+/* pipe.c: of the pipe that leads to an end */
+struct weft_socket *weft_pipe_writer(struct weft_socket *socket); /* the other end */
+size_t weft_pipe_put(struct weft_socket *to, const char *data, size_t size);
+void weft_pipe_mark(struct weft_socket *socket, size_t size); /* what was put is on its way from now on */
+size_t weft_pipe_arrived(struct weft_socket *socket);         /* bytes that are here */
+void weft_pipe_take(struct weft_socket *from, char *data, size_t size);
+void weft_pipe_empty(struct weft_socket *socket);
+void weft_pipe_end(struct weft_socket *socket);    /* the writer will write no more */
+void weft_pipe_expect(struct weft_socket *socket); /* it gets the next bytes, or their end, when they are here */
+void weft_pipe_tell(struct weft_socket *socket);   /* it hears what the other end did, when that can be known */
+/* Nothing comes from the writer now, and `timer` is set to try again. */
+bool weft_pipe_held_up(struct weft_socket *socket, struct weft_timer *timer);
+
+/* weather.c */
+bool weft_weather_is_cut(const struct weft_world_host *from, const struct weft_world_host *to);
+weft_time weft_weather_delay(const struct weft_world_host *from, const struct weft_world_host *to);
+weft_time weft_weather_resend(weft_time *last); /* how long until it is tried again */
 
 /* store.c */
 void weft_world_store_init(struct weft_world_host *host);

@@ -30,11 +30,6 @@ void weft_network_init(struct weft_world *world)
     }
 }
 
-static struct weft_socket *peer_of(struct weft_socket *socket)
-{
-    return &socket->link->ends[socket == &socket->link->ends[0]];
-}
-
 static int side(const struct weft_socket *socket)
 {
     return socket == &socket->link->ends[0] ? 0 : 1;
@@ -57,7 +52,7 @@ static void forget(struct weft_socket *socket)
 {
     weft_timer_clear(&socket->world->timers, &socket->arrival);
     weft_timer_clear(&socket->world->timers, &socket->notice);
-    socket->size = 0;
+    weft_pipe_empty(socket);
     socket->user = NULL;
 }
 
@@ -78,9 +73,22 @@ static void release(struct weft_world_link *link)
 /* Something breaks the connection for this end: it hears of it when it next reads or writes. */
 static void break_off(struct weft_socket *socket, int status)
 {
-    if (socket->status == 0 && (socket->state == WEFT_END_OPEN || socket->state == WEFT_END_WAITS)) {
+    if (socket->status == 0 && !socket->link->lost &&
+        (socket->state == WEFT_END_OPEN || socket->state == WEFT_END_WAITS)) {
         socket->status = status;
-        soon(socket, &socket->notice);
+        weft_pipe_tell(socket);
+    }
+}
+
+void weft_network_drop(struct weft_world_link *link, bool silent)
+{
+    link->lost = link->lost || silent;
+    for (int end = 0; end < 2 && !silent; end++) {
+        struct weft_socket *socket = &link->ends[end];
+        weft_pipe_empty(socket);
+        if (socket->host) {
+            break_off(socket, WEFT_ERR_CLOSED);
+        }
     }
 }
 
@@ -206,13 +214,14 @@ static struct weft_world_link *link_new(struct weft_world *world)
         }
         link->number = ++world->link_count;
         link->next = NULL;
-        link->paired = false;
+        link->paired = link->lost = false;
         for (int end = 0; end < 2; end++) {
             struct weft_socket *socket = &link->ends[end];
             socket->host = NULL;
             socket->status = 0;
             socket->reading = socket->blocked = socket->shut = socket->in_ended = socket->end_heard = false;
-            socket->start = socket->size = 0;
+            weft_pipe_empty(socket);
+            socket->end_at = socket->resend = 0;
             socket->room = WEFT_WORLD_PIPE_MAX;
             if (!world->calm && weft_random_below(&world->random, 2)) {
                 socket->room = PIPE_MIN + weft_random_below(&world->random, WEFT_WORLD_PIPE_MAX / 2);
@@ -242,7 +251,13 @@ int weft_network_dial(struct weft_host *host, const struct weft_address *address
     socket->user = user;
     socket->self = self;
     socket->state = WEFT_END_DIALS;
-    soon(socket, &socket->notice);
+    const struct weft_listener *there = listener_at(own->world, address);
+    weft_time delay = there ? weft_weather_delay(own, there->host) + weft_weather_delay(there->host, own) : 0;
+    if (delay > 0) {
+        weft_timer_set(&own->world->timers, &socket->notice, own->world->now + delay);
+    } else {
+        soon(socket, &socket->notice);
+    }
     weft_transcript_note(own->world->transcript, own->world->now, "%s dials %s %u: link %u", own->name, address->text,
                          address->port, link->number);
     return 0;
@@ -284,10 +299,15 @@ static void end_dial(struct weft_socket *socket)
         return;
     }
     struct weft_listener *listener = listener_at(world, &link->to);
+    if (listener &&
+        (weft_weather_is_cut(socket->host, listener->host) || weft_weather_is_cut(listener->host, socket->host))) {
+        weft_timer_set(&world->timers, &socket->notice, world->now + weft_weather_resend(&socket->resend));
+        return;
+    }
     int status = listener ? 0 : WEFT_ERR_REFUSED;
     socket->state = listener ? WEFT_END_OPEN : WEFT_END_FAILED;
     if (listener) {
-        struct weft_socket *peer = peer_of(socket);
+        struct weft_socket *peer = weft_pipe_writer(socket);
         peer->host = listener->host;
         peer->state = WEFT_END_WAITS;
         if (listener->last) {
@@ -310,7 +330,7 @@ static void end_dial(struct weft_socket *socket)
 static void on_notice(struct weft_timer *timer)
 {
     struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, notice);
-    if (weft_world_waits(socket->host, timer)) {
+    if (weft_world_waits(socket->host, timer) || (socket->state == WEFT_END_OPEN && weft_pipe_held_up(socket, timer))) {
         return;
     }
     weft_world_deliver(socket->host);
@@ -345,7 +365,7 @@ void weft_network_read(struct weft_socket *socket, bool on)
             soon(socket, &socket->notice);
         }
         if (socket->size > 0 || (socket->in_ended && !socket->end_heard)) {
-            soon(socket, &socket->arrival);
+            weft_pipe_expect(socket);
         }
     }
 }
@@ -376,11 +396,17 @@ static void on_arrival(struct weft_timer *timer)
 {
     struct weft_socket *socket = WEFT_CONTAINER(timer, struct weft_socket, arrival);
     struct weft_world *world = socket->world;
-    if (!has_arrived(socket) || weft_world_waits(socket->host, timer)) {
+    if (!has_arrived(socket) || socket->link->lost || weft_world_waits(socket->host, timer) ||
+        weft_pipe_held_up(socket, timer)) {
         return; /* reading on starts it again */
     }
     weft_world_deliver(socket->host);
     if (!has_arrived(socket)) {
+        return;
+    }
+    size_t here = weft_pipe_arrived(socket);
+    if (here == 0 && (socket->size > 0 || socket->end_at > world->now)) {
+        weft_pipe_expect(socket);
         return;
     }
     if (socket->size == 0) {
@@ -390,19 +416,14 @@ static void on_arrival(struct weft_timer *timer)
         return;
     }
     char bytes[WEFT_WORLD_PIPE_MAX];
-    size_t size = piece(world, socket->size);
-    size_t straight = WEFT_WORLD_PIPE_MAX - socket->start;
-    size_t first = size < straight ? size : straight;
-    memcpy(bytes, socket->bytes + socket->start, first);
-    memcpy(bytes + first, socket->bytes, size - first);
-    socket->start = (socket->start + size) % WEFT_WORLD_PIPE_MAX;
-    socket->size -= size;
+    size_t size = piece(world, here);
+    weft_pipe_take(socket, bytes, size);
     if (socket->size > 0 || socket->in_ended) {
-        soon(socket, &socket->arrival);
+        weft_pipe_expect(socket);
     }
-    struct weft_socket *peer = peer_of(socket);
+    struct weft_socket *peer = weft_pipe_writer(socket);
     if (peer->blocked) {
-        soon(peer, &peer->notice);
+        weft_pipe_tell(peer);
     }
     weft_transcript_note(world->transcript, world->now, "link %u.%d receives %zu: ", socket->link->number, side(socket),
                          size);
@@ -410,21 +431,10 @@ static void on_arrival(struct weft_timer *timer)
     socket->user->received(socket->self, bytes, size);
 }
 
-static size_t put(struct weft_socket *to, const char *data, size_t size)
-{
-    size_t at = (to->start + to->size) % WEFT_WORLD_PIPE_MAX;
-    size_t straight = WEFT_WORLD_PIPE_MAX - at;
-    size_t first = size < straight ? size : straight;
-    memcpy(to->bytes + at, data, first);
-    memcpy(to->bytes, data + first, size - first);
-    to->size += size;
-    return size;
-}
-
 int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *views, size_t count)
 {
     struct weft_world *world = socket->world;
-    struct weft_socket *peer = peer_of(socket);
+    struct weft_socket *peer = weft_pipe_writer(socket);
     size_t total = 0, taken = 0;
     for (size_t i = 0; i < count; i++) {
         total += views[i].size;
@@ -454,13 +464,14 @@ int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *
         size_t part = views[i].size < most - taken ? views[i].size : most - taken;
         weft_transcript_bytes(world->transcript, views[i].data, part);
         size_t before = peer->size;
-        taken += put(peer, views[i].data, part);
+        taken += weft_pipe_put(peer, views[i].data, part);
         for (size_t at = before; socket->host->spoils && at < peer->size; at++) {
             peer->bytes[(peer->start + at) % WEFT_WORLD_PIPE_MAX] ^= 0x55;
         }
     }
+    weft_pipe_mark(peer, taken);
     if (peer->size > 0 && peer->reading) {
-        soon(peer, &peer->arrival);
+        weft_pipe_expect(peer);
     }
     if (taken < total) {
         socket->blocked = true;
@@ -473,30 +484,30 @@ int64_t weft_network_write(struct weft_socket *socket, const struct weft_slice *
 
 void weft_world_shut(struct weft_socket *socket)
 {
-    struct weft_socket *peer = peer_of(socket);
+    struct weft_socket *peer = weft_pipe_writer(socket);
     socket->shut = true;
-    peer->in_ended = true;
+    weft_pipe_end(peer);
     if (peer->state == WEFT_END_OPEN && peer->reading) {
-        soon(peer, &peer->arrival);
+        weft_pipe_expect(peer);
     }
 }
 
 void weft_network_close(struct weft_socket *socket, bool reset)
 {
     struct weft_world *world = socket->world;
-    struct weft_socket *peer = peer_of(socket);
+    struct weft_socket *peer = weft_pipe_writer(socket);
     WEFT_ASSERT(socket->state != WEFT_END_NONE && socket->state != WEFT_END_CLOSED); /* closed once */
     weft_transcript_note(world->transcript, world->now, "link %u.%d %s", socket->link->number, side(socket),
                          reset ? "resets" : "closes");
     socket->state = WEFT_END_CLOSED;
     forget(socket);
     if (reset && !socket->link->paired) { /* nothing can take back what went into a socket pair */
-        peer->size = 0;                   /* what was under way is lost */
+        weft_pipe_empty(peer);            /* what was under way is lost */
         break_off(peer, WEFT_ERR_CLOSED);
     } else if (peer->state == WEFT_END_OPEN || peer->state == WEFT_END_WAITS) {
         weft_world_shut(socket);
         if (peer->blocked) {
-            soon(peer, &peer->notice);
+            weft_pipe_tell(peer);
         }
     }
     release(socket->link);

@@ -23,6 +23,8 @@ const struct weft_scenario weft_scenarios[] = {
     {"lasting",
      "an engine is killed, crashes, hangs and loads slowly in the middle of everything: all answers are whole",
      weft_story_lasting},
+    {"mesh", "a mesh begins, invites, lets in and puts out, while everything that can go wrong does, and then heals",
+     weft_story_mesh},
     {"relay", "a node relays to an upstream that streams, dies and stalls, while clients come and go",
      weft_story_relay},
     {"sleep", "the node, its upstream or both are kept from running, and wall clocks jump: nobody notices",

@@ -27,6 +27,7 @@ void weft_story_crowd(struct weft_story *story);
 void weft_story_fair(struct weft_story *story);
 void weft_story_flood(struct weft_story *story);
 void weft_story_lasting(struct weft_story *story);
+void weft_story_mesh(struct weft_story *story);
 void weft_story_relay(struct weft_story *story);
 void weft_story_sleep(struct weft_story *story);
 void weft_story_storm(struct weft_story *story);

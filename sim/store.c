@@ -418,6 +418,46 @@ void weft_world_store_init(struct weft_world_host *host)
     weft_timer_init(&host->store.timer, on_store);
 }
 
+static const struct weft_world_store *store_of(const struct weft_host *host)
+{
+    return &((const struct weft_world_host *)(const void *)host)->store;
+}
+
+bool weft_world_store_busy(const struct weft_host *host)
+{
+    return store_of(host)->queued > 0;
+}
+
+size_t weft_world_store_invites(const struct weft_host *host)
+{
+    return store_of(host)->invite_count;
+}
+
+const struct weft_store_invite *weft_world_store_invite(const struct weft_host *host, size_t index)
+{
+    return &store_of(host)->invites[index];
+}
+
+size_t weft_world_store_uses(const struct weft_host *host, const struct weft_store_key *invite,
+                             const struct weft_store_key *node)
+{
+    const struct weft_world_store *store = store_of(host);
+    size_t count = 0;
+    for (size_t i = 0; i < store->redemption_count; i++) {
+        const struct weft_world_redemption *use = &store->redemptions[i];
+        count += memcmp(&use->invite, invite, sizeof(*invite)) == 0 &&
+                 (!node || memcmp(&use->record.key, node, sizeof(*node)) == 0);
+    }
+    return count;
+}
+
+const struct weft_store_record *weft_world_store_record(const struct weft_host *host, enum weft_store_table table,
+                                                        size_t index)
+{
+    const struct weft_world_store *store = store_of(host);
+    return index < store->record_counts[table] ? &store->records[table][index] : NULL;
+}
+
 void weft_world_crash_store(struct weft_host *host)
 {
     struct weft_world_host *own = weft_world_host_of(host);

@@ -393,6 +393,26 @@ struct weft_host *weft_world_host(struct weft_world *world, const char *name)
     return &host->host;
 }
 
+void weft_world_crash(struct weft_host *host)
+{
+    struct weft_world_host *own = weft_world_host_of(host);
+    struct weft_world *world = own->world;
+    WEFT_ASSERT(!own->guest.turn);
+    for (size_t i = 0; i < WEFT_WORLD_JOBS_MAX; i++) {
+        struct weft_job *job = &world->jobs[i];
+        if (job->kind == WEFT_JOB_NONE || job->host != own) {
+            continue;
+        }
+        if (job->kind == WEFT_JOB_WRITE && own->write_status == 0 && weft_random_below(&world->random, 2)) {
+            /* Nobody is told, be it that there is such a file already. */
+            (void)put_file(own, job->path, weft_slice(job->data, job->size), job->exclusive);
+        }
+        weft_timer_clear(&world->timers, &job->timer);
+        job->kind = WEFT_JOB_NONE;
+    }
+    weft_world_crash_store(host);
+}
+
 void weft_world_set_guest(struct weft_host *host, struct weft_guest guest)
 {
     struct weft_world_host *own = weft_world_host_of(host);

@@ -11,7 +11,7 @@
 #include "host/host.h"
 #include "sim/transcript.h"
 
-#define WEFT_WORLD_HOSTS_MAX     6
+#define WEFT_WORLD_HOSTS_MAX     24
 #define WEFT_WORLD_LINKS_MAX     512                 /* connections at once: then a dial is WEFT_ERR_FULL */
 #define WEFT_WORLD_LISTENERS_MAX 32                  /* then WEFT_ERR_FULL */
 #define WEFT_WORLD_PIPE_MAX      ((size_t)16 * 1024) /* bytes under way in one direction: then a write takes less */
@@ -51,6 +51,10 @@ size_t weft_world_listening(const struct weft_host *host);
 /* What it has logged, a newline behind each line, and a NUL at the end. */
 const char *weft_world_log(const struct weft_host *host);
 
+/* Its process ends here and now, and its guest is gone already: what it was still waiting for never comes. Files, and
+ * what its store was asked for, were on the disk or not, as the seed says (see weft_world_crash_store()). */
+void weft_world_crash(struct weft_host *host);
+
 /* -- its files -- */
 
 /* From now on reads, or writes, of any file end with this; 0 for as they should. */
@@ -68,6 +72,16 @@ struct weft_slice weft_world_file(const struct weft_host *host, const char *path
 /* Its process ends here and now. Of what was not done as many as the seed says were on the disk, the first ones; nobody
  * is told of any, and the store is to be opened again. */
 void weft_world_crash_store(struct weft_host *host);
+bool weft_world_store_busy(const struct weft_host *host); /* something that was asked for is not done */
+/* What is in it. */
+size_t weft_world_store_invites(const struct weft_host *host);
+const struct weft_store_invite *weft_world_store_invite(const struct weft_host *host, size_t index);
+/* Uses of this invite that were counted; with `node`, those of that one. */
+size_t weft_world_store_uses(const struct weft_host *host, const struct weft_store_key *invite,
+                             const struct weft_store_key *node);
+/* NULL behind the last. */
+const struct weft_store_record *weft_world_store_record(const struct weft_host *host, enum weft_store_table table,
+                                                        size_t index);
 /* From now on what reads (and opening), or what writes, ends with this: a disk that is full is a write that ends with
  * WEFT_ERR_FULL. 0 for as it should. */
 void weft_world_fail_store(struct weft_host *host, int read, int write);
