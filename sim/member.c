@@ -12,8 +12,8 @@
 #define AGAIN_MIN (WEFT_SECOND / 2)  /* then he tries again */
 #define AGAIN_MAX (3 * WEFT_SECOND)
 #define RESTART   WEFT_SECOND /* a node that could not start is started again */
-#define API_PORT  8100
-#define MESH_PORT 9340
+#define API_PORT  8100u
+#define MESH_PORT 9340u
 #define KEY_FILE  WEFT_RESIDENT_HOME "/" WEFT_MESH_KEY_FILE
 #define BODY_MAX  512
 #define BYTES_MAX 2048
