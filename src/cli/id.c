@@ -5,8 +5,7 @@
 #include "cli/command.h"
 #include "cli/mesh_input.h"
 #include "cli/remote.h"
-
-#define KEY_NAME "/node.key"
+#include "node/mesh_port.h"
 
 int weft_id_print_more(void)
 {
@@ -53,11 +52,11 @@ static int find_id(struct weft_remote *remote, bool json)
 {
     struct weft_config_problem problem;
     struct weft_identity identity;
-    char path[WEFT_PLACES_PATH_MAX + sizeof(KEY_NAME)];
+    char path[WEFT_PLACES_PATH_MAX + sizeof("/" WEFT_MESH_KEY_FILE)];
     if (weft_settings_read(&remote->settings, remote->flag_count, remote->flags, &problem) < 0) {
         return say_problem(problem.text, WEFT_EXIT_USAGE);
     }
-    (void)snprintf(path, sizeof(path), "%s" KEY_NAME, remote->settings.places.state); /* fits */
+    (void)snprintf(path, sizeof(path), "%s/" WEFT_MESH_KEY_FILE, remote->settings.places.state); /* fits */
     int status = weft_mesh_input_key(&identity, WEFT_IDENTITY_NODE, path, &problem);
     if (status == WEFT_ERR_NOT_FOUND) {
         return say_none(path, json);

@@ -186,7 +186,9 @@ static int put_out(struct weft_mesh_ask *ask, const char *id)
     int size = snprintf(body, sizeof(body), "{\"id\":\"%s\"}", id);
     int exit = weft_mesh_ask_run(ask, "/weft/v1/mesh/revoke", weft_slice(body, (size_t)size), &answer);
     if (exit == WEFT_EXIT_OK && !ask->json) {
-        printf("%s is out of the mesh\n", id);
+        bool by_root = strcmp(weft_mesh_text(answer, "by"), "root") == 0;
+        printf("%s is out of the mesh%s\n", id,
+               by_root ? "" : ", unless it is a gateway: those the root alone puts out (`weft help root`)");
         exit = flush();
     }
     json_decref(answer);

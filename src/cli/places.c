@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "node/mesh_port.h"
+#include "node/mesh_state.h"
 #include "node/node.h"
 
 static int too_long(struct weft_config_problem *problem, const char *what)
@@ -79,22 +81,36 @@ static int make_one(const char *path, struct weft_config_problem *problem)
     return WEFT_ERR_DENIED;
 }
 
-/* Whoever reads the token is the owner. A node makes it 0600; somebody may have copied it here. */
-static int check_token(const char *state, struct weft_config_problem *problem)
+/* What a node makes 0600, and nobody else may read; somebody may have copied it here. */
+static const struct {
+    const char *name, *what, *so;
+} secrets[] = {
+    {"/" WEFT_NODE_TOKEN_FILE, "owner token",
+     "could then run this node: remove it, and the next start makes a new one"},
+    {"/" WEFT_MESH_KEY_FILE, "node's key",
+     "could then be this node: `chmod 600` it; or, if they may have read it, remove it and join the mesh as a new "
+     "node"},
+    {"/" WEFT_MESH_ROOT_FILE, "mesh's root key",
+     "could then rule the mesh: `chmod 600` it; or, if they may have read it, begin a new mesh"},
+};
+
+static int check_secrets(const char *state, struct weft_config_problem *problem)
 {
     char path[WEFT_PLACES_PATH_MAX];
     struct stat there;
-    if (!join(path, state, "/" WEFT_NODE_TOKEN_FILE)) {
-        return too_long(problem, "--home");
+    for (size_t i = 0; i < WEFT_COUNT(secrets); i++) {
+        if (!join(path, state, secrets[i].name)) {
+            return too_long(problem, "--home");
+        }
+        if (stat(path, &there) != 0 || (there.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
+            continue; /* where it cannot be looked at, the node will say so when it reads it */
+        }
+        (void)snprintf(problem->text, sizeof(problem->text),
+                       "the %s %.150s is open to others on this machine (mode %04o), who %s", secrets[i].what, path,
+                       (unsigned)there.st_mode & 07777, secrets[i].so);
+        return WEFT_ERR_DENIED;
     }
-    if (stat(path, &there) != 0 || (there.st_mode & (S_IRWXG | S_IRWXO)) == 0) {
-        return 0; /* where it cannot be looked at, the node will say so when it reads it */
-    }
-    (void)snprintf(problem->text, sizeof(problem->text),
-                   "the owner token %.150s is open to others on this machine (mode %04o), who could then run this "
-                   "node: remove it, and the next start makes a new one",
-                   path, (unsigned)there.st_mode & 07777);
-    return WEFT_ERR_DENIED;
+    return 0;
 }
 
 int weft_places_make(const struct weft_places *places, struct weft_config_problem *problem)
@@ -118,5 +134,5 @@ int weft_places_make(const struct weft_places *places, struct weft_config_proble
                        path, path);
         return WEFT_ERR_DENIED;
     }
-    return status < 0 ? status : check_token(path, problem);
+    return status < 0 ? status : check_secrets(path, problem);
 }

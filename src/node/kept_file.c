@@ -63,6 +63,7 @@ static void make(struct weft_kept_file *file)
     WEFT_ASSERT(size <= sizeof(file->text));
     int error = host->ops->write_file(host, file->path, weft_slice(file->text, size), true, on_written, file);
     if (error < 0) {
+        weft_secret_wipe(file->text, sizeof(file->text));
         fail(file, error, "write");
     }
 }

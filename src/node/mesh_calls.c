@@ -377,6 +377,21 @@ static void leave(struct weft_call *call, const json_t *body)
     }
 }
 
+/* What only the root can do is not done, and a gateway without its key cannot know whether it was that. */
+static void on_put_out(void *self, int status, const char *problem)
+{
+    struct weft_call *call = end_errand(self);
+    const struct weft_mesh_state *state = call ? weft_mesh_state_of(call->front->mesh) : NULL;
+    if (call && status == 0) {
+        weft_call_json(call, 200,
+                       state && weft_mesh_state_has_root(state)
+                           ? WEFT_SLICE("{\"status\":\"done\",\"by\":\"root\"}\n")
+                           : WEFT_SLICE("{\"status\":\"done\",\"by\":\"gateway\"}\n"));
+    } else if (call) {
+        answer_done(call, status, problem);
+    }
+}
+
 static void put_out(struct weft_call *call, const json_t *body)
 {
     struct weft_mesh_state *state = weft_mesh_state_of(call->front->mesh);
@@ -389,32 +404,48 @@ static void put_out(struct weft_call *call, const json_t *body)
     if (!weft_key_parse(&node, weft_json_slice(json_object_get(body, "id")))) {
         status = WEFT_ERR_INVALID;
     } else if (state) {
-        status = weft_mesh_state_put_out(state, &node, on_done, errand);
+        status = weft_mesh_state_put_out(state, &node, on_put_out, errand);
     }
     if (status < 0) {
         drop_errand(errand, status);
     } else if (status == 0) { /* it was out already */
-        on_done(errand, 0, "");
+        on_put_out(errand, 0, "");
     }
 }
 
 /* -- letters of the root -- */
+
+/* `else_why`: what any other error means. */
+static const char *letter_problem(int status, const char *else_why)
+{
+    switch (status) {
+    case WEFT_ERR_FULL:
+    case WEFT_ERR_MEMORY:
+        return "This node has no room for it now: try again in a moment.";
+    case WEFT_ERR_TIMEOUT:
+        return "It was made later than now: is a clock wrong, here or where it was made?";
+    default:
+        return else_why;
+    }
+}
 
 static int deliver_certificate(struct weft_mesh_state *state, struct weft_slice bytes, struct weft_errand *errand,
                                const char **why)
 {
     enum weft_verdict verdict;
     int status = weft_mesh_state_certify(state, bytes, &verdict, on_done, errand);
-    *why = status == WEFT_ERR_CRYPTO ? weft_verdict_text(verdict) : *why;
+    *why = letter_problem(status, status == WEFT_ERR_CRYPTO ? weft_verdict_text(verdict) : *why);
     return status;
 }
 
-static int deliver_revocation(struct weft_mesh_state *state, struct weft_slice bytes, struct weft_errand *errand)
+static int deliver_revocation(struct weft_mesh_state *state, struct weft_slice bytes, struct weft_errand *errand,
+                              const char **why)
 {
     int status = weft_mesh_state_revoke(state, bytes, on_done, errand);
-    if (status == 0) { /* it is known */
+    if (status == 0) { /* a later one is known */
         on_done(errand, 0, "");
     }
+    *why = letter_problem(status, "This revocation is not one of this node's mesh, or not its root's.");
     return status;
 }
 
@@ -438,8 +469,7 @@ static void deliver(struct weft_call *call, const json_t *body)
     if (size >= 0) {
         status = deliver_certificate(state, weft_slice(bytes, (size_t)size), errand, &why);
     } else if ((size = weft_letter_read(WEFT_REVOCATION_DOMAIN, line, bytes)) >= 0) {
-        why = "This revocation is not one of this node's mesh, or not its root's.";
-        status = deliver_revocation(state, weft_slice(bytes, (size_t)size), errand);
+        status = deliver_revocation(state, weft_slice(bytes, (size_t)size), errand, &why);
     } else if (size == WEFT_ERR_CRYPTO || status == WEFT_ERR_CRYPTO) {
         why = "This letter was cut or mistyped: copy the whole line.";
     }

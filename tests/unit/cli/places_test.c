@@ -106,22 +106,26 @@ static void folders_are_made_for_their_owner_only(void **state)
     assert_int_equal(rmdir(root), 0);
 }
 
-static void a_token_that_others_may_read_is_refused(void **state)
+static void secrets_that_others_may_read_are_refused(void **state)
 {
     (void)state;
-    char root[] = "/tmp/weft-places-XXXXXX", token[64];
+    static const char *const names[] = {"owner.token", "node.key", "root.key"};
+    char root[] = "/tmp/weft-places-XXXXXX", path[64];
     assert_non_null(mkdtemp(root));
-    snprintf(token, sizeof(token), "%s/owner.token", root);
     assert_int_equal(weft_places_find(&places, root, NULL, &problem), 0);
-    FILE *file = fopen(token, "w");
-    assert_non_null(file);
-    fclose(file);
-    assert_int_equal(chmod(token, 0600), 0);
-    assert_int_equal(weft_places_make(&places, &problem), 0);
-    assert_int_equal(chmod(token, 0640), 0);
-    assert_int_equal(weft_places_make(&places, &problem), WEFT_ERR_DENIED);
-    assert_non_null(strstr(problem.text, "(mode 0640)"));
-    assert_int_equal(unlink(token), 0);
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", root, names[i]);
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        fclose(file);
+        assert_int_equal(chmod(path, 0600), 0);
+        assert_int_equal(weft_places_make(&places, &problem), 0);
+        assert_int_equal(chmod(path, 0640), 0);
+        assert_int_equal(weft_places_make(&places, &problem), WEFT_ERR_DENIED);
+        assert_non_null(strstr(problem.text, names[i]));
+        assert_non_null(strstr(problem.text, "(mode 0640)"));
+        assert_int_equal(unlink(path), 0);
+    }
     assert_int_equal(rmdir(root), 0);
 }
 
@@ -135,7 +139,7 @@ int main(void)
         cmocka_unit_test_setup(nowhere_to_be_says_what_to_set, no_environment),
         cmocka_unit_test_setup(a_path_too_long_is_refused, no_environment),
         cmocka_unit_test_setup(folders_are_made_for_their_owner_only, no_environment),
-        cmocka_unit_test_setup(a_token_that_others_may_read_is_refused, no_environment),
+        cmocka_unit_test_setup(secrets_that_others_may_read_are_refused, no_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
