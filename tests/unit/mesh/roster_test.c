@@ -271,6 +271,25 @@ static void test_reach(void **state)
     assert_non_null(weft_roster_get(roster, &second.key));
 }
 
+/* However often a gateway says that it reaches a node, the word of others counts beside it. */
+static void test_said_again(void **state)
+{
+    (void)state;
+    struct announcer node;
+    make_announcer(&node, 1, WEFT_ROLE_PEER);
+    const struct weft_key *key = &node.identity.key;
+    int one = weft_roster_link(roster, &gateway.key, NOW), other = weft_roster_link(roster, &second.key, NOW);
+    assert_int_equal(offer(sign_now(&node)), WEFT_ROSTER_ADDED);
+    for (int i = 0; i < 2 * WEFT_ENTRY_VIA_MAX; i++) {
+        assert_int_equal(weft_roster_reach(roster, one, key, NOW), 0);
+    }
+    assert_int_equal(weft_roster_reach(roster, other, key, NOW), 0);
+    weft_roster_lose(roster, one, key, NOW);
+    assert_int_equal(weft_roster_state(entry_of(&node), NOW), WEFT_ROSTER_LIVE);
+    weft_roster_lose(roster, other, key, NOW);
+    assert_int_equal(weft_roster_state(entry_of(&node), NOW), WEFT_ROSTER_GONE);
+}
+
 static void test_many_ways(void **state)
 {
     (void)state;
@@ -661,6 +680,7 @@ int main(void)
         ROSTER_TEST(test_equivocating),
         ROSTER_TEST(test_ours),
         ROSTER_TEST(test_reach),
+        ROSTER_TEST(test_said_again),
         ROSTER_TEST(test_many_ways),
         ROSTER_TEST(test_suspicion),
         ROSTER_TEST(test_revoked),

@@ -1,0 +1,110 @@
+"""The bugs that are planted: what is put where in src/, and which tests are to notice.
+
+`old` must be in `file` exactly once, so a bug whose place has moved on is no bug that goes unnoticed: it is written anew.
+`tests` are names as ctest has them, up to any end. `who`: how it was chosen."""
+import collections
+
+Bug = collections.namedtuple("Bug", "name file old new tests who")
+
+MESH = ("unit_mesh_", "conformance_")
+STORE = ("unit_node_admitting", "unit_node_mesh_state", "torture_store", "unit_store_")
+ISSUE = "named when the mesh was planned"
+BLIND = "from the sources alone, before its tests were read"
+
+BUGS = (
+    # -- a signature is not checked --
+    Bug("the signature of an announcement is not checked", "src/mesh/roster.c",
+        """    if (!verified(offer)) {
+        return WEFT_ROSTER_FORGED;
+    }
+""", "", MESH, ISSUE),
+    Bug("the signature of what is said in our name is not checked", "src/mesh/roster.c",
+        """    if (!verified(offer)) {
+        return WEFT_ROSTER_FORGED; /* so nobody else makes us count on */
+    }
+""", "", MESH, ISSUE),
+    Bug("a gateway's signature under a member's certificate is not checked", "src/mesh/membership.c",
+        "if (!verified(&own->issuer, parts)) {", "if (!parts) {", MESH, ISSUE),
+    Bug("the root's signature under a gateway's certificate is not checked", "src/mesh/membership.c",
+        "if (!verified(&membership->mesh, parts)) {", "if (!parts) {", MESH, ISSUE),
+    Bug("the signature of a revocation is not checked", "src/mesh/membership.c",
+        """    if (!weft_key_verify(&signer, WEFT_REVOCATION_DOMAIN, parts.record, parts.signature)) {
+        return WEFT_ERR_CRYPTO;
+    }
+""", "", MESH, ISSUE),
+    Bug("the signature of an application is not checked", "src/mesh/registrar.c",
+        "!weft_key_verify(&asked.node, WEFT_APPLICATION_DOMAIN, parts.record, parts.signature)",
+        "!weft_key_set(&asked.node)", MESH, ISSUE),
+    Bug("that somebody has the invite is not checked", "src/mesh/registrar.c",
+        "return weft_key_verify(&application->invite, WEFT_PROOF_DOMAIN, weft_slice(text, sizeof(text)), application->proof);",
+        "return weft_key_set(&application->invite);", MESH, ISSUE),
+    # -- something old is taken --
+    Bug("an old sequence is taken", "src/mesh/roster.c",
+        "return (announcement->sequence > known->sequence) - (announcement->sequence < known->sequence);",
+        "return announcement->sequence != known->sequence;", MESH, ISSUE),
+    Bug("an old incarnation is taken", "src/mesh/roster.c",
+        "return announcement->incarnation > known->incarnation ? 1 : -1;", "return 1;", MESH, ISSUE),
+    # -- an end is forgotten --
+    Bug("a certificate does not expire", "src/mesh/membership.c",
+        "return now_s > certificate->not_after_s + WEFT_SKEW_S ? WEFT_VERDICT_EXPIRED : WEFT_VERDICT_MEMBER;",
+        "return WEFT_VERDICT_MEMBER;", MESH, ISSUE),
+    Bug("the certificate of whoever certified does not expire", "src/mesh/membership.c",
+        "verdict = judge_dates(&issuer, now_s);", "verdict = WEFT_VERDICT_MEMBER;", MESH, ISSUE),
+    Bug("an invite does not expire", "src/mesh/invites.c",
+        "if (now_s > invite->entry.expires_s) {", "if (now_s < 0) {", MESH, ISSUE),
+    Bug("an announcement that is held does not expire", "src/mesh/roster.c",
+        "if (entry->bytes && now_s > entry->expires_s) {", "if (entry->bytes && now_s < 0) {", MESH, ISSUE),
+    Bug("an announcement may be of any age", "src/mesh/roster.c",
+        "return made_s < offer->now_s - WEFT_ROSTER_LIFE_S - WEFT_SKEW_S ? WEFT_ROSTER_STALE : WEFT_ROSTER_ADDED;",
+        "return WEFT_ROSTER_ADDED;", MESH, ISSUE),
+    Bug("a revocation does not end", "src/mesh/membership.c",
+        "if (in_power && now_s <= entry->until_s + WEFT_SKEW_S) {", "if (in_power && now_s >= 0) {", MESH, ISSUE),
+    # -- something is done twice --
+    Bug("a node that asks again uses an invite again", "src/mesh/invites.c",
+        "if (use) { /* it was admitted", "if (use && now_s < 0) { /* it was admitted", MESH + STORE, ISSUE),
+    Bug("the store counts a redemption again", "src/store/tables.c",
+        "result->verdict = judge(&invite, status > 0, op->now_s);", "result->verdict = judge(&invite, false, op->now_s);",
+        STORE, ISSUE),
+    Bug("the same announcement is taken again", "src/mesh/roster.c",
+        """        return WEFT_ROSTER_KNOWN;
+    }
+    if (order == 0 && offer->known->equivocates""", """        return WEFT_ROSTER_ADDED;
+    }
+    if (order == 0 && offer->known->equivocates""", MESH, ISSUE),
+    Bug("one gateway's word that it reaches a node counts each time", "src/mesh/roster.c",
+        """        if (entry->via[i] == place + 1) {
+            return;
+        }
+""", "", MESH, ISSUE),
+    # -- all do it at the same time --
+    Bug("whoever failed dials again after a fixed time", "src/mesh/anchor.c",
+        "return span / 2 + below(anchor, span / 2);", "return span + below(anchor, 1);", MESH, ISSUE),
+    Bug("all nodes of a gateway that ends dial at once", "src/mesh/anchor.c",
+        """        anchor->hold = now + below(anchor, WEFT_ANCHOR_SPREAD);
+    }
+    place->failed = steady""", """        anchor->hold = now;
+    }
+    place->failed = steady""", MESH, ISSUE),
+    Bug("gateways compare what they have in step", "src/mesh/gossip_pull.c",
+        "now + WEFT_GOSSIP_PULL / 2 + (weft_time)weft_random_below(&gossip->random, WEFT_GOSSIP_PULL);",
+        "now + WEFT_GOSSIP_PULL;", MESH, ISSUE),
+    # -- others --
+    Bug("a certificate need not be of the gateway whose own comes with it", "src/mesh/membership.c",
+        """    if (!weft_key_equal(&issuer.subject, &own->issuer)) {
+        return WEFT_VERDICT_ISSUER_UNKNOWN;
+    }
+""", "", MESH, BLIND),
+    Bug("strangers take the places of members", "src/mesh/roster.c",
+        "if (kind != WEFT_ENTRY_MEMBER) {\n        return victim;", "if (kind == WEFT_ENTRY_SPOKEN_OF) {\n        return victim;",
+        MESH, BLIND),
+    Bug("a node that slept gives up its links for the time in which it slept", "src/mesh/liveness.c",
+        ".state = WEFT_LIVENESS_ASKED, .next = now + WEFT_LIVENESS_ANSWER",
+        ".state = WEFT_LIVENESS_ASKED, .next = liveness->next + WEFT_LIVENESS_ANSWER", MESH, BLIND),
+    Bug("what the store could not keep is answered with a certificate", "src/node/admitting.c",
+        "bool stored = status == 0 && (result", "bool stored = status <= 0 && (result", STORE, BLIND),
+    Bug("a redemption that could not be stored stays counted", "src/node/admitting.c",
+        "        weft_invites_failed(invites, &matter->use);\n", "        weft_invites_stored(invites, &matter->use);\n", STORE,
+        BLIND),
+    Bug("two links to one gateway count as two gateways", "src/mesh/anchor.c",
+        "bool twice = leads(anchor, LINK_ATTACHED, key);", "bool twice = false;", MESH, BLIND),
+)
