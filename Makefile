@@ -27,6 +27,7 @@ help:
 	@echo '  make test     install what is missing, build, run every test that must pass'
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
+	@echo '  make planted  put known bugs into a copy of the sources: each must make a test fail'
 	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
 	@echo '  make soak     2,000 stories in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
@@ -108,7 +109,7 @@ check-external: build/setup.bench release
 
 # -- figures, seeds, long searches --
 
-.PHONY: sim bench soak
+.PHONY: sim bench planted soak
 sim: build/setup.test release
 	build/release/weft-sim --seed $(SEED) --seeds $(SEEDS) $(ARGS)
 
@@ -117,6 +118,9 @@ bench: build/setup.bench release
 	@bench/llama-server >/dev/null
 	bench/engine $(ARGS)
 	bench/lasting $(ARGS)
+
+planted: build/setup.test
+	tests/planted/planted $(ARGS)
 
 soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
