@@ -11,7 +11,7 @@
 
 #include "base/types.h"
 
-#define WEFT_STORE_VERSION 1 /* of the tables: a newer store is refused, an older one brought up to this */
+#define WEFT_STORE_VERSION 2 /* of the tables: a newer store is refused, an older one brought up to this */
 
 #define WEFT_STORE_KEY_SIZE        32
 #define WEFT_STORE_BYTES_MAX       ((size_t)520) /* a chain: two certificates of 256 bytes, each behind its size */
@@ -28,13 +28,14 @@ struct weft_store_key {
     uint8_t bytes[WEFT_STORE_KEY_SIZE];
 };
 
-/* The tables of signed bytes, each under one key. */
+/* The tables of bytes that are signed, if nothing else is said, each under one key. */
 enum weft_store_table {
     WEFT_STORE_MEMBERSHIPS, /* by mesh: this node's own certificate in it */
     WEFT_STORE_ISSUED,      /* by subject: the latest certificate that this node gave it */
     WEFT_STORE_REVOCATIONS, /* by a hash of what is revoked and who says so */
+    WEFT_STORE_GATEWAYS,    /* by gateway: where it is (not signed) */
 };
-#define WEFT_STORE_TABLES 3
+#define WEFT_STORE_TABLES 4
 
 struct weft_store_record {
     struct weft_store_key key;

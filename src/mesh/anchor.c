@@ -34,6 +34,7 @@ struct link {
 
 struct weft_anchor {
     struct weft_random random;
+    size_t wanted;
     weft_time acted;   /* the last call: nothing was due before */
     weft_time dialled; /* the last start of a dial */
     weft_time hold;    /* no dial before, after a loss */
@@ -49,9 +50,16 @@ int weft_anchor_new(struct weft_anchor **out, uint64_t seed, weft_time now)
         return WEFT_ERR_MEMORY;
     }
     weft_random_init(&anchor->random, seed);
+    anchor->wanted = WEFT_ANCHOR_WANTED;
     anchor->acted = anchor->hold = now;
     anchor->dialled = now - WEFT_ANCHOR_SLOW; /* none was */
     return 0;
+}
+
+void weft_anchor_want(struct weft_anchor *anchor, size_t wanted)
+{
+    WEFT_ASSERT(wanted >= 1 && wanted <= WEFT_ANCHOR_WANTED_MAX);
+    anchor->wanted = wanted;
 }
 
 void weft_anchor_free(struct weft_anchor *anchor)
@@ -253,7 +261,7 @@ void weft_anchor_attached(struct weft_anchor *anchor, int link, const struct wef
     attached->state = LINK_ATTACHED;
     attached->since = now;
     weft_liveness_heard(&attached->liveness, now);
-    for (size_t i = 0; weft_anchor_attachments(anchor) >= WEFT_ANCHOR_WANTED && i < WEFT_ANCHOR_LINKS_MAX; i++) {
+    for (size_t i = 0; weft_anchor_attachments(anchor) >= anchor->wanted && i < WEFT_ANCHOR_LINKS_MAX; i++) {
         if (anchor->links[i].state == LINK_DIALLING) {
             drop(anchor, &anchor->links[i], WEFT_ANCHOR_SURPLUS, now);
         }
@@ -325,10 +333,10 @@ static struct place *choose_place(struct weft_anchor *anchor, weft_time now)
 static weft_time dial_time(const struct weft_anchor *anchor)
 {
     size_t attached = weft_anchor_attachments(anchor), dialling = count_links(anchor, LINK_DIALLING);
-    if (attached >= WEFT_ANCHOR_WANTED || dialling >= WEFT_ANCHOR_DIALS_MAX) {
+    if (attached >= anchor->wanted || dialling >= WEFT_ANCHOR_DIALS_MAX) {
         return WEFT_NEVER;
     }
-    bool missing = dialling < WEFT_ANCHOR_WANTED - attached;
+    bool missing = dialling < anchor->wanted - attached;
     weft_time next = anchor->dialled + (missing ? WEFT_ANCHOR_PACE : WEFT_ANCHOR_SLOW);
     return next > anchor->hold ? next : anchor->hold;
 }

@@ -1,9 +1,9 @@
 /* mesh/anchor.h - how a node holds on to its gateways: which one to dial and when, and which link is dead.
  *
- * A node wants links to WEFT_ANCHOR_WANTED different gateways. It knows addresses; whose they are shows when somebody
- * answers there. It dials those first that did not fail, by chance among these, so that nodes spread over gateways; the
- * next one soon if the one before is slow; and after a loss not at once, but within a time drawn for each node, or all
- * nodes of a gateway that ends would come to the next one together.
+ * A node wants links to WEFT_ANCHOR_WANTED different gateways, and a gateway to all others. It knows addresses; whose
+ * they are shows when somebody answers there. It dials those first that did not fail, by chance among these, so that
+ * nodes spread over gateways; the next one soon if the one before is slow; and after a loss not at once, but within a
+ * time drawn for each node, or all nodes of a gateway that ends would come to the next one together.
  *
  * Pure state: time and a seed come in, _next() says what to do. Only deadlines of the monotonic clock count. If _next()
  * is called long after its deadline, this node slept: then links are asked at once whether they live, and gateways that
@@ -15,10 +15,11 @@
 #include "wire/hostport.h"
 #include "wire/key.h"
 
-#define WEFT_ANCHOR_WANTED        2 /* links to different gateways */
-#define WEFT_ANCHOR_DIALS_MAX     4 /* under way at once */
-#define WEFT_ANCHOR_LINKS_MAX     (WEFT_ANCHOR_WANTED + WEFT_ANCHOR_DIALS_MAX)
-#define WEFT_ANCHOR_ADDRESSES_MAX 64 /* then the one that failed most goes, or the new one is refused */
+#define WEFT_ANCHOR_WANTED        2   /* links to different gateways, if nothing else is said */
+#define WEFT_ANCHOR_DIALS_MAX     4   /* under way at once */
+#define WEFT_ANCHOR_WANTED_MAX    128 /* of a gateway: all others */
+#define WEFT_ANCHOR_LINKS_MAX     (WEFT_ANCHOR_WANTED_MAX + WEFT_ANCHOR_DIALS_MAX)
+#define WEFT_ANCHOR_ADDRESSES_MAX 256 /* then the one that failed most goes, or the new one is refused */
 
 #define WEFT_ANCHOR_PACE         (100 * WEFT_MS)    /* between the starts of two dials */
 #define WEFT_ANCHOR_SLOW         (400 * WEFT_MS)    /* so, if a dial is under way for each link that is missing */
@@ -68,6 +69,9 @@ struct weft_anchor;
 /* On error *out is NULL. */
 WEFT_MUST_USE int weft_anchor_new(struct weft_anchor **out, uint64_t seed, weft_time now);
 void weft_anchor_free(struct weft_anchor *anchor);
+
+/* How many links it wants from now on, 1 to WEFT_ANCHOR_WANTED_MAX. Those that are too many then stay. */
+void weft_anchor_want(struct weft_anchor *anchor, size_t wanted);
 
 /* A gateway can be reached there. `key`: whose address it is, NULL if that is not known. `keep`: it was named by this
  * node's owner or invite, and makes room for no other. 1: it is new; 0: it is known; WEFT_ERR_FULL; WEFT_ERR_INVALID or

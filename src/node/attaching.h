@@ -14,18 +14,23 @@
 #define WEFT_NODE_ATTACHING_H
 
 #include "mesh/anchor.h"
+#include "node/gateway_book.h"
+#include "node/known.h"
 #include "node/link.h"
+#include "node/mesh_state.h"
+
+#define WEFT_ATTACHING_TRIES_MAX   4                 /* numeric addresses of one name, tried one after the other */
+#define WEFT_ATTACHING_PROBLEM_MAX 384               /* bytes */
+#define WEFT_ATTACHING_SLEPT       (2 * WEFT_SECOND) /* the wall clock went so much further: this machine slept */
 
 struct weft_attaching;
-struct weft_mesh_state;
-struct weft_known;
-struct weft_journal;
 
 /* Told from the turn, never from inside a call of _learn() or _forget(). */
 struct weft_attaching_user {
     /* We are attached to this gateway: we ask it on `ask`, until `detached` comes; it asks us on a link of its own. */
     void (*attached)(void *self, const struct weft_key *gateway, struct weft_link *ask);
-    /* We are not any more. Its link is about to go, or gone: what is asked on it tells so itself. */
+    /* We are not any more, perhaps from inside of a link's `closed`: `ask` may be freed when this returns. What is
+     * being asked on it tells its end itself. */
     void (*detached)(void *self, const struct weft_key *gateway);
 };
 
@@ -44,16 +49,19 @@ WEFT_MUST_USE int weft_attaching_new(struct weft_attaching **out, const struct w
 /* After the host's loop has ended. NULL is fine. */
 void weft_attaching_free(struct weft_attaching *attaching);
 
-/* The node is in a mesh and has links: what the store knows of gateways is dialled, and whatever else is learnt. */
-void weft_attaching_start(struct weft_attaching *attaching, struct weft_links *links);
-/* It has left the mesh, or ends: `detached` is not said, and the links are left to whoever ends them. */
+/* The node is in a mesh and has links: what the store knows of gateways is dialled, and whatever else is learnt. If it
+ * has started, nothing happens. WEFT_ERR_MEMORY. */
+WEFT_MUST_USE int weft_attaching_start(struct weft_attaching *attaching, struct weft_links *links);
+/* It ends: its links close in order, and `detached` is not said. It may be started again. */
 void weft_attaching_stop(struct weft_attaching *attaching);
-/* Of the mesh that was left: nothing of its gateways stays. */
-void weft_attaching_forget_all(struct weft_attaching *attaching);
+/* It has left its mesh: the same, and nothing of the mesh's gateways is kept. */
+void weft_attaching_leave(struct weft_attaching *attaching);
 
-/* A gateway said where it is (weft_announcement.addresses): the first WEFT_ATTACHING_ADDRESSES_MAX count. Kept, if that
- * is news. This node's own key is none. */
-#define WEFT_ATTACHING_ADDRESSES_MAX 4
+/* Before it joins: where the invite says that gateways are. Asked of the store when this returns. */
+void weft_attaching_name(struct weft_attaching *attaching, const struct weft_key *mesh, const struct weft_key *issuer,
+                         const struct weft_slice *addresses, size_t count);
+/* A gateway said where it is (weft_announcement.addresses); those that are none, and more than
+ * WEFT_GATEWAY_ADDRESSES_MAX, are left out. Kept, if that is news. This node itself is left out too. */
 void weft_attaching_learn(struct weft_attaching *attaching, const struct weft_key *gateway,
                           const struct weft_slice *addresses, size_t count);
 /* It is no gateway of the mesh any more (revoked): its links end, its addresses are forgotten. */
@@ -63,7 +71,7 @@ void weft_attaching_forget(struct weft_attaching *attaching, const struct weft_k
 void weft_attaching_opened(struct weft_attaching *attaching, struct weft_link *link);
 void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why);
 
-/* To whom we are attached now: 0, 1 ...; NULL behind the last. The first that came is not always the first here. */
+/* To whom we are attached now: 0, 1 ...; false behind the last. */
 struct weft_attaching_gateway {
     const struct weft_key *key;
     const char *address; /* as we know it */
@@ -71,5 +79,7 @@ struct weft_attaching_gateway {
     struct weft_link *ask;
 };
 bool weft_attaching_at(const struct weft_attaching *attaching, size_t index, struct weft_attaching_gateway *out);
+/* Why the last try came to nothing, as a sentence; "" if none did since we were attached last. */
+const char *weft_attaching_problem(const struct weft_attaching *attaching);
 
 #endif

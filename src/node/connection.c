@@ -530,6 +530,11 @@ void weft_connection_free(struct weft_connection *connection)
     destroy(connection);
 }
 
+void weft_connection_cut(struct weft_connection *connection, int why, const char *phrase)
+{
+    fail(connection, why, phrase);
+}
+
 void weft_connection_drain(struct weft_connection *connection)
 {
     connection->draining = true;

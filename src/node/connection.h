@@ -57,6 +57,8 @@ WEFT_MUST_USE int weft_connection_adopt(struct weft_connection **out, const stru
 /* At once, without `closed`: for the end of a node. */
 void weft_connection_free(struct weft_connection *connection);
 
+/* Ends it in the next flush, with what is running on it; `closed` says `why`, which is an error. */
+void weft_connection_cut(struct weft_connection *connection, int why, const char *phrase);
 /* Finishes what is running, then closes. */
 void weft_connection_drain(struct weft_connection *connection);
 bool weft_connection_local(const struct weft_connection *connection);

@@ -21,7 +21,7 @@ struct weft_links {
     struct weft_links_options options;
     struct weft_link *first; /* the youngest */
     size_t strangers;
-    size_t count, dialled;
+    size_t count, dialled, dialled_max;
     struct weft_timer unknown; /* some link's time as one of nobody's is over */
 };
 
@@ -61,7 +61,7 @@ static void on_unknown(struct weft_timer *timer)
     for (struct weft_link *link = links->first; link; link = link->next) {
         weft_time at = link->since + WEFT_LINK_UNKNOWN_TIME;
         if (is_unknown(link) && at <= now_of(links)) {
-            weft_connection_drain(link->connection); /* it closes in the flush, not here */
+            weft_link_close(link); /* it closes in the flush, not here */
         } else if (is_unknown(link) && at < next) {
             next = at;
         }
@@ -257,7 +257,7 @@ int weft_links_dial(struct weft_links *links, const struct weft_address *address
                     bool serve, struct weft_link **out)
 {
     *out = NULL;
-    if (links->dialled >= WEFT_LINKS_DIALLED_MAX) {
+    if (links->dialled >= links->dialled_max) {
         return WEFT_ERR_FULL;
     }
     struct weft_link *link = link_new(links);
@@ -291,6 +291,7 @@ int weft_links_new(struct weft_links **out, const struct weft_links_options *opt
         return WEFT_ERR_MEMORY;
     }
     links->options = *options;
+    links->dialled_max = WEFT_LINKS_DIALLED_MAX;
     weft_timer_init(&links->unknown, on_unknown);
     int error = weft_timers_reserve(&options->loop->timers);
     if (error < 0) {
@@ -324,8 +325,13 @@ void weft_links_free(struct weft_links *links)
 void weft_links_drain(struct weft_links *links)
 {
     for (struct weft_link *link = links->first; link; link = link->next) {
-        weft_connection_drain(link->connection); /* it closes in the flush, not here */
+        weft_link_close(link); /* it closes in the flush, not here */
     }
+}
+
+void weft_links_allow(struct weft_links *links, size_t dialled_max)
+{
+    links->dialled_max = dialled_max;
 }
 
 size_t weft_links_count(const struct weft_links *links)
@@ -340,7 +346,8 @@ struct weft_link *weft_links_next(const struct weft_links *links, const struct w
 
 static bool can_ask(const struct weft_link *link)
 {
-    struct weft_carrier *carrier = link->opened && !link->serves ? weft_connection_carrier(link->connection) : NULL;
+    bool may = link->connection && link->opened && !link->serves; /* no connection: `closed` is just being said */
+    struct weft_carrier *carrier = may ? weft_connection_carrier(link->connection) : NULL;
     return carrier && weft_carrier_can_ask(carrier);
 }
 
@@ -369,12 +376,23 @@ int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange)
 
 void weft_link_doubt(struct weft_link *link)
 {
-    weft_connection_doubt(link->connection);
+    if (link->connection) {
+        weft_connection_doubt(link->connection);
+    }
 }
 
 void weft_link_close(struct weft_link *link)
 {
-    weft_connection_drain(link->connection);
+    if (link->connection) {
+        weft_connection_drain(link->connection);
+    }
+}
+
+void weft_link_cut(struct weft_link *link, const char *phrase)
+{
+    if (link->connection) {
+        weft_connection_cut(link->connection, WEFT_ERR_DENIED, phrase);
+    }
 }
 
 const struct weft_key *weft_link_key(const struct weft_link *link)
@@ -384,7 +402,7 @@ const struct weft_key *weft_link_key(const struct weft_link *link)
 
 int weft_link_binding(const struct weft_link *link, uint8_t out[WEFT_FILTER_BINDING_SIZE])
 {
-    return link->opened ? weft_connection_binding(link->connection, out) : WEFT_ERR_CLOSED;
+    return link->opened && link->connection ? weft_connection_binding(link->connection, out) : WEFT_ERR_CLOSED;
 }
 
 bool weft_link_asks(const struct weft_link *link)

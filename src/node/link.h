@@ -15,8 +15,9 @@
 #include "node/connection.h"
 #include "node/metrics.h"
 
-#define WEFT_LINKS_DIALLED_MAX 16 /* at once: then WEFT_ERR_FULL */
-#define WEFT_LINKS_OF_KEY_MAX  8  /* accepted, of one key: more are refused */
+#define WEFT_LINKS_DIALLED_MAX         16  /* at once: then WEFT_ERR_FULL */
+#define WEFT_LINKS_DIALLED_GATEWAY_MAX 280 /* likewise, by a gateway: two to each of the others, and some more */
+#define WEFT_LINKS_OF_KEY_MAX          8   /* accepted, of one key: more are refused */
 /* Accepted, of those who are nobody here: whoever has not shown a key yet, or one that is no member's. Then the oldest
  * goes for the next, so that a flood of them costs the flood: a member among them is known before its turn comes. */
 #define WEFT_LINKS_STRANGERS_MAX 512
@@ -63,6 +64,8 @@ WEFT_MUST_USE int weft_links_dial(struct weft_links *links, const struct weft_ad
 void weft_links_drain(struct weft_links *links);
 void weft_links_cut(struct weft_links *links); /* as weft_links_free(), but they can go on */
 size_t weft_links_count(const struct weft_links *links);
+/* How many may be dialled; WEFT_LINKS_DIALLED_MAX if nothing is said. */
+void weft_links_allow(struct weft_links *links, size_t dialled_max);
 /* One after the other; NULL is before the first and behind the last. */
 struct weft_link *weft_links_next(const struct weft_links *links, const struct weft_link *link);
 /* One on which the node with this key can be asked now, or NULL. */
@@ -73,6 +76,8 @@ struct weft_link *weft_links_to(const struct weft_links *links, const struct wef
 WEFT_MUST_USE int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange);
 void weft_link_doubt(struct weft_link *link); /* its peer may be gone: it is asked now */
 void weft_link_close(struct weft_link *link); /* finishes what is running, then closes */
+/* Ends it now, in the turn's flush: its peer is nobody any more, say. */
+void weft_link_cut(struct weft_link *link, const char *phrase);
 
 /* The peer's: NULL until it is known, or for ever; of a link that was dialled for a key, that one. */
 const struct weft_key *weft_link_key(const struct weft_link *link);

@@ -33,4 +33,8 @@ const char *const weft_schema[WEFT_STORE_VERSION] = {
           " only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
           " incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT;"
           "INSERT INTO sequence VALUES (1, 0, 0);",
+
+    [1] = "CREATE TABLE gateways ("
+          " key BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),"
+          " expires_s INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;",
 };

@@ -45,6 +45,7 @@ static const struct table records[WEFT_STORE_TABLES] = {
     [WEFT_STORE_MEMBERSHIPS] = RECORDS("memberships", "certificates of its own"),
     [WEFT_STORE_ISSUED] = RECORDS("issued", "certificates that it gave"),
     [WEFT_STORE_REVOCATIONS] = RECORDS("revocations", "revocations"),
+    [WEFT_STORE_GATEWAYS] = RECORDS("gateways", "gateways"),
 };
 static const struct table invites = {
     .what = "invites",

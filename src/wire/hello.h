@@ -5,6 +5,7 @@
 
 #include "wire/certificate.h"
 
+#define WEFT_HELLO_PATH         "/mesh/v1/hello"
 #define WEFT_HELLO_TYPE         "application/x-weft-record"
 #define WEFT_HELLO_MAX          1024 /* bytes */
 #define WEFT_HELLO_TEXT_MAX     64

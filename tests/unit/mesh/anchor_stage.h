@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/random.h"
 
-#define GATEWAYS   64
+#define GATEWAYS   WEFT_ANCHOR_ADDRESSES_MAX
 #define EVENTS     256
 #define STEPS_MAX  1000 /* of one moment: then the anchor spins */
 #define ROUND_TRIP (100 * WEFT_MS)
