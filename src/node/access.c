@@ -9,6 +9,7 @@ enum method { GET = 1, HEAD = 2, POST = 4, PUT = 8, PATCH = 16, DELETE = 32, OPT
 #define READ           (GET | HEAD)
 #define MAY(principal) (1u << (principal))
 #define MEMBERS        (MAY(WEFT_MEMBER) | MAY(WEFT_GATEWAY))
+#define WITH_A_KEY     (MEMBERS | MAY(WEFT_ANONYMOUS)) /* of the mesh's callers; whoever shows none gets 404 */
 #define EVERYBODY      (MAY(WEFT_OWNER) | MAY(WEFT_KEY) | MAY(WEFT_MEMBER) | MAY(WEFT_GATEWAY) | MAY(WEFT_ANONYMOUS))
 
 /* The table. A path that ends in a slash stands for everything below it. */
@@ -28,8 +29,9 @@ static const struct rule {
     [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE"},
     [WEFT_ROUTE_MESH] = {"/weft/v1/mesh", READ, MAY(WEFT_OWNER), "GET, HEAD"},
     [WEFT_ROUTE_MESH_ACTS] = {"/weft/v1/mesh/", READ | POST, MAY(WEFT_OWNER), "GET, HEAD, POST"},
-    [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ, MEMBERS, "GET, HEAD", true},
-    [WEFT_ROUTE_JOIN] = {"/mesh/v1/join", POST, MEMBERS | MAY(WEFT_ANONYMOUS), "POST", true}, /* whoever has a key */
+    [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ | POST, WITH_A_KEY, "GET, HEAD, POST", true},
+    [WEFT_ROUTE_JOIN] = {"/mesh/v1/join", POST, WITH_A_KEY, "POST", true},
+    [WEFT_ROUTE_ADMIT] = {"/mesh/v1/admit", POST, MAY(WEFT_GATEWAY), "POST", true},
     [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD"},
 };
 

@@ -31,6 +31,7 @@ enum weft_route {
     WEFT_ROUTE_MESH_ACTS, /* all below it */
     WEFT_ROUTE_HELLO,     /* the mesh's, as all that follow */
     WEFT_ROUTE_JOIN,
+    WEFT_ROUTE_ADMIT,
     WEFT_ROUTE_NONE, /* no such path */
 };
 #define WEFT_ROUTES (WEFT_ROUTE_NONE + 1)

@@ -45,6 +45,7 @@ struct weft_attaching {
     struct weft_anchor *anchor; /* NULL: it has not started */
     struct attachment *first;
     struct weft_timer timer;
+    bool news; /* something has happened since the last look */
     struct weft_gateway_book book;
     weft_time seen;    /* the clock at the last look ... */
     int64_t seen_wall; /* ... and the wall clock */
@@ -59,6 +60,7 @@ static weft_time now_of(const struct weft_attaching *attaching)
 /* What happened is acted on in a turn of its own: whoever is told may end the node, and its links. */
 static void look_soon(struct weft_attaching *attaching)
 {
+    attaching->news = true;
     weft_timer_set(&attaching->options.loop->timers, &attaching->timer, now_of(attaching));
 }
 
@@ -84,7 +86,7 @@ static void note(const struct weft_attaching *attaching, const struct attachment
 WEFT_PRINTF(3, 4) static void end(struct attachment *a, enum weft_anchor_end how, const char *format, ...)
 {
     struct weft_attaching *attaching = a->attaching;
-    char why[WEFT_ATTACHING_PROBLEM_MAX];
+    char why[WEFT_ATTACHING_PROBLEM_MAX - WEFT_HOSTPORT_MAX - 4];
     va_list arguments;
     if (a->stage == STAGE_ENDED) {
         return;
@@ -424,18 +426,19 @@ static void on_timer(struct weft_timer *timer)
     bool gateway = own && own->role == WEFT_ROLE_GATEWAY;
     weft_anchor_want(attaching->anchor, gateway ? WEFT_ANCHOR_WANTED_MAX : WEFT_ANCHOR_WANTED);
     weft_links_allow(attaching->links, gateway ? WEFT_LINKS_DIALLED_GATEWAY_MAX : WEFT_LINKS_DIALLED_MAX);
+    attaching->news = false;
     look_at_clocks(attaching);
     take_news(attaching);
     while (weft_anchor_next(attaching->anchor, now_of(attaching), &step) == 1) {
         do_step(attaching, &step);
     }
-    weft_timer_set(&attaching->options.loop->timers, timer, weft_anchor_deadline(attaching->anchor));
+    weft_time due = attaching->news ? now_of(attaching) : weft_anchor_deadline(attaching->anchor);
+    weft_timer_set(&attaching->options.loop->timers, timer, due);
     tell_attached(attaching);
 }
 
 /* -- where gateways are -- */
 
-/* WEFT_ERR_FULL: those that are there fail less. The rest was checked. */
 static void learn(struct weft_attaching *attaching, const struct weft_gateway_entry *entry)
 {
     const struct weft_certificate *own = weft_mesh_state_certificate(attaching->options.state);
@@ -443,8 +446,10 @@ static void learn(struct weft_attaching *attaching, const struct weft_gateway_en
         return;
     }
     for (size_t i = 0; i < entry->count; i++) {
-        (void)weft_anchor_learn(attaching->anchor, weft_slice_text(entry->addresses[i]),
-                                entry->named ? NULL : &entry->gateway, entry->named, now_of(attaching));
+        if (weft_anchor_learn(attaching->anchor, weft_slice_text(entry->addresses[i]),
+                              entry->named ? NULL : &entry->gateway, entry->named, now_of(attaching)) < 0) {
+            break; /* no place: those that are there fail less */
+        }
     }
     look_soon(attaching);
 }

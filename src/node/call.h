@@ -47,17 +47,11 @@ void weft_call_status(struct weft_call *call);
 void weft_call_load(struct weft_call *call);
 void weft_call_drain(struct weft_call *call);
 void weft_call_api(struct weft_call *call);
-/* -- of the mesh: mesh_calls.c -- */
-struct weft_errand {
-    struct weft_call *call; /* NULL: its client has left, and what it asked for goes on */
-    struct weft_front *front;
-    struct weft_errand *next;
-};
-/* Nothing that is under way will be told. After weft_front_cut(), or when no connection is left. */
-void weft_call_end_errands(struct weft_front *front);
+/* -- of the mesh: mesh_calls.c for its owner, mesh_routes.c for other nodes -- */
 void weft_call_mesh(struct weft_call *call);
 void weft_call_mesh_acts(struct weft_call *call);
 void weft_call_join(struct weft_call *call);
 void weft_call_hello(struct weft_call *call);
+void weft_call_admit(struct weft_call *call);
 
 #endif

@@ -12,7 +12,7 @@ static void (*const handlers[WEFT_ROUTES])(struct weft_call *call) = {
     [WEFT_ROUTE_LOAD] = weft_call_load,       [WEFT_ROUTE_DRAIN] = weft_call_drain,
     [WEFT_ROUTE_API] = weft_call_api,         [WEFT_ROUTE_HELLO] = weft_call_hello,
     [WEFT_ROUTE_MESH] = weft_call_mesh,       [WEFT_ROUTE_MESH_ACTS] = weft_call_mesh_acts,
-    [WEFT_ROUTE_JOIN] = weft_call_join,
+    [WEFT_ROUTE_JOIN] = weft_call_join,       [WEFT_ROUTE_ADMIT] = weft_call_admit,
 };
 
 static const struct weft_refusal draining = {

@@ -39,7 +39,7 @@ struct weft_front {
     bool (*draining)(const void *self);
     void *self;
     struct weft_call *calls;     /* that are not closed */
-    struct weft_errand *errands; /* of the mesh, under way: see call.h */
+    struct weft_errand *errands; /* of the mesh, under way: see errand.h */
     /* private to front.c */
     int64_t date_s; /* what `date` says */
     char date[32];

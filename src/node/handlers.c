@@ -6,7 +6,6 @@
 #include "node/line.h"
 #include "node/openai.h"
 #include "node/relay.h"
-#include "wire/hello.h"
 #include "wire/json.h"
 
 void weft_call_health(struct weft_call *call)
@@ -140,19 +139,6 @@ static void write_externals(struct weft_json *json, const struct weft_externals 
         weft_json_object_end(json);
     }
     weft_json_array_end(json);
-}
-
-void weft_call_hello(struct weft_call *call)
-{
-    const struct weft_hello hello = {.key = call->front->key,
-                                     .least = WEFT_PROTOCOL_LEAST,
-                                     .most = WEFT_PROTOCOL_MOST,
-                                     .version = weft_slice_text(call->front->version)};
-    uint8_t record[WEFT_HELLO_MAX];
-    struct weft_bytes body = {0};
-    int64_t size = weft_hello_write(&hello, record);
-    int error = size < 0 ? (int)size : weft_bytes_append(&body, record, (size_t)size);
-    weft_call_answer(call, 200, WEFT_SLICE(WEFT_HELLO_TYPE), &body, error);
 }
 
 void weft_call_status(struct weft_call *call)

@@ -129,6 +129,19 @@ bool weft_known_has(const struct weft_known *known, const struct weft_key *key)
     return find(known, key);
 }
 
+bool weft_known_leans(const struct weft_known *known, const struct weft_key *key, const struct weft_key *subject)
+{
+    const struct entry *entry = find(known, key);
+    struct weft_chain links;
+    struct weft_certificate own;
+    struct weft_signed parts;
+    if (weft_key_equal(key, subject)) {
+        return true;
+    }
+    return entry && weft_chain_read(weft_slice(entry->chain, entry->size), &links) == 0 &&
+           weft_certificate_read(links.own, &own, &parts) == 0 && weft_key_equal(&own.issuer, subject);
+}
+
 int weft_known_role(const struct weft_known *known, struct weft_membership *membership, const struct weft_key *key,
                     int64_t now_s)
 {

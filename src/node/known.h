@@ -27,6 +27,8 @@ void weft_known_forget_all(struct weft_known *known);
 
 /* Whether it has shown anything that was worth something then. */
 bool weft_known_has(const struct weft_known *known, const struct weft_key *key);
+/* Whether it is `subject`, or what it has shown was signed by `subject`. */
+bool weft_known_leans(const struct weft_known *known, const struct weft_key *key, const struct weft_key *subject);
 /* A member, a gateway, or anonymous. `membership`: NULL, in no mesh, makes everybody anonymous. */
 enum weft_principal weft_known_who(const struct weft_known *known, struct weft_membership *membership,
                                    const struct weft_key *key, int64_t now_s);

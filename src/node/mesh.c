@@ -23,6 +23,11 @@ struct weft_mesh {
     struct weft_mesh_state *state;
     struct weft_admitting *admitting;
     struct weft_applying applying;
+    struct weft_known *known;
+    struct weft_attaching *attaching;
+    /* Leaving: one at a time. */
+    weft_mesh_state_done *left;
+    void *left_self;
     /* Joining: one at a time. */
     bool joins;
     struct weft_invite invite;
@@ -50,12 +55,21 @@ static void end_start(struct weft_mesh *mesh, int status, const char *problem)
     }
 }
 
-static void give_up(struct weft_mesh *mesh, int status, const char *problem)
+static void free_parts(struct weft_mesh *mesh)
 {
+    weft_attaching_free(mesh->attaching);
+    weft_known_free(mesh->known);
     weft_admitting_free(mesh->admitting);
     weft_mesh_state_free(mesh->state);
+    mesh->attaching = NULL;
+    mesh->known = NULL;
     mesh->admitting = NULL;
     mesh->state = NULL;
+}
+
+static void give_up(struct weft_mesh *mesh, int status, const char *problem)
+{
+    free_parts(mesh);
     mesh->stage = MESH_OFF;
     end_start(mesh, status, problem);
 }
@@ -72,6 +86,45 @@ static void on_loaded(void *self, int status, const char *problem)
     end_start(mesh, 0, "");
 }
 
+static void on_attached(void *self, const struct weft_key *gateway, struct weft_link *ask)
+{
+    (void)self, (void)gateway, (void)ask;
+}
+
+static void on_detached(void *self, const struct weft_key *gateway)
+{
+    (void)self, (void)gateway;
+}
+
+static const struct weft_attaching_user attaching_user = {.attached = on_attached, .detached = on_detached};
+
+static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_options *options)
+{
+    int error = weft_mesh_state_new(&mesh->state, options);
+    if (error == 0) {
+        error = weft_admitting_new(&mesh->admitting, mesh->state, options->host);
+    }
+    if (error == 0) {
+        error = weft_known_new(&mesh->known);
+    }
+    if (error == 0) {
+        const struct weft_attaching_options attaching = {.loop = mesh->options.loop,
+                                                         .journal = mesh->options.journal,
+                                                         .state = mesh->state,
+                                                         .known = mesh->known,
+                                                         .version = mesh->options.version,
+                                                         .user = &attaching_user,
+                                                         .self = mesh};
+        error = weft_attaching_new(&mesh->attaching, &attaching);
+    }
+    return error;
+}
+
+static void on_revoked(void *self, const struct weft_key *subject)
+{
+    weft_mesh_revoked(self, subject);
+}
+
 static void load(struct weft_mesh *mesh)
 {
     const struct weft_mesh_state_options options = {
@@ -81,13 +134,11 @@ static void load(struct weft_mesh *mesh)
         .folder = mesh->options.folder,
         .begins = mesh->options.config->gateway,
         .loaded = on_loaded,
+        .revoked = on_revoked,
         .self = mesh,
     };
     mesh->stage = MESH_LOADING;
-    int error = mesh->state ? 0 : weft_mesh_state_new(&mesh->state, &options);
-    if (error == 0 && !mesh->admitting) {
-        error = weft_admitting_new(&mesh->admitting, mesh->state, options.host);
-    }
+    int error = mesh->state ? 0 : make_parts(mesh, &options);
     if (error < 0) {
         give_up(mesh, error, "This machine has no memory left for the mesh.");
         return;
@@ -122,7 +173,11 @@ void weft_mesh_forget(struct weft_mesh *mesh)
 {
     mesh->starting = false;
     mesh->joined = NULL;
+    mesh->left = NULL;
     weft_applying_stop(&mesh->applying);
+    if (mesh->attaching) {
+        weft_attaching_stop(mesh->attaching);
+    }
     weft_mesh_port_forget(mesh->options.port);
     if (mesh->state) {
         weft_mesh_state_forget(mesh->state);
@@ -171,6 +226,126 @@ const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTP
     return text;
 }
 
+struct weft_attaching *weft_mesh_attaching(const struct weft_mesh *mesh)
+{
+    return weft_mesh_on(mesh) ? mesh->attaching : NULL;
+}
+
+/* -- who others are -- */
+
+static struct weft_membership *membership_of(const struct weft_mesh *mesh)
+{
+    return weft_mesh_on(mesh) ? weft_mesh_state_membership(mesh->state) : NULL;
+}
+
+enum weft_principal weft_mesh_who(const struct weft_mesh *mesh, const struct weft_key *key)
+{
+    struct weft_membership *membership = membership_of(mesh);
+    return membership ? weft_known_who(mesh->known, membership, key, weft_mesh_state_now_s(mesh->state))
+                      : WEFT_ANONYMOUS;
+}
+
+enum weft_verdict weft_mesh_meet(struct weft_mesh *mesh, const struct weft_key *key, struct weft_slice chain,
+                                 int *error)
+{
+    struct weft_membership *membership = membership_of(mesh);
+    WEFT_ASSERT(membership);
+    return weft_known_show(mesh->known, membership, key, chain, weft_mesh_state_now_s(mesh->state), error);
+}
+
+struct weft_link *weft_mesh_link_to(const struct weft_mesh *mesh, const struct weft_key *key)
+{
+    const struct weft_links *links = mesh->options.port->links;
+    return links ? weft_links_to(links, key) : NULL;
+}
+
+static void cut_links(const struct weft_mesh *mesh, const struct weft_key *subject)
+{
+    struct weft_links *links = mesh->options.port->links;
+    for (struct weft_link *link = links ? weft_links_next(links, NULL) : NULL; link;
+         link = weft_links_next(links, link)) {
+        const struct weft_key *key = weft_link_key(link);
+        if (key && weft_known_leans(mesh->known, key, subject) && weft_mesh_who(mesh, key) == WEFT_ANONYMOUS) {
+            weft_link_cut(link, "its peer was put out of the mesh"); /* in the flush, not here */
+        }
+    }
+}
+
+void weft_mesh_revoked(struct weft_mesh *mesh, const struct weft_key *subject)
+{
+    if (membership_of(mesh)) {
+        cut_links(mesh, subject);
+        if (weft_mesh_who(mesh, subject) == WEFT_ANONYMOUS) {
+            weft_attaching_forget(mesh->attaching, subject);
+        }
+    }
+}
+
+/* What a key has shown holds as long as any link of its does. */
+static void forget_key(struct weft_mesh *mesh, const struct weft_link *closed)
+{
+    const struct weft_links *links = mesh->options.port->links;
+    const struct weft_key *key = weft_link_key(closed);
+    if (!key || !mesh->known || !weft_known_has(mesh->known, key)) {
+        return;
+    }
+    for (const struct weft_link *link = weft_links_next(links, NULL); link; link = weft_links_next(links, link)) {
+        const struct weft_key *other = weft_link_key(link);
+        if (link != closed && other && weft_key_equal(other, key)) {
+            return;
+        }
+    }
+    weft_known_forget(mesh->known, key);
+}
+
+/* -- attaching and leaving -- */
+
+void weft_mesh_attach(struct weft_mesh *mesh)
+{
+    if (!membership_of(mesh) || !mesh->options.port->links) {
+        return;
+    }
+    int error = weft_attaching_start(mesh->attaching, mesh->options.port->links);
+    if (error < 0 && weft_journal_begin(mesh->options.journal, WEFT_LOG_ERROR, "not attaching")) {
+        weft_journal_word(mesh->options.journal, "error", weft_error_text(error));
+        weft_journal_word(mesh->options.journal, "meaning", "this node meets nobody until it is started again");
+        weft_journal_end(mesh->options.journal);
+    }
+}
+
+static void on_left(void *self, int status, const char *problem)
+{
+    struct weft_mesh *mesh = self;
+    weft_mesh_state_done *left = mesh->left;
+    mesh->left = NULL;
+    if (status == 0) {
+        weft_attaching_leave(mesh->attaching);
+        weft_known_forget_all(mesh->known);
+        if (mesh->options.port->links) {
+            weft_links_drain(mesh->options.port->links);
+        }
+    }
+    if (left) {
+        left(mesh->left_self, status, problem);
+    }
+}
+
+int weft_mesh_leave(struct weft_mesh *mesh, weft_mesh_state_done *done, void *self)
+{
+    if (!membership_of(mesh)) {
+        return WEFT_ERR_NOT_FOUND;
+    }
+    if (mesh->left) {
+        return WEFT_ERR_FULL;
+    }
+    int error = weft_mesh_state_leave(mesh->state, on_left, mesh);
+    if (error == 0) {
+        mesh->left = done;
+        mesh->left_self = self;
+    }
+    return error;
+}
+
 /* -- joining -- */
 
 static void end_joining(struct weft_mesh *mesh, int status, const char *code, const char *problem)
@@ -204,6 +379,7 @@ static void on_stored(void *self, int status, const char *problem)
                        "invite: that counts as one use.",
                        problem);
     } else {
+        weft_mesh_attach(mesh);
         end_joining(mesh, 0, "", "");
     }
 }
@@ -218,6 +394,13 @@ static bool on_answered(void *self, struct weft_slice admission)
 {
     struct weft_mesh *mesh = self;
     struct weft_joining_answer answer;
+    struct weft_slice addresses[WEFT_INVITE_ADDRESSES_MAX];
+    size_t count = 0;
+    for (; count < WEFT_INVITE_ADDRESSES_MAX && mesh->invite.addresses[count][0] != '\0'; count++) {
+        addresses[count] = weft_slice_text(mesh->invite.addresses[count]);
+    }
+    /* In the store before the certificate: whoever is in knows where the gateways are. */
+    weft_attaching_name(mesh->attaching, &mesh->invite.mesh, &mesh->invite.issuer, addresses, count);
     int status = weft_mesh_state_take(mesh->state, &mesh->invite.mesh, admission, &answer, on_stored, mesh);
     if (status == WEFT_ERR_DENIED &&
         (answer.refusal == WEFT_REFUSAL_ISSUER_AWAY || answer.refusal == WEFT_REFUSAL_BUSY) &&
@@ -320,11 +503,18 @@ void weft_mesh_leave_joining(struct weft_mesh *mesh, const void *self)
 void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link)
 {
     weft_applying_opened(&mesh->applying, link);
+    if (mesh->attaching) {
+        weft_attaching_opened(mesh->attaching, link);
+    }
 }
 
 void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why)
 {
     weft_applying_closed(&mesh->applying, link, why);
+    if (mesh->attaching) {
+        weft_attaching_closed(mesh->attaching, link, why);
+    }
+    forget_key(mesh, link);
 }
 
 /* -- made and unmade -- */
@@ -346,8 +536,7 @@ void weft_mesh_free(struct weft_mesh *mesh)
         return;
     }
     weft_applying_deinit(&mesh->applying);
-    weft_admitting_free(mesh->admitting);
-    weft_mesh_state_free(mesh->state);
+    free_parts(mesh);
     weft_invite_deinit(&mesh->invite);
     weft_free(mesh);
 }

@@ -6,6 +6,7 @@
 
 #include "node/admitting.h"
 #include "node/applying.h"
+#include "node/attaching.h"
 #include "node/config.h"
 #include "node/mesh_port.h"
 
@@ -17,7 +18,8 @@ struct weft_mesh_options {
     struct weft_loop *loop;
     struct weft_journal *journal;
     const struct weft_config *config;
-    const char *folder;          /* of the node's state */
+    const char *folder; /* of the node's state */
+    const char *version;
     struct weft_mesh_port *port; /* its `found` is to be passed on to weft_mesh_found() */
     /* Once after _start(): the node can go on (0), or `problem` says why not. */
     void (*started)(void *self, int status, const char *problem);
@@ -41,15 +43,35 @@ void weft_mesh_found(struct weft_mesh *mesh, int status, const char *problem);
 void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link);
 void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why);
 
+/* -- who others are -- */
+
+enum weft_principal weft_mesh_who(const struct weft_mesh *mesh, const struct weft_key *key);
+/* On a link whose peer has this key it has shown this chain: see weft_known_show(). In a mesh. */
+enum weft_verdict weft_mesh_meet(struct weft_mesh *mesh, const struct weft_key *key, struct weft_slice chain,
+                                 int *error);
+/* A link on which that node can be asked now, or NULL. */
+struct weft_link *weft_mesh_link_to(const struct weft_mesh *mesh, const struct weft_key *key);
+/* This key was just revoked: the links of those who are out by that are cut, and it is no gateway any more. */
+void weft_mesh_revoked(struct weft_mesh *mesh, const struct weft_key *subject);
+
+/* -- what it is -- */
+
 bool weft_mesh_on(const struct weft_mesh *mesh);                          /* it has a key and a state */
 struct weft_mesh_state *weft_mesh_state_of(const struct weft_mesh *mesh); /* NULL: it is not on */
 struct weft_admitting *weft_mesh_admitting(const struct weft_mesh *mesh); /* likewise */
 const struct weft_identity *weft_mesh_identity(const struct weft_mesh *mesh);
+/* NULL: it is not on. */
+struct weft_attaching *weft_mesh_attaching(const struct weft_mesh *mesh);
 /* Where others are told to reach this node: of the settings, or where it listens if that says where. NULL: nobody
  * knows. `text` is for it. */
 const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTPORT_MAX + 1]);
 
-/* -- joining -- */
+/* -- joining, attaching, leaving -- */
+
+/* Links can be made from now on: if it is in a mesh, it attaches to the mesh's gateways. */
+void weft_mesh_attach(struct weft_mesh *mesh);
+/* As weft_mesh_state_leave(); then no link is left. */
+WEFT_MUST_USE int weft_mesh_leave(struct weft_mesh *mesh, weft_mesh_state_done *done, void *self);
 
 struct weft_mesh_joined {
     int status;          /* 0: it is in */

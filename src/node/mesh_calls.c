@@ -1,12 +1,9 @@
-/* node/mesh_calls.c - what a node's owner asks about the mesh and has done there, and applications that come over
- * links.
- *
- * What takes longer than a turn is an errand: it outlives the call if the client leaves. */
+/* node/mesh_calls.c - what a node's owner asks about the mesh and has done there. */
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
-#include "node/call.h"
+#include "node/errand.h"
 #include "node/mesh.h"
 #include "wire/json.h"
 #include "wire/letter.h"
@@ -45,70 +42,10 @@ static void refuse_with(struct weft_call *call, int status, const char *code, co
 
 /* -- errands -- */
 
-static void cut_errand(struct weft_call *call)
-{
-    struct weft_errand *errand = call->worker;
-    errand->call = NULL;
-    weft_call_put_off(call, &weft_call_cut_off, WEFT_CALL_RETRY_S);
-}
-
-static void errand_wake(void *self, struct weft_exchange *exchange)
-{
-    struct weft_errand *errand = self;
-    if (exchange->aborted[WEFT_ASKER]) {
-        struct weft_call *call = errand->call;
-        errand->call = NULL;
-        weft_call_close(call, 0, true, 0);
-        weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_CANCELLED);
-    }
-}
-
-/* On WEFT_ERR_MEMORY the call was answered. */
-static struct weft_errand *new_errand(struct weft_call *call)
-{
-    struct weft_errand *errand = weft_zalloc(sizeof(*errand));
-    if (!errand) {
-        weft_call_refuse(call, weft_refusal_for_error(WEFT_ERR_MEMORY));
-        return NULL;
-    }
-    errand->call = call;
-    errand->front = call->front;
-    errand->next = call->front->errands;
-    call->front->errands = errand;
-    call->worker = errand;
-    call->cut = cut_errand;
-    weft_exchange_attach(call->exchange, WEFT_WORKER, errand_wake, errand);
-    return errand;
-}
-
-/* The call that waits, or NULL; the errand is over. */
-static struct weft_call *end_errand(struct weft_errand *errand)
-{
-    struct weft_call *call = errand->call;
-    struct weft_errand **at = &errand->front->errands;
-    while (*at != errand) {
-        at = &(*at)->next;
-    }
-    *at = errand->next;
-    if (call) {
-        call->cut = NULL;
-        call->worker = NULL;
-    }
-    weft_free(errand);
-    return call;
-}
-
-void weft_call_end_errands(struct weft_front *front)
-{
-    while (front->errands) {
-        (void)end_errand(front->errands); /* its call is gone */
-    }
-}
-
 /* It could not begin. */
 static void drop_errand(struct weft_errand *errand, int error)
 {
-    struct weft_call *call = end_errand(errand);
+    struct weft_call *call = weft_errand_end(errand);
     switch (error) {
     case WEFT_ERR_CLOSED:
         weft_call_refuse(call, &no_mesh);
@@ -144,7 +81,7 @@ static void answer_done(struct weft_call *call, int status, const char *problem)
 
 static void on_done(void *self, int status, const char *problem)
 {
-    struct weft_call *call = end_errand(self);
+    struct weft_call *call = weft_errand_end(self);
     if (call) {
         answer_done(call, status, problem);
     }
@@ -259,7 +196,7 @@ static void list_invites(struct weft_call *call)
 static void on_invited(void *self, int status, const char *line, const struct weft_invite_state *invite,
                        const char *problem)
 {
-    struct weft_call *call = end_errand(self);
+    struct weft_call *call = weft_errand_end(self);
     struct weft_bytes text = {0};
     struct weft_json json;
     if (!call) {
@@ -320,7 +257,7 @@ static void make_invite(struct weft_call *call, const json_t *body)
                     "--mesh-address HOST:PORT, as others reach it.");
         return;
     }
-    struct weft_errand *errand = new_errand(call);
+    struct weft_errand *errand = weft_errand_new(call);
     int error = errand ? weft_admitting_invite(admitting, &wish, on_invited, errand) : 0;
     if (error < 0) {
         drop_errand(errand, error);
@@ -330,7 +267,7 @@ static void make_invite(struct weft_call *call, const json_t *body)
 static void take_back_invite(struct weft_call *call, const json_t *body)
 {
     struct weft_admitting *admitting = admitting_of(call);
-    struct weft_errand *errand = admitting ? new_errand(call) : NULL;
+    struct weft_errand *errand = admitting ? weft_errand_new(call) : NULL;
     int error =
         errand ? weft_admitting_take_back(admitting, weft_json_slice(json_object_get(body, "id")), on_invited, errand)
                : 0;
@@ -343,7 +280,7 @@ static void take_back_invite(struct weft_call *call, const json_t *body)
 
 static void on_joined(void *self, const struct weft_mesh_joined *joined)
 {
-    struct weft_call *call = end_errand(self);
+    struct weft_call *call = weft_errand_end(self);
     if (!call) {
         return;
     }
@@ -361,17 +298,16 @@ static void join(struct weft_call *call, const json_t *body)
     struct weft_errand *errand;
     if (!line.data) {
         weft_call_refuse(call, &bad_body);
-    } else if ((errand = new_errand(call))) {
+    } else if ((errand = weft_errand_new(call))) {
         weft_mesh_join(call->front->mesh, line, on_joined, errand);
     }
 }
 
 static void leave(struct weft_call *call, const json_t *body)
 {
-    struct weft_mesh_state *state = weft_mesh_state_of(call->front->mesh);
     (void)body;
-    struct weft_errand *errand = new_errand(call);
-    int error = !errand ? 0 : state ? weft_mesh_state_leave(state, on_done, errand) : WEFT_ERR_CLOSED;
+    struct weft_errand *errand = weft_errand_new(call);
+    int error = errand ? weft_mesh_leave(call->front->mesh, on_done, errand) : 0;
     if (error < 0) {
         drop_errand(errand, error == WEFT_ERR_NOT_FOUND ? WEFT_ERR_CLOSED : error);
     }
@@ -396,7 +332,7 @@ static void put_out(struct weft_call *call, const json_t *body)
 {
     struct weft_mesh_state *state = weft_mesh_state_of(call->front->mesh);
     struct weft_key node;
-    struct weft_errand *errand = new_errand(call);
+    struct weft_errand *errand = weft_errand_new(call);
     if (!errand) {
         return;
     }
@@ -460,7 +396,7 @@ static void deliver(struct weft_call *call, const json_t *body)
         weft_call_refuse(call, line.data ? &no_mesh : &bad_body);
         return;
     }
-    struct weft_errand *errand = new_errand(call);
+    struct weft_errand *errand = weft_errand_new(call);
     if (!errand) {
         return;
     }
@@ -474,7 +410,7 @@ static void deliver(struct weft_call *call, const json_t *body)
         why = "This letter was cut or mistyped: copy the whole line.";
     }
     if (status < 0) {
-        refuse_with(end_errand(errand), 409, "letter_refused", why);
+        refuse_with(weft_errand_end(errand), 409, "letter_refused", why);
     }
 }
 
@@ -508,26 +444,11 @@ static const struct act *find_act(const struct weft_call *call)
     return NULL;
 }
 
-/* Waits for the whole body; true when it is here. */
-static bool body_came(struct weft_call *call, size_t max)
-{
-    struct weft_exchange *exchange = call->exchange;
-    if (exchange->aborted[WEFT_ASKER]) {
-        weft_call_close(call, 0, true, 0);
-        weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_CANCELLED);
-    } else if (exchange->flows[WEFT_REQUEST].bytes.size > max) {
-        weft_call_refuse(call, weft_refusal_for_error(WEFT_ERR_TOO_LARGE));
-    } else {
-        return exchange->flows[WEFT_REQUEST].ended;
-    }
-    return false;
-}
-
 static void act_wake(void *self, struct weft_exchange *exchange)
 {
     struct weft_call *call = self;
     (void)exchange;
-    if (body_came(call, WEFT_FRONT_BODY_MAX)) {
+    if (weft_errand_body_came(call, WEFT_FRONT_BODY_MAX)) {
         json_t *body = read_body(call);
         if (body) {
             find_act(call)->run(call, body); /* it was found before */
@@ -548,53 +469,4 @@ void weft_call_mesh_acts(struct weft_call *call)
     } else {
         weft_call_refuse(call, &(const struct weft_refusal){404, "not_found", "There is nothing at this path."});
     }
-}
-
-/* -- applications, over links -- */
-
-static void on_admission(void *self, struct weft_slice admission)
-{
-    struct weft_call *call = end_errand(self);
-    struct weft_bytes body = {0};
-    if (call) {
-        int error = weft_bytes_append(&body, admission.data, admission.size);
-        weft_call_answer(call, 200, WEFT_SLICE(WEFT_APPLYING_TYPE), &body, error);
-    }
-}
-
-static void answer_refusal(struct weft_errand *errand, enum weft_refused refusal)
-{
-    uint8_t record[WEFT_ADMISSION_MAX];
-    int64_t size = weft_admission_write(&(const struct weft_admission){.refusal = refusal}, record);
-    on_admission(errand, weft_slice(record, size > 0 ? (size_t)size : 0));
-}
-
-static void join_wake(void *self, struct weft_exchange *exchange)
-{
-    struct weft_call *call = self;
-    struct weft_admitting *admitting = weft_mesh_admitting(call->front->mesh);
-    char application[WEFT_APPLICATION_MAX];
-    struct weft_key issuer;
-    if (!body_came(call, sizeof(application))) {
-        return;
-    }
-    const struct weft_bytes *bytes = &exchange->flows[WEFT_REQUEST].bytes;
-    size_t size = weft_bytes_tail(bytes, application, bytes->size);
-    weft_exchange_take(exchange, WEFT_REQUEST, size);
-    struct weft_errand *errand = new_errand(call);
-    if (!errand) {
-        return;
-    }
-    if (!admitting) {
-        answer_refusal(errand, WEFT_REFUSAL_GATEWAY_LAPSED);
-    } else if (weft_admitting_hear(admitting, weft_slice(application, size), call->caller.binding, on_admission, errand,
-                                   &issuer) == 1) {
-        answer_refusal(errand, WEFT_REFUSAL_ISSUER_AWAY);
-    }
-}
-
-void weft_call_join(struct weft_call *call)
-{
-    weft_exchange_want_body(call->exchange);
-    weft_exchange_attach(call->exchange, WEFT_WORKER, join_wake, call);
 }

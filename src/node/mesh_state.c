@@ -570,6 +570,7 @@ static struct weft_store_key revocation_row(const struct weft_revocation *revoca
 /* Takes the change, also when this fails. */
 static int store_revocation(struct change *change, struct weft_slice bytes)
 {
+    const struct weft_mesh_state *state = change->state;
     struct weft_revocation read;
     struct weft_signed parts;
     int error = weft_revocation_read(bytes, &read, &parts);
@@ -583,6 +584,9 @@ static int store_revocation(struct change *change, struct weft_slice bytes)
         .record = {.key = revocation_row(&read), .expires_s = read.until_s, .size = bytes.size},
     };
     memcpy(op.record.bytes, bytes.data, bytes.size);
+    if (state->options.revoked) {
+        state->options.revoked(state->options.self, &read.subject);
+    }
     return store_change(change, &op);
 }
 

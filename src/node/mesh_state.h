@@ -29,6 +29,9 @@ struct weft_mesh_state_options {
     /* Once after _load(): 0, or an error and a sentence that says why and what to do; then the state may be freed from
      * inside this call. */
     void (*loaded)(void *self, int status, const char *problem);
+    /* A revocation about this key is new here, and counts from now on. From inside of _revoke() and _put_out(). NULL if
+     * nobody wants to know. */
+    void (*revoked)(void *self, const struct weft_key *subject);
     void *self;
 };
 

@@ -10,6 +10,7 @@
 #include "crypto/tls.h"
 #include "node/call.h"
 #include "node/client_port.h"
+#include "node/errand.h"
 #include "node/front.h"
 #include "node/mesh.h"
 #include "node/owner_token.h"
@@ -155,7 +156,7 @@ static const struct weft_client_port_user clients_user = {
 static enum weft_principal link_who(void *self, const struct weft_key *key)
 {
     const struct weft_node *node = self;
-    return node->options.who ? node->options.who(node->options.self, key) : WEFT_ANONYMOUS;
+    return node->options.who ? node->options.who(node->options.self, key) : weft_mesh_who(node->in_mesh, key);
 }
 
 static void link_opened(void *self, struct weft_link *link)
@@ -366,6 +367,7 @@ static void run(struct weft_node *node)
     node->options.started(node->options.self, 0, "");
     weft_models_start(node->models);
     weft_externals_start(node->externals);
+    weft_mesh_attach(node->in_mesh);
     look_whether_ready(node);
 }
 
@@ -483,7 +485,9 @@ static int share_sockets(struct weft_node *node, char *problem, size_t size)
     const struct weft_config *config = node->options.config;
     size_t sockets = node->loop.host->ops->sockets_max(node->loop.host);
     size_t others = engine_sockets(node) + config->externals.count * WEFT_EXTERNAL_CONNECTIONS_MAX +
-                    (config->mesh_listen.text[0] != '\0' ? WEFT_LINKS_DIALLED_MAX : 0);
+                    (config->gateway                       ? WEFT_LINKS_DIALLED_GATEWAY_MAX
+                     : config->mesh_listen.text[0] != '\0' ? WEFT_LINKS_DIALLED_MAX
+                                                           : 0);
     sockets = sockets > others ? sockets - others : 0;
     size_t clients = config->upstream_text.size > 0 ? sockets / 2 : sockets;
     if (clients < WEFT_NODE_CONNECTIONS_MIN) {
@@ -564,6 +568,7 @@ static int init_mesh(struct weft_node *node)
         .journal = &node->journal,
         .config = node->options.config,
         .folder = node->options.state_folder,
+        .version = node->options.version,
         .port = &node->mesh,
         .started = on_mesh,
         .wanted = on_mesh_wanted,
@@ -684,7 +689,7 @@ void weft_node_free(struct weft_node *node)
     weft_externals_free(node->externals);
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
-    weft_call_end_errands(&node->front);
+    weft_errands_end(&node->front);
     weft_mesh_free(node->in_mesh);
     weft_mesh_port_deinit(&node->mesh);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);

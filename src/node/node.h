@@ -35,7 +35,7 @@ struct weft_node_options {
     /* What the settings' external servers are shown, one for each; copied. NULL: nothing. */
     const struct weft_slice *external_keys;
     const struct weft_link_security *security; /* of its links; may be NULL where no `mesh.listen` is set */
-    /* Who has this key: see struct weft_links_user. NULL: a node that is in no mesh knows nobody. */
+    /* Who has this key, in place of what the node itself knows of it; see struct weft_links_user. NULL: as it knows. */
     enum weft_principal (*who)(void *self, const struct weft_key *key);
     /* Its listeners are bound and it answers (0), or it cannot start and `problem` says why in a sentence. Its models
      * begin to load then. */

@@ -140,7 +140,16 @@ static void a_newer_one_is_refused_and_left_as_it_was(void **state)
     assert_refused(WEFT_ERR_UNSUPPORTED, "newer Weft");
     assert_int_equal(content(after, sizeof(after)), size);
     assert_memory_equal(before, after, size);
-    script("PRAGMA user_version = 1");
+    script("PRAGMA user_version = 2");
+    assert_int_equal(open_well(), WEFT_STORE_VERSION);
+}
+
+static void an_older_one_is_brought_up(void **state)
+{
+    (void)state;
+    (void)open_well();
+    script("DROP TABLE gateways; PRAGMA user_version = 1");
+    assert_int_equal(open_well(), 1);
     assert_int_equal(open_well(), WEFT_STORE_VERSION);
 }
 
@@ -286,6 +295,7 @@ int main(void)
         test(a_new_one_is_made_for_its_owner_only),
         test(each_commit_is_on_the_disk_before_it_returns),
         test(a_file_that_others_may_read_is_closed_to_them),
+        test(an_older_one_is_brought_up),
         test(a_newer_one_is_refused_and_left_as_it_was),
         test(a_database_of_another_program_is_refused),
         test(a_file_that_is_none_of_sqlites_is_refused_and_left_as_it_was),
