@@ -97,7 +97,7 @@ static int keep(struct weft_known *known, const struct weft_key *key, struct wef
     if (there) {
         weft_free(known->entries[place]);
     } else {
-        memmove(&known->entries[place + 1], &known->entries[place], (known->count - place) * sizeof(known->entries[0]));
+        memmove(&known->entries[place + 1], &known->entries[place], (known->count - place) * sizeof(struct entry *));
         known->count++;
     }
     known->entries[place] = entry;
@@ -120,7 +120,7 @@ void weft_known_forget(struct weft_known *known, const struct weft_key *key)
     if (there) {
         weft_free(known->entries[place]);
         known->count--;
-        memmove(&known->entries[place], &known->entries[place + 1], (known->count - place) * sizeof(known->entries[0]));
+        memmove(&known->entries[place], &known->entries[place + 1], (known->count - place) * sizeof(struct entry *));
     }
 }
 
