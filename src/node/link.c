@@ -48,10 +48,19 @@ static void set_stranger(struct weft_link *link, bool stranger)
     link->stranger = stranger;
 }
 
-/* Nobody asks there but us, so no idle time ends it; and why should we ask someone whom we do not know? */
-static bool is_unknown(const struct weft_link *link)
+/* Who was nobody when it came may have shown since who it is; asked only of those, for to judge a chain takes time. */
+static bool is_stranger(struct weft_link *link)
 {
-    return link->opened && !link->dialled && weft_link_asks(link) && who(link->links, &link->key) == WEFT_ANONYMOUS;
+    if (link->stranger && who(link->links, &link->key) != WEFT_ANONYMOUS) {
+        set_stranger(link, false);
+    }
+    return link->stranger;
+}
+
+/* Nobody asks there but us, so no idle time ends it; and why should we ask someone whom we do not know? */
+static bool is_unknown(struct weft_link *link)
+{
+    return link->opened && !link->dialled && weft_link_asks(link) && is_stranger(link);
 }
 
 static void on_unknown(struct weft_timer *timer)
@@ -60,9 +69,12 @@ static void on_unknown(struct weft_timer *timer)
     weft_time next = WEFT_NEVER;
     for (struct weft_link *link = links->first; link; link = link->next) {
         weft_time at = link->since + WEFT_LINK_UNKNOWN_TIME;
-        if (is_unknown(link) && at <= now_of(links)) {
+        if (!is_unknown(link)) {
+            continue;
+        }
+        if (at <= now_of(links)) {
             weft_link_close(link); /* it closes in the flush, not here */
-        } else if (is_unknown(link) && at < next) {
+        } else if (at < next) {
             next = at;
         }
     }
@@ -185,12 +197,13 @@ static void end_oldest_stranger(struct weft_links *links)
 {
     struct weft_link *oldest = NULL;
     for (struct weft_link *link = links->first; link; link = link->next) {
-        oldest = link->stranger ? link : oldest;
+        oldest = is_stranger(link) ? link : oldest;
     }
-    WEFT_ASSERT(oldest); /* they are counted */
-    struct weft_connection *connection = oldest->connection;
-    weft_connection_free(connection);
-    on_closed(oldest, connection, WEFT_ERR_FULL, "so many who are nobody here came after it");
+    if (oldest) { /* else they all have become known */
+        struct weft_connection *connection = oldest->connection;
+        weft_connection_free(connection);
+        on_closed(oldest, connection, WEFT_ERR_FULL, "so many who are nobody here came after it");
+    }
 }
 
 static const struct weft_connection_user connection_user = {

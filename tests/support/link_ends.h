@@ -19,7 +19,7 @@ struct link_end {
     struct weft_listener *listener;
     struct weft_address bound;
     enum weft_principal others; /* who everybody else is, from here */
-    size_t opened, closed, requests, refused;
+    size_t opened, closed, requests, refused, asked_who;
     struct weft_link *last; /* that opened */
     int why;                /* of the last that closed */
     const char *phrase;
@@ -37,6 +37,7 @@ static inline enum weft_principal link_end_who(void *self, const struct weft_key
 {
     struct link_end *end = self;
     WEFT_ASSERT(weft_key_set(key));
+    end->asked_who++;
     return end->others;
 }
 

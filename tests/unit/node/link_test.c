@@ -346,12 +346,33 @@ static void test_many_strangers(void **state)
     assert_int_equal(weft_links_count(ONE->links), 5);
     assert_int_equal(ONE->closed, 2);
     assert_int_equal(ONE->why, WEFT_ERR_FULL);
-    ONE->others = WEFT_MEMBER; /* one comes among them */
     late = dial(false);
     assert_int_equal(ONE->closed, 3);
     assert_int_equal(weft_links_count(ONE->links), 5);
+    ONE->others = WEFT_MEMBER; /* all show now who they are */
     ask(OTHER, ONE, members);
     ask(OTHER, ONE, late);
+    for (size_t i = 0; i < 2; i++) {
+        (void)dial(false);
+    }
+    assert_int_equal(ONE->closed, 3);
+    end();
+}
+
+/* Who is known is not asked about again because a stranger came. */
+static void test_members_cost_nothing(void **state)
+{
+    (void)state;
+    begin();
+    for (size_t i = 0; i < 5; i++) {
+        (void)dial(true);
+    }
+    ONE->others = WEFT_ANONYMOUS;
+    (void)dial(true);
+    size_t before = ONE->asked_who;
+    pass(WEFT_LINK_UNKNOWN_TIME + WEFT_SECOND);
+    assert_int_equal(ONE->closed, 1);
+    assert_true(ONE->asked_who - before < 5);
     end();
 }
 
@@ -431,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_strangers),
         cmocka_unit_test(test_strangers_who_ask),
         cmocka_unit_test(test_many_strangers),
+        cmocka_unit_test(test_members_cost_nothing),
         cmocka_unit_test(test_without_a_key),
         cmocka_unit_test(test_drain),
     };
