@@ -337,7 +337,7 @@ static void leave(struct weft_call *call, const json_t *body)
 /* What only the root can do is not done, and a gateway without its key cannot know whether it was that. */
 static void on_put_out(void *self, int status, const char *problem)
 {
-    struct weft_call *call = end_errand(self);
+    struct weft_call *call = weft_errand_end(self);
     const struct weft_mesh_state *state = call ? weft_mesh_state_of(call->front->mesh) : NULL;
     if (call && status == 0) {
         weft_call_json(call, 200,
