@@ -3,6 +3,8 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 ARGS ?=
 FUZZ_SECONDS ?= 600
+# A seed alone is one to look at; with a number of seeds it is the first of them.
+ONE_SEED := $(if $(SEEDS),,$(SEED))
 SEED ?= 1
 SEEDS ?= 100
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'src/*.[ch]' 'src/*.cpp' 'sim/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]')
@@ -28,8 +30,8 @@ help:
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
 	@echo '  make planted  put known bugs into a copy of the sources: each must make a test fail'
-	@echo '  make sim      play SEEDS seeds from SEED on in the simulator ($(SEEDS) from $(SEED))'
-	@echo '  make soak     2,000 stories in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo '  make sim      play SEEDS seeds in the simulator ($(SEEDS)); SEED=N alone plays that one, and shows it in build/'
+	@echo '  make soak     3,000 seeds in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
 	@echo '  make setup    only install what building and testing need'
 	@echo '  make format   lay out the C files (clang-format)'
@@ -111,7 +113,7 @@ check-external: build/setup.bench release
 
 .PHONY: sim bench planted soak
 sim: build/setup.test release
-	build/release/weft-sim --seed $(SEED) --seeds $(SEEDS) $(ARGS)
+	build/release/weft-sim --seed $(SEED) $(if $(ONE_SEED),--view build,--seeds $(SEEDS)) $(ARGS)
 
 bench: build/setup.bench release
 	bench/http $(ARGS)
@@ -126,6 +128,7 @@ soak: build/setup.check release
 	$(call build,fuzz,--target fuzzers)
 	build/release/weft-sim --seed 1 --seeds 1000
 	build/release/weft-sim --scenario lasting --seed 1001 --seeds 1000
+	build/release/weft-sim --scenario mesh --seed 1001 --seeds 1000
 	FAULT_ROUNDS=500 python3 tests/fault/engine_test.py
 	FAULT_ROUNDS=500 python3 tests/fault/exact_test.py
 	scripts/fuzz $(FUZZ_SECONDS)

@@ -180,6 +180,7 @@ struct weft_world {
     weft_time now;
     bool calm;
     struct weft_transcript *transcript;
+    struct weft_timeline *timeline;
     unsigned link_count;    /* ever made */
     unsigned process_count; /* ever started */
     uint16_t next_port;
@@ -196,6 +197,9 @@ struct weft_world {
 };
 
 struct weft_world_host *weft_world_host_of(struct weft_host *host);
+/* Into the picture; `lane` and `other` may be NULL. */
+void weft_world_draw(struct weft_world *world, enum weft_mark_kind kind, const struct weft_world_host *lane,
+                     const struct weft_world_host *other, int64_t number, struct weft_slice text);
 void weft_world_after(struct weft_world *world, struct weft_timer *timer); /* sets it, after a delay of the seed's */
 /* Before every callback to a guest, which gets a turn first to learn the time, as in sys. What the callback is for may
  * be gone after it. */

@@ -11,22 +11,27 @@
 #include "sim/scenario.h"
 #include "wire/json.h"
 
-#define SEEDS_MAX 1000000
+#define SEEDS_MAX  1000000
+#define PATH_SIZE  1024
+#define TITLE_SIZE 128
 
 struct wishes {
     uint64_t seed, seeds;
     const char *scenario; /* NULL: all */
+    const char *view;     /* a folder; NULL: nothing is written */
     bool trace, help;
 };
 
 static void say_help(void)
 {
     printf("weft-sim - plays a whole node in a world of fakes, from a seed.\n\n"
-           "  weft-sim [--seed N] [--seeds COUNT] [--scenario NAME] [--trace]\n\n"
+           "  weft-sim [--seed N] [--seeds COUNT] [--scenario NAME] [--trace] [--view FOLDER]\n\n"
            "  --seed N         the seed to begin with (1)\n"
            "  --seeds COUNT    play so many seeds, one after the other (1)\n"
            "  --scenario NAME  play only this one\n"
-           "  --trace          print each event\n\n"
+           "  --trace          print each event\n"
+           "  --view FOLDER    write each run's events there, as text and as a picture: sim-SEED-SCENARIO.txt and "
+           ".html\n\n"
            "Each scenario is played twice from its seed; both runs must tell the same, byte for byte.\n\n");
     for (size_t i = 0; i < weft_scenario_count; i++) {
         printf("  %-8s %s\n", weft_scenarios[i].name, weft_scenarios[i].about);
@@ -51,6 +56,8 @@ static bool read_wishes(int argc, char **argv, struct wishes *wishes)
             wishes->trace = true;
         } else if (strcmp(argv[i], "--scenario") == 0 && value) {
             wishes->scenario = argv[++i];
+        } else if (strcmp(argv[i], "--view") == 0 && value) {
+            wishes->view = argv[++i];
         } else if (strcmp(argv[i], "--seed") == 0 && read_number(value, &wishes->seed)) {
             i++;
         } else if (strcmp(argv[i], "--seeds") == 0 && read_number(value, &wishes->seeds) &&
@@ -64,9 +71,10 @@ static bool read_wishes(int argc, char **argv, struct wishes *wishes)
     return true;
 }
 
-static void play(const struct weft_scenario *scenario, struct weft_transcript *transcript, struct weft_story *story)
+static void play(const struct weft_scenario *scenario, struct weft_transcript *transcript,
+                 struct weft_timeline *timeline, struct weft_story *story)
 {
-    const struct weft_world_options options = {.seed = story->seed, .transcript = transcript};
+    const struct weft_world_options options = {.seed = story->seed, .transcript = transcript, .timeline = timeline};
     int64_t live = weft_mem_live();
     int error = weft_world_new(&story->world, &options);
     WEFT_ASSERT(error == 0);
@@ -77,20 +85,72 @@ static void play(const struct weft_scenario *scenario, struct weft_transcript *t
     weft_world_free(story->world);
 }
 
+/* What is written of a run for people to look at. */
+struct view {
+    char text_path[PATH_SIZE], picture_path[PATH_SIZE];
+    FILE *text;
+    struct weft_timeline *timeline;
+};
+
+static FILE *create(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        fprintf(stderr, "weft-sim: %s cannot be written: does its folder exist, and is it yours?\n", path);
+    }
+    return file;
+}
+
+static bool open_view(struct view *view, const char *folder, const struct weft_scenario *scenario, uint64_t seed)
+{
+    int size = snprintf(view->text_path, PATH_SIZE, "%s/sim-%" PRIu64 "-%s.txt", folder, seed, scenario->name);
+    (void)snprintf(view->picture_path, PATH_SIZE, "%s/sim-%" PRIu64 "-%s.html", folder, seed, scenario->name);
+    if (size < 0 || size + 1 >= PATH_SIZE) { /* the other one is longer by one */
+        fprintf(stderr, "weft-sim: the name of the folder is too long.\n");
+        return false;
+    }
+    view->text = create(view->text_path);
+    return view->text && weft_timeline_new(&view->timeline) == 0;
+}
+
+/* True if all of it is on the disk. */
+static bool close_view(struct view *view, const char *title)
+{
+    FILE *picture = view->timeline ? create(view->picture_path) : NULL;
+    bool written = picture && view->text;
+    if (picture) {
+        weft_timeline_write(view->timeline, picture, title);
+        written = !ferror(picture) && fclose(picture) == 0 && written;
+    }
+    if (view->text) {
+        written = !ferror(view->text) && fclose(view->text) == 0 && written;
+    }
+    weft_timeline_free(view->timeline);
+    if (written) {
+        printf("  %s\n  %s\n", view->text_path, view->picture_path);
+    } else {
+        fprintf(stderr, "weft-sim: what was to be written of this run is not complete.\n");
+    }
+    return written;
+}
+
 /* Both runs take the same state with them: spare blocks are trimmed, and whatever else differs is the bug sought. */
-static bool play_twice(const struct weft_scenario *scenario, uint64_t seed, bool trace)
+static bool play_twice(const struct weft_scenario *scenario, uint64_t seed, const struct wishes *wishes)
 {
     struct weft_transcript first, second;
     struct weft_story story = {.seed = seed}, again = {.seed = seed};
+    struct view view = {.text = NULL};
     uint64_t line;
-    int error = weft_transcript_init(&first, trace);
+    char title[TITLE_SIZE];
+    bool shown = !wishes->view || open_view(&view, wishes->view, scenario, seed);
+    int error = weft_transcript_init(&first, wishes->trace ? stderr : view.text);
     WEFT_ASSERT(error == 0);
-    error = weft_transcript_init(&second, false);
+    error = weft_transcript_init(&second, NULL);
     WEFT_ASSERT(error == 0);
     printf("seed %" PRIu64 " %s: ", seed, scenario->name);
     (void)fflush(stdout); /* the seed stands there even if the run does not come back */
-    play(scenario, &first, &story);
-    play(scenario, &second, &again);
+    play(scenario, &first, view.timeline, &story);
+    play(scenario, &second, NULL, &again);
     bool same = weft_transcript_equal(&first, &second, &line);
     printf("%" PRIu64 " events, %" PRIu64 " bytes, transcript %016" PRIx64 ", %u checks", first.lines, first.size,
            first.hash, story.checks);
@@ -101,9 +161,14 @@ static bool play_twice(const struct weft_scenario *scenario, uint64_t seed, bool
         printf(", the second run DIFFERS from event %" PRIu64 " on", line);
     }
     printf("\n");
+    if (wishes->view) {
+        (void)snprintf(title, sizeof(title), "seed %" PRIu64 ", %s", seed,
+                       scenario->name); /* cut, it still says most */
+        shown = close_view(&view, title) && shown;
+    }
     weft_transcript_deinit(&first);
     weft_transcript_deinit(&second);
-    return same && story.failures == 0;
+    return same && shown && story.failures == 0;
 }
 
 int main(int argc, char **argv)
@@ -123,7 +188,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < weft_scenario_count; i++) {
             if (!wishes.scenario || strcmp(wishes.scenario, weft_scenarios[i].name) == 0) {
                 played++;
-                failed += !play_twice(&weft_scenarios[i], seed, wishes.trace);
+                failed += !play_twice(&weft_scenarios[i], seed, &wishes);
             }
         }
     }

@@ -83,6 +83,7 @@ void weft_member_crash(struct weft_member *member, bool power, weft_time back_in
         return;
     }
     member->crashes++;
+    weft_world_fault(member->host, NULL, back_in, power ? "loses its power" : "crashes");
     if (power) {
         (void)weft_weather_drop(member->host, NULL, true); /* as many as there are */
     }

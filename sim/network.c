@@ -83,6 +83,7 @@ static void break_off(struct weft_socket *socket, int status)
 void weft_network_drop(struct weft_world_link *link, bool silent)
 {
     link->lost = link->lost || silent;
+    weft_world_fault(&link->ends[0].host->host, &link->ends[1].host->host, 0, silent ? "forgotten" : "dropped");
     for (int end = 0; end < 2 && !silent; end++) {
         struct weft_socket *socket = &link->ends[end];
         weft_pipe_empty(socket);
@@ -188,6 +189,8 @@ static void on_waiting(struct weft_timer *timer)
     }
     weft_transcript_note(host->world->transcript, host->world->now, "%s accepts link %u", host->name,
                          socket->link->number);
+    weft_world_draw(host->world, WEFT_MARK_OPEN, weft_pipe_writer(socket)->host, host, socket->link->number,
+                    (struct weft_slice){0});
     listener->user->accepted(listener->self, socket);
 }
 
@@ -428,6 +431,7 @@ static void on_arrival(struct weft_timer *timer)
     weft_transcript_note(world->transcript, world->now, "link %u.%d receives %zu: ", socket->link->number, side(socket),
                          size);
     weft_transcript_bytes(world->transcript, bytes, size);
+    weft_world_draw(world, WEFT_MARK_MESSAGE, peer->host, socket->host, (int64_t)size, (struct weft_slice){0});
     socket->user->received(socket->self, bytes, size);
 }
 
@@ -499,6 +503,7 @@ void weft_network_close(struct weft_socket *socket, bool reset)
     WEFT_ASSERT(socket->state != WEFT_END_NONE && socket->state != WEFT_END_CLOSED); /* closed once */
     weft_transcript_note(world->transcript, world->now, "link %u.%d %s", socket->link->number, side(socket),
                          reset ? "resets" : "closes");
+    weft_world_draw(world, WEFT_MARK_CLOSE, socket->host, NULL, socket->link->number, (struct weft_slice){0});
     socket->state = WEFT_END_CLOSED;
     forget(socket);
     if (reset && !socket->link->paired) { /* nothing can take back what went into a socket pair */

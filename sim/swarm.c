@@ -188,9 +188,7 @@ static void strike(struct weft_swarm *swarm, enum weft_swarm_kind kind)
     struct weft_member *one = anybody(swarm), *other = anybody_but(swarm, one);
     const struct weft_swarm_fault fault = {
         .kind = kind, .one = one, .other = other, .until = now_of(swarm) + 1 + below(swarm, LASTS_MAX)};
-    char text[128];
-    (void)snprintf(text, sizeof(text), "fault: %s, %s (%s)", names[kind], one->name, other->name); /* fits */
-    weft_world_note(swarm->story->world, text);
+    bool lasts = swarm->active_count < WEFT_SWARM_ACTIVE_MAX;
     swarm->struck++;
     switch (kind) {
     case WEFT_SWARM_DROP:
@@ -201,6 +199,7 @@ static void strike(struct weft_swarm *swarm, enum weft_swarm_kind kind)
         weft_world_stop(one->host, 1 + below(swarm, PAUSE_MAX));
         break;
     case WEFT_SWARM_CLOCK:
+        weft_world_fault(one->host, NULL, 0, names[kind]);
         set_clock(swarm, one);
         break;
     case WEFT_SWARM_CRASH:
@@ -211,7 +210,9 @@ static void strike(struct weft_swarm *swarm, enum weft_swarm_kind kind)
         set_weather(swarm, one, other, false);
         break;
     default:
-        if (swarm->active_count < WEFT_SWARM_ACTIVE_MAX) {
+        if (lasts) {
+            weft_world_fault(one->host, kind == WEFT_SWARM_SLOW_PATH ? other->host : NULL, fault.until - now_of(swarm),
+                             names[kind]);
             begin(swarm, &fault);
             swarm->active[swarm->active_count++] = fault;
         }

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
 
 #include "base/assert.h"
 #include "base/error.h"
@@ -13,7 +12,7 @@
 #define FNV_OFFSET 0xcbf29ce484222325u
 #define FNV_PRIME  0x100000001b3u
 
-int weft_transcript_init(struct weft_transcript *transcript, bool trace)
+int weft_transcript_init(struct weft_transcript *transcript, FILE *trace)
 {
     *transcript = (struct weft_transcript){.hash = FNV_OFFSET, .trace = trace};
     transcript->data = weft_alloc(WEFT_TRANSCRIPT_MAX);
@@ -58,7 +57,7 @@ void weft_transcript_note(struct weft_transcript *transcript, weft_time now, con
     transcript->lines++;
     weft_transcript_bytes(transcript, text, (size_t)head + (size_t)size);
     if (transcript->trace) {
-        fputs(text, stderr);
+        fputs(text, transcript->trace);
     }
 }
 

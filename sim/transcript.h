@@ -2,6 +2,8 @@
 #ifndef WEFT_SIM_TRANSCRIPT_H
 #define WEFT_SIM_TRANSCRIPT_H
 
+#include <stdio.h>
+
 #include "base/types.h"
 
 #define WEFT_TRANSCRIPT_MAX ((size_t)64 * 1024 * 1024) /* what is kept; what comes after is only hashed */
@@ -11,11 +13,11 @@ struct weft_transcript {
     uint64_t size;  /* of everything that was told */
     uint64_t hash;  /* FNV-1a of it */
     uint64_t lines; /* events */
-    bool trace;     /* events, not bytes, are printed to standard error too */
+    FILE *trace;    /* events, not bytes, are printed to it too; NULL: they are not */
 };
 
 /* Takes its memory at once, so that telling takes none. */
-WEFT_MUST_USE int weft_transcript_init(struct weft_transcript *transcript, bool trace);
+WEFT_MUST_USE int weft_transcript_init(struct weft_transcript *transcript, FILE *trace);
 void weft_transcript_deinit(struct weft_transcript *transcript);
 
 /* One event. `transcript` may be NULL here: then nothing happens. */

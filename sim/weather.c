@@ -21,10 +21,8 @@ void weft_weather_set(struct weft_host *from, struct weft_host *to, const struct
 
 void weft_weather_cut(struct weft_host *from, struct weft_host *to, bool cut)
 {
-    const struct weft_world_host *source = weft_world_host_of(from), *target = weft_world_host_of(to);
-    path_of(source, target)->cut = cut;
-    weft_transcript_note(source->world->transcript, source->world->now, "from %s to %s %s", source->name, target->name,
-                         cut ? "nothing arrives" : "all is well");
+    path_of(weft_world_host_of(from), weft_world_host_of(to))->cut = cut;
+    weft_world_fault(from, to, 0, cut ? "nothing arrives" : "all is well");
 }
 
 bool weft_weather_is_cut(const struct weft_world_host *from, const struct weft_world_host *to)

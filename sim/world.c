@@ -26,6 +26,13 @@ struct weft_world_host *weft_world_host_of(struct weft_host *host)
     return WEFT_CONTAINER(host, struct weft_world_host, host);
 }
 
+void weft_world_draw(struct weft_world *world, enum weft_mark_kind kind, const struct weft_world_host *lane,
+                     const struct weft_world_host *other, int64_t number, struct weft_slice text)
+{
+    weft_timeline_add(world->timeline, world->now, kind, lane ? (size_t)(lane - world->hosts) : WEFT_TIMELINE_NOBODY,
+                      other ? (size_t)(other - world->hosts) : WEFT_TIMELINE_NOBODY, number, text);
+}
+
 /* -- at once -- */
 
 static weft_time host_now(struct weft_host *host)
@@ -53,6 +60,7 @@ static void host_log(struct weft_host *host, enum weft_log_level level, struct w
     (void)level;
     weft_transcript_note(own->world->transcript, own->world->now, "%s logs: %.*s", own->name, (int)line.size,
                          line.data);
+    weft_world_draw(own->world, WEFT_MARK_LOG, own, NULL, 0, line);
     if (line.size + 1 > WEFT_WORLD_LOG_MAX - own->log_used) {
         own->log_used = 0; /* what was said before is lost: a log is for looking at the last things */
     }
@@ -337,6 +345,7 @@ int weft_world_new(struct weft_world **out, const struct weft_world_options *opt
     weft_timers_init(&world->timers);
     world->calm = options->calm;
     world->transcript = options->transcript;
+    world->timeline = options->timeline;
     for (size_t i = 0; i < TIMERS_MAX; i++) {
         int error = weft_timers_reserve(&world->timers);
         if (error < 0) {
@@ -377,6 +386,15 @@ uint64_t weft_world_below(struct weft_world *world, uint64_t bound)
 void weft_world_note(struct weft_world *world, const char *text)
 {
     weft_transcript_note(world->transcript, world->now, "%s", text);
+    weft_world_draw(world, WEFT_MARK_NOTE, NULL, NULL, 0, weft_slice_text(text));
+}
+
+void weft_world_fault(struct weft_host *host, struct weft_host *other, weft_time span, const char *text)
+{
+    struct weft_world_host *own = weft_world_host_of(host), *second = other ? weft_world_host_of(other) : NULL;
+    weft_transcript_note(own->world->transcript, own->world->now, "%s%s%s: %s for %lld ms", own->name,
+                         second ? " and " : "", second ? second->name : "", text, (long long)(span / WEFT_MS));
+    weft_world_draw(own->world, WEFT_MARK_FAULT, own, second, span, weft_slice_text(text));
 }
 
 struct weft_host *weft_world_host(struct weft_world *world, const char *name)
@@ -389,6 +407,7 @@ struct weft_host *weft_world_host(struct weft_world *world, const char *name)
     host->deadline = WEFT_NEVER;
     host->sockets_max = SOCKETS_MAX;
     host->cores = CORES;
+    weft_timeline_lane(world->timeline, world->host_count - 1, name);
     weft_world_store_init(host);
     return &host->host;
 }
@@ -427,8 +446,7 @@ void weft_world_stop(struct weft_host *host, weft_time span)
     struct weft_world_host *own = weft_world_host_of(host);
     weft_time until = own->world->now + span;
     own->wakes = until > own->wakes ? until : own->wakes; /* what waits for the later one stays there */
-    weft_transcript_note(own->world->transcript, own->world->now, "%s stops for %lld ms", own->name,
-                         (long long)(span / WEFT_MS));
+    weft_world_fault(host, NULL, span, "stops");
 }
 
 weft_time weft_world_clock(struct weft_host *host)

@@ -9,6 +9,7 @@
 #define WEFT_SIM_WORLD_H
 
 #include "host/host.h"
+#include "sim/timeline.h"
 #include "sim/transcript.h"
 
 #define WEFT_WORLD_HOSTS_MAX     24
@@ -29,6 +30,7 @@ struct weft_world_options {
     uint64_t seed;
     bool calm; /* no delay, whole segments, wide pipes: for tests that look at something else than the network */
     struct weft_transcript *transcript; /* NULL: nothing is told */
+    struct weft_timeline *timeline;     /* NULL: nothing is drawn */
 };
 
 /* On error *out is NULL. */
@@ -38,6 +40,9 @@ void weft_world_free(struct weft_world *world);
 weft_time weft_world_now(const struct weft_world *world);
 uint64_t weft_world_below(struct weft_world *world, uint64_t bound); /* a number of the seed's, 0..bound-1 */
 void weft_world_note(struct weft_world *world, const char *text);    /* into the transcript */
+
+/* Something befalls a host, for so long if `span` is not 0; with `other` what is between the two. */
+void weft_world_fault(struct weft_host *host, struct weft_host *other, weft_time span, const char *text);
 
 /* -- hosts -- */
 

@@ -462,8 +462,8 @@ static void test_only_dates_hang_on_the_wall_clock(void **state)
 {
     (void)state;
     struct weft_transcript still, jumping;
-    assert_int_equal(weft_transcript_init(&still, false), 0);
-    assert_int_equal(weft_transcript_init(&jumping, false), 0);
+    assert_int_equal(weft_transcript_init(&still, NULL), 0);
+    assert_int_equal(weft_transcript_init(&jumping, NULL), 0);
     live(false, &still);
     live(true, &jumping);
     assert_true(still.lines > 500);
