@@ -34,6 +34,7 @@ struct attachment {
     struct weft_posting hello;
     struct weft_key key;
     weft_time since;
+    uint64_t shown; /* the serial of the certificate that it was shown */
     size_t count, at;
     struct weft_address tries[WEFT_ATTACHING_TRIES_MAX];
     char address[WEFT_HOSTPORT_MAX + 1], name[WEFT_HOSTPORT_MAX + 1];
@@ -209,50 +210,49 @@ static void turn_round(struct attachment *a)
     }
 }
 
-/* What a gateway shows. */
-static void meet(struct attachment *a, struct weft_slice record)
+/* What a gateway shows; true if it is one. */
+static bool meet(struct attachment *a, struct weft_slice record)
 {
     const struct weft_attaching_options *options = &a->attaching->options;
     struct weft_membership *membership = weft_mesh_state_membership(options->state);
+    int64_t now_s = weft_mesh_state_now_s(options->state);
     struct weft_hello hello;
     int error = weft_hello_read(record, &hello);
     if (error == WEFT_ERR_UNSUPPORTED || (error == 0 && weft_hello_protocol(&hello) == 0)) {
         end(a, WEFT_ANCHOR_DENIED,
             "it speaks another version of the mesh's protocol than this weft: the older of the two must be updated.");
-        return;
+        return false;
     }
     if (error < 0 || !weft_key_equal(&hello.key, weft_link_key(a->ask)) || !membership) {
         end(a, WEFT_ANCHOR_DENIED, "what it says of itself cannot be understood.");
-        return;
+        return false;
     }
     a->key = hello.key;
-    enum weft_verdict verdict = weft_known_show(options->known, membership, &a->key, hello.chain,
-                                                weft_mesh_state_now_s(options->state), &error);
+    enum weft_verdict verdict = weft_known_show(options->known, membership, &a->key, hello.chain, now_s, &error);
     if (verdict != WEFT_VERDICT_MEMBER) {
         end(a, WEFT_ANCHOR_DENIED, "it is no gateway of this mesh: %s", weft_verdict_text(verdict));
     } else if (error < 0) {
         end(a, WEFT_ANCHOR_LOST, "%s.", weft_error_text(error));
-    } else if (weft_known_who(options->known, membership, &a->key, weft_mesh_state_now_s(options->state)) !=
-               WEFT_GATEWAY) {
+    } else if (weft_known_who(options->known, membership, &a->key, now_s) != WEFT_GATEWAY) {
         end(a, WEFT_ANCHOR_DENIED, "it is a node of this mesh, and no gateway.");
-    } else {
-        turn_round(a);
     }
+    return a->stage != STAGE_ENDED;
 }
 
 static void on_greeted(void *self, int status, struct weft_slice answer)
 {
     struct attachment *a = self;
     if (status == 200) {
-        meet(a, answer);
+        if (meet(a, answer) && a->stage == STAGE_GREETING) {
+            turn_round(a);
+        }
     } else if (status == 403) {
         end(a, WEFT_ANCHOR_DENIED,
             "it does not take this node's certificate: it has expired there, or this node was put out. `weft leave`, "
             "then join with another invite.");
     } else if (status == 409) {
         end(a, WEFT_ANCHOR_DENIED,
-            "it and this node speak no common version of the mesh's protocol, or it is in no "
-            "mesh.");
+            "it and this node speak no common version of the mesh's protocol, or it is in no mesh.");
     } else if (status == 503 || status == 429) {
         end(a, WEFT_ANCHOR_BUSY, "it has no room for this node.");
     } else if (status > 0) {
@@ -280,9 +280,20 @@ static void greet(struct attachment *a)
     int error = size < 0 ? (int)size
                          : weft_posting_start(&a->hello, options->loop, a->ask, WEFT_SLICE(WEFT_HELLO_PATH),
                                               weft_slice(record, (size_t)size), on_greeted, a);
-    a->stage = STAGE_GREETING;
+    a->shown = own->serial;
     if (error < 0) {
         end(a, WEFT_ANCHOR_LOST, "it cannot be asked: %s.", weft_error_text(error));
+    }
+}
+
+/* Gateways to whom this node is attached must know its certificate of today, and it theirs. */
+static void greet_again(struct weft_attaching *attaching)
+{
+    const struct weft_certificate *own = weft_mesh_state_certificate(attaching->options.state);
+    for (struct attachment *a = attaching->first; own && a; a = a->next) {
+        if (a->told && a->shown != own->serial && !a->hello.exchange) {
+            greet(a);
+        }
     }
 }
 
@@ -292,6 +303,7 @@ void weft_attaching_opened(struct weft_attaching *attaching, struct weft_link *l
 {
     for (struct attachment *a = attaching->first; a; a = a->next) {
         if (a->ask == link && a->stage == STAGE_DIALLING) {
+            a->stage = STAGE_GREETING;
             greet(a);
             return;
         }
@@ -428,6 +440,7 @@ static void on_timer(struct weft_timer *timer)
     weft_links_allow(attaching->links, gateway ? WEFT_LINKS_DIALLED_GATEWAY_MAX : WEFT_LINKS_DIALLED_MAX);
     attaching->news = false;
     look_at_clocks(attaching);
+    greet_again(attaching);
     take_news(attaching);
     while (weft_anchor_next(attaching->anchor, now_of(attaching), &step) == 1) {
         do_step(attaching, &step);

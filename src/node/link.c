@@ -387,6 +387,14 @@ int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange)
     return weft_carrier_ask(weft_connection_carrier(link->connection), exchange);
 }
 
+void weft_link_welcome(struct weft_link *link)
+{
+    if (link->connection && who(link->links, &link->key) != WEFT_ANONYMOUS) {
+        set_stranger(link, false);
+        weft_connection_trust(link->connection);
+    }
+}
+
 void weft_link_doubt(struct weft_link *link)
 {
     if (link->connection) {

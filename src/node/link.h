@@ -74,6 +74,8 @@ struct weft_link *weft_links_to(const struct weft_links *links, const struct wef
 /* Takes the worker's end of an exchange whose request head is complete but for its authority. WEFT_ERR_FULL if it
  * cannot carry it now, and on any error the end is still the caller's. */
 WEFT_MUST_USE int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange);
+/* Its peer has shown that it is known here: no request of its need say so. */
+void weft_link_welcome(struct weft_link *link);
 void weft_link_doubt(struct weft_link *link); /* its peer may be gone: it is asked now */
 void weft_link_close(struct weft_link *link); /* finishes what is running, then closes */
 /* Ends it now, in the turn's flush: its peer is nobody any more, say. */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "host/address.h"
+#include "node/renewing.h"
 
 enum stage {
     MESH_OFF,     /* no key and no state, or not known yet */
@@ -25,6 +26,7 @@ struct weft_mesh {
     struct weft_applying applying;
     struct weft_known *known;
     struct weft_attaching *attaching;
+    struct weft_renewing renewing;
     /* Leaving: one at a time. */
     weft_mesh_state_done *left;
     void *left_self;
@@ -57,6 +59,7 @@ static void end_start(struct weft_mesh *mesh, int status, const char *problem)
 
 static void free_parts(struct weft_mesh *mesh)
 {
+    weft_renewing_deinit(&mesh->renewing);
     weft_attaching_free(mesh->attaching);
     weft_known_free(mesh->known);
     weft_admitting_free(mesh->admitting);
@@ -117,6 +120,10 @@ static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_optio
                                                          .self = mesh};
         error = weft_attaching_new(&mesh->attaching, &attaching);
     }
+    if (error == 0) {
+        error = weft_renewing_init(&mesh->renewing, mesh->options.loop, mesh->options.journal, options->node,
+                                   mesh->state, mesh->attaching);
+    }
     return error;
 }
 
@@ -176,6 +183,7 @@ void weft_mesh_forget(struct weft_mesh *mesh)
     mesh->left = NULL;
     weft_applying_stop(&mesh->applying);
     if (mesh->attaching) {
+        weft_renewing_stop(&mesh->renewing);
         weft_attaching_stop(mesh->attaching);
     }
     weft_mesh_port_forget(mesh->options.port);
@@ -250,7 +258,16 @@ enum weft_verdict weft_mesh_meet(struct weft_mesh *mesh, const struct weft_key *
 {
     struct weft_membership *membership = membership_of(mesh);
     WEFT_ASSERT(membership);
-    return weft_known_show(mesh->known, membership, key, chain, weft_mesh_state_now_s(mesh->state), error);
+    enum weft_verdict verdict =
+        weft_known_show(mesh->known, membership, key, chain, weft_mesh_state_now_s(mesh->state), error);
+    struct weft_link *link = verdict == WEFT_VERDICT_MEMBER ? weft_links_next(mesh->options.port->links, NULL) : NULL;
+    for (; link; link = weft_links_next(mesh->options.port->links, link)) {
+        const struct weft_key *other = weft_link_key(link);
+        if (other && weft_key_equal(other, key)) {
+            weft_link_welcome(link);
+        }
+    }
+    return verdict;
 }
 
 struct weft_link *weft_mesh_link_to(const struct weft_mesh *mesh, const struct weft_key *key)
@@ -305,6 +322,7 @@ void weft_mesh_attach(struct weft_mesh *mesh)
     if (!membership_of(mesh) || !mesh->options.port->links) {
         return;
     }
+    weft_renewing_start(&mesh->renewing);
     int error = weft_attaching_start(mesh->attaching, mesh->options.port->links);
     if (error < 0 && weft_journal_begin(mesh->options.journal, WEFT_LOG_ERROR, "not attaching")) {
         weft_journal_word(mesh->options.journal, "error", weft_error_text(error));
@@ -319,6 +337,7 @@ static void on_left(void *self, int status, const char *problem)
     weft_mesh_state_done *left = mesh->left;
     mesh->left = NULL;
     if (status == 0) {
+        weft_renewing_stop(&mesh->renewing);
         weft_attaching_leave(mesh->attaching);
         weft_known_forget_all(mesh->known);
         if (mesh->options.port->links) {

@@ -1,158 +1,10 @@
 /* tests/unit/node/attaching_test.c - whole nodes hold on to their gateways: over losses, starts, and revocations. */
-#include "node/attaching.h"
+#include "attached.h"
 
-#include "node/mesh.h"
-#include "stage.h"
+#define SECOND "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"10.0.0.8:9340\"}\n"
 
-#define GATE_TCP "127.0.0.1:81"
-#define GATE     "listen: [\"tcp:127.0.0.1:81\"]\nmesh: {gateway: true, listen: \"10.0.0.7:9340\"}\n"
-#define SECOND   "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"10.0.0.8:9340\"}\n"
-
-static struct weft_resident gate, second;
+static struct weft_resident second;
 static struct weft_host *second_host;
-
-static void start_gate(void)
-{
-    const struct weft_resident_options options = {.yaml = GATE, .journal_format = WEFT_JOURNAL_JSON};
-    weft_resident_start(&gate, stage.upstream, stage.world, &options);
-}
-
-static void start_node(void)
-{
-    const struct weft_resident_options options = {.yaml = LISTEN_TCP, .journal_format = WEFT_JOURNAL_JSON};
-    weft_resident_start(&stage.node, stage.host, stage.world, &options);
-}
-
-static void begin(void)
-{
-    stage_begin(LISTEN_TCP);
-    start_gate();
-}
-
-static void end(void)
-{
-    weft_resident_end(&gate);
-    stage_end();
-}
-
-/* -- owners -- */
-
-static struct {
-    int came, status;
-    char line[WEFT_INVITE_LINE_SIZE];
-} owner;
-
-static void on_invited(void *self, int status, const char *line, const struct weft_invite_state *invite,
-                       const char *problem)
-{
-    (void)self, (void)invite, (void)problem;
-    owner.came++;
-    owner.status = status;
-    memcpy(owner.line, line, strlen(line) + 1);
-}
-
-static void on_joined(void *self, const struct weft_mesh_joined *joined)
-{
-    (void)self;
-    owner.came++;
-    owner.status = joined->status;
-}
-
-static void on_done(void *self, int status, const char *problem)
-{
-    (void)self, (void)problem;
-    owner.came++;
-    owner.status = status;
-}
-
-static bool has_come(void *self)
-{
-    (void)self;
-    return owner.came > 0;
-}
-
-static int wait_owner(const struct weft_resident *of)
-{
-    weft_world_poke(of->host);
-    assert_true(weft_world_run(stage.world, weft_world_now(stage.world) + 30 * WEFT_SECOND, has_come, NULL));
-    owner.came = 0;
-    return owner.status;
-}
-
-static struct weft_mesh *mesh_of(const struct weft_resident *of)
-{
-    return weft_node_mesh(of->node);
-}
-
-static void join_as(const struct weft_resident *who, const struct weft_resident *at, const char *address,
-                    enum weft_role role)
-{
-    const struct weft_admitting_wish wish = {.uses = 1, .life_s = 86400, .role = role, .addresses = {address}};
-    assert_int_equal(weft_admitting_invite(weft_mesh_admitting(mesh_of(at)), &wish, on_invited, NULL), 0);
-    assert_int_equal(wait_owner(at), 0);
-    weft_mesh_join(mesh_of(who), weft_slice_text(owner.line), on_joined, NULL);
-    assert_int_equal(wait_owner(who), 0);
-}
-
-static void join(void)
-{
-    join_as(&stage.node, &gate, "10.0.0.7:9340", WEFT_ROLE_PEER);
-}
-
-/* -- what is seen -- */
-
-static size_t attachments(const struct weft_resident *of)
-{
-    struct weft_attaching_gateway at;
-    struct weft_attaching *attaching = of->node ? weft_mesh_attaching(mesh_of(of)) : NULL;
-    size_t count = 0;
-    while (attaching && weft_attaching_at(attaching, count, &at)) {
-        count++;
-    }
-    return count;
-}
-
-static bool is_attached(void *self)
-{
-    return attachments(self) == 1;
-}
-
-static bool is_attached_twice(void *self)
-{
-    return attachments(self) == 2;
-}
-
-static bool is_lost(void *self)
-{
-    return attachments(self) == 0;
-}
-
-/* How long it took; it must come within `most`. */
-static weft_time wait_until(bool (*is)(void *self), struct weft_resident *of, weft_time most)
-{
-    weft_time from = weft_world_now(stage.world);
-    assert_true(weft_world_run(stage.world, from + most, is, of));
-    return weft_world_now(stage.world) - from;
-}
-
-static struct weft_key key_of(const struct weft_resident *of)
-{
-    return weft_mesh_identity(mesh_of(of))->key;
-}
-
-static bool asks(const struct weft_resident *who, const struct weft_resident *whom)
-{
-    struct weft_key key = key_of(whom);
-    return weft_mesh_link_to(mesh_of(who), &key);
-}
-
-static enum weft_principal who_is(const struct weft_resident *whom, const struct weft_resident *to)
-{
-    struct weft_key key = key_of(whom);
-    return weft_mesh_who(mesh_of(to), &key);
-}
-
-/* -- */
 
 static void who_has_joined_is_attached_both_ways(void **state)
 {
@@ -185,7 +37,7 @@ static void a_gateway_that_is_back_is_found_at_once(void **state)
     (void)wait_until(is_attached, &stage.node, WEFT_SECOND);
     for (size_t i = 0; i < WEFT_COUNT(away); i++) {
         stage_pass(20 * WEFT_SECOND);
-        weft_resident_end(&gate);
+        end_process(&gate);
         (void)wait_until(is_lost, &stage.node, WEFT_SECOND);
         stage_pass(away[i]);
         start_gate();
@@ -199,8 +51,7 @@ static void it_attaches_again_after_a_start(void **state)
     (void)state;
     begin();
     join();
-    weft_resident_end(&stage.node);
-    weft_world_crash_store(stage.host);
+    end_process(&stage.node);
     start_node();
     (void)wait_until(is_attached, &stage.node, 2 * WEFT_SECOND);
     end();
@@ -303,11 +154,11 @@ static void a_second_gateway_takes_over(void **state)
     weft_attaching_learn(weft_mesh_attaching(mesh_of(&stage.node)), &first, &address, 1);
     weft_world_poke(stage.host);
     (void)wait_until(is_attached_twice, &stage.node, WEFT_SECOND);
-    weft_resident_end(&gate);
+    end_process(&gate);
     stage_pass(WEFT_SECOND);
     assert_int_equal(attachments(&stage.node), 1);
     assert_true(asks(&stage.node, &second) && asks(&second, &stage.node));
-    weft_resident_end(&second);
+    end_process(&second);
     end();
 }
 
