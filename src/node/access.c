@@ -20,19 +20,20 @@ static const struct rule {
     const char *allow; /* `methods` as a header */
     bool mesh;         /* for the mesh's callers, and nobody else */
 } rules[WEFT_ROUTES] = {
-    [WEFT_ROUTE_HEALTH] = {"/health", READ, EVERYBODY, "GET, HEAD"},
-    [WEFT_ROUTE_READY] = {"/readyz", READ, EVERYBODY, "GET, HEAD"},
-    [WEFT_ROUTE_METRICS] = {"/metrics", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
-    [WEFT_ROUTE_STATUS] = {"/weft/v1/status", READ, MAY(WEFT_OWNER), "GET, HEAD"},
-    [WEFT_ROUTE_LOAD] = {"/load", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD"},
-    [WEFT_ROUTE_DRAIN] = {"/weft/v1/drain", POST, MAY(WEFT_OWNER), "POST"},
-    [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE"},
-    [WEFT_ROUTE_MESH] = {"/weft/v1/mesh", READ, MAY(WEFT_OWNER), "GET, HEAD"},
-    [WEFT_ROUTE_MESH_ACTS] = {"/weft/v1/mesh/", READ | POST, MAY(WEFT_OWNER), "GET, HEAD, POST"},
+    [WEFT_ROUTE_HEALTH] = {"/health", READ, EVERYBODY, "GET, HEAD", false},
+    [WEFT_ROUTE_READY] = {"/readyz", READ, EVERYBODY, "GET, HEAD", false},
+    [WEFT_ROUTE_METRICS] = {"/metrics", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD", false},
+    [WEFT_ROUTE_STATUS] = {"/weft/v1/status", READ, MAY(WEFT_OWNER), "GET, HEAD", false},
+    [WEFT_ROUTE_LOAD] = {"/load", READ, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD", false},
+    [WEFT_ROUTE_DRAIN] = {"/weft/v1/drain", POST, MAY(WEFT_OWNER), "POST", false},
+    [WEFT_ROUTE_API] = {"/v1/", READ | POST | DELETE, MAY(WEFT_OWNER) | MAY(WEFT_KEY), "GET, HEAD, POST, DELETE",
+                        false},
+    [WEFT_ROUTE_MESH] = {"/weft/v1/mesh", READ, MAY(WEFT_OWNER), "GET, HEAD", false},
+    [WEFT_ROUTE_MESH_ACTS] = {"/weft/v1/mesh/", READ | POST, MAY(WEFT_OWNER), "GET, HEAD, POST", false},
     [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ | POST, WITH_A_KEY, "GET, HEAD, POST", true},
     [WEFT_ROUTE_JOIN] = {"/mesh/v1/join", POST, WITH_A_KEY, "POST", true},
     [WEFT_ROUTE_ADMIT] = {"/mesh/v1/admit", POST, MAY(WEFT_GATEWAY), "POST", true},
-    [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD"},
+    [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD", false},
 };
 
 static const struct {
