@@ -253,6 +253,16 @@ static struct weft_admitting *admitting_of(struct weft_call *call)
     return weft_mesh_admitting(call->front->mesh);
 }
 
+/* An invite names a second gateway too, if this one knows any, and there is room: then the first may be gone. */
+static void name_another(struct weft_admitting_wish *wish, const struct weft_attaching *attaching)
+{
+    struct weft_attaching_gateway other;
+    if (weft_attaching_at(attaching, 0, &other) &&
+        strlen(wish->addresses[0]) + strlen(other.address) <= WEFT_INVITE_ROOM) {
+        wish->addresses[1] = other.address;
+    }
+}
+
 static void make_invite(struct weft_call *call, const json_t *body)
 {
     char address[WEFT_HOSTPORT_MAX + 1];
@@ -278,6 +288,7 @@ static void make_invite(struct weft_call *call, const json_t *body)
                     "--mesh-address HOST:PORT, as others reach it.");
         return;
     }
+    name_another(&wish, weft_mesh_attaching(call->front->mesh));
     struct weft_errand *errand = weft_errand_new(call);
     int error = errand ? weft_admitting_invite(admitting, &wish, on_invited, errand) : 0;
     if (error < 0) {
