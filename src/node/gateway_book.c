@@ -122,9 +122,14 @@ static void on_written(void *self, int status, const struct weft_store_result *r
 {
     struct weft_gateway_book *book = self;
     (void)result;
+    struct weft_gateway_row *row = find(book, &book->written);
     book->writing = false;
     if (status < 0 && status != WEFT_ERR_NOT_FOUND) { /* one that is to go was not there */
         note_failed(book, status);
+        if (row) {
+            row->dirty = true;
+        }
+        return; /* the others would fail too, and all wait for the next that is to be stored */
     }
     write_next(book);
 }
@@ -146,8 +151,12 @@ static void write_next(struct weft_gateway_book *book)
     for (size_t i = book->count; !book->writing && i-- > 0;) {
         struct weft_gateway_row *row = &book->rows[i];
         if (row->dirty) {
-            row->dirty = false; /* if it fails, that was said; it is tried again when there is news */
-            book->writing = write_row(book, &row->entry) == 0;
+            book->written = row->entry.gateway;
+            if (write_row(book, &row->entry) < 0) {
+                return; /* that was said; it is tried again with the next one */
+            }
+            book->writing = true;
+            row->dirty = false;
             if (row->entry.count == 0) {
                 *row = book->rows[--book->count];
             }
@@ -158,12 +167,12 @@ static void write_next(struct weft_gateway_book *book)
 bool weft_gateway_book_put(struct weft_gateway_book *book, const struct weft_gateway_entry *entry)
 {
     struct weft_gateway_row *row = entry->count > 0 ? find_or_add(book, &entry->gateway) : NULL;
-    if (!row || same(&row->entry, entry)) {
-        return false;
+    bool news = row && !same(&row->entry, entry);
+    if (news) {
+        *row = (struct weft_gateway_row){.entry = *entry, .dirty = true};
     }
-    *row = (struct weft_gateway_row){.entry = *entry, .dirty = true};
     write_next(book);
-    return true;
+    return news;
 }
 
 void weft_gateway_book_add(struct weft_gateway_book *book, const struct weft_key *gateway, struct weft_slice address)
@@ -171,13 +180,13 @@ void weft_gateway_book_add(struct weft_gateway_book *book, const struct weft_key
     struct weft_gateway_row *row = find_or_add(book, gateway);
     for (size_t i = 0; row && i < row->entry.count; i++) {
         if (weft_slice_equal(weft_slice_text(row->entry.addresses[i]), address)) {
-            return;
+            row = NULL; /* it is there */
         }
     }
     if (row && weft_gateway_entry_add(&row->entry, address)) {
         row->dirty = true;
-        write_next(book);
     }
+    write_next(book);
 }
 
 void weft_gateway_book_remove(struct weft_gateway_book *book, const struct weft_key *gateway)
@@ -230,8 +239,17 @@ static void on_listed(void *self, int status, const struct weft_store_result *re
 void weft_gateway_book_read(struct weft_gateway_book *book, const struct weft_key *mesh)
 {
     struct weft_store_op op = {.kind = WEFT_STORE_LIST};
+    size_t kept = 0;
     book->mesh = mesh ? *mesh : (struct weft_key){0};
-    book->count = 0;
+    for (size_t i = 0; i < book->count; i++) {
+        if (mesh && book->rows[i].entry.count > 0 && weft_key_equal(&book->rows[i].entry.mesh, mesh)) {
+            book->rows[kept++] = book->rows[i];
+        }
+    }
+    book->count = kept;
+    for (size_t i = 0; i < kept; i++) {
+        book->found(book->self, &book->rows[i].entry);
+    }
     (void)ask(book, &op, on_listed); /* what fails is said */
 }
 

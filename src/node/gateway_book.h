@@ -33,7 +33,7 @@ struct weft_gateway_row {
 };
 
 /* Embedded; it is written one row after the other, so it never floods the store. What cannot be stored is said in the
- * journal, and holds until the next start. */
+ * journal, holds all the same, and is tried again when the next one is put or added. */
 struct weft_gateway_book {
     struct weft_host *host;
     struct weft_journal *journal;
@@ -42,13 +42,14 @@ struct weft_gateway_book {
     struct weft_key mesh; /* of which it is read */
     size_t count;
     bool writing;
+    struct weft_key written; /* the row that is being written, or was last */
     struct weft_gateway_row rows[WEFT_GATEWAY_BOOK_MAX];
 };
 
 void weft_gateway_book_init(struct weft_gateway_book *book, struct weft_host *host, struct weft_journal *journal,
                             void (*found)(void *self, const struct weft_gateway_entry *entry), void *self);
-/* Forgets what is in memory, tells `found` what the store has of `mesh`, page by page, and throws the rest away there;
- * of no mesh (NULL) all of it. */
+/* Tells `found` what is in memory of `mesh` already, and then what the store has of it, page by page; the rest is
+ * forgotten and thrown away there; of no mesh (NULL) all of it. */
 void weft_gateway_book_read(struct weft_gateway_book *book, const struct weft_key *mesh);
 /* In place of what was known of that gateway; on its way to the store when this returns. True: it is news. */
 bool weft_gateway_book_put(struct weft_gateway_book *book, const struct weft_gateway_entry *entry);

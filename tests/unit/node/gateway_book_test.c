@@ -162,8 +162,28 @@ static void what_the_disk_refuses_is_said_and_holds_until_the_end(void **state)
     settle();
     assert_non_null(strstr(weft_world_log(scene.host), "gateways not kept"));
     assert_false(weft_gateway_book_put(&scene.book, &entry));
+    settle();
     weft_world_fail_store(scene.host, 0, 0);
     assert_int_equal(read_anew(&mesh), 0);
+}
+
+/* A node that joins with a full disk is named its gateway before it is in, and reads the book when it is. */
+static void what_the_disk_refused_is_found_and_tried_again(void **state)
+{
+    (void)state;
+    const struct weft_gateway_entry entry = entry_of(1, "gate.example:9340");
+    weft_world_fail_store(scene.host, 0, WEFT_ERR_FULL);
+    assert_true(weft_gateway_book_put(&scene.book, &entry));
+    settle();
+    weft_gateway_book_read(&scene.book, &mesh);
+    settle();
+    assert_int_equal(scene.found, 1);
+    weft_world_fail_store(scene.host, 0, 0);
+    assert_false(weft_gateway_book_put(&scene.book, &entry)); /* no news, but to be stored */
+    assert_int_equal(read_anew(&mesh), 1);
+    weft_gateway_book_read(&scene.book, &other_mesh);
+    settle();
+    assert_int_equal(scene.found, 1);
 }
 
 static void more_than_it_holds_are_left_out(void **state)
@@ -182,8 +202,11 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        test(an_entry_is_read_as_it_was_written), test(it_comes_back_after_a_start),
-        test(of_another_mesh_nothing_stays),      test(what_the_disk_refuses_is_said_and_holds_until_the_end),
+        test(an_entry_is_read_as_it_was_written),
+        test(it_comes_back_after_a_start),
+        test(of_another_mesh_nothing_stays),
+        test(what_the_disk_refuses_is_said_and_holds_until_the_end),
+        test(what_the_disk_refused_is_found_and_tried_again),
         test(more_than_it_holds_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
