@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,6 +16,7 @@
 #include "base/error.h"
 
 #define LOCK_NAME "/weft.lock"
+#define LOOKS_MAX 100 /* a millisecond each */
 
 static int lock_open(const struct weft_places *places, int flags)
 {
@@ -51,6 +53,22 @@ static int refuse_held(int descriptor, const struct weft_places *places, struct 
     return WEFT_ERR_BUSY;
 }
 
+/* A command that looks whether a node runs holds the lock for a moment, shared with others that look: no node. */
+static bool hold(int descriptor)
+{
+    for (int tries = 0; tries < LOOKS_MAX; tries++) {
+        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        if (flock(descriptor, LOCK_SH | LOCK_NB) != 0) {
+            return false;
+        }
+        (void)flock(descriptor, LOCK_UN); /* another node that starts now may have it */
+        (void)poll(NULL, 0, 1);
+    }
+    return false;
+}
+
 int weft_lock_take(struct weft_lock *lock, const struct weft_places *places, struct weft_config_problem *problem)
 {
     lock->descriptor = -1;
@@ -61,7 +79,7 @@ int weft_lock_take(struct weft_lock *lock, const struct weft_places *places, str
                        places->state, strerror(errno));
         return WEFT_ERR_DENIED;
     }
-    if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (!hold(descriptor)) {
         int status = refuse_held(descriptor, places, problem);
         (void)close(descriptor); /* only read from */
         return status;
