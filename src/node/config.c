@@ -389,6 +389,15 @@ static int check_mesh(const struct weft_config *config, struct weft_config_probl
     return 0;
 }
 
+bool weft_config_shares(const struct weft_config *config, struct weft_slice model)
+{
+    bool shares = config->share;
+    for (size_t i = 0; i < config->models_kept_own.count && shares; i++) {
+        shares = !weft_slice_equal_nocase(config->models_kept_own.at[i], model);
+    }
+    return shares;
+}
+
 int weft_config_check(const struct weft_config *config, bool has_key, struct weft_config_problem *problem)
 {
     problem->text[0] = '\0';

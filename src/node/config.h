@@ -83,11 +83,13 @@ struct weft_config {
     struct weft_config_externals externals;
     struct weft_config_models models;
     bool no_model;
-    struct weft_slice models_folder;  /* empty: `models` in the state folder */
-    struct weft_slice engine_program; /* empty: weft-engine beside weft */
-    int64_t engine_slots;             /* of each model */
-    int64_t engine_context;           /* tokens per slot; 0: the model's own, up to a default */
-    int64_t engine_threads;           /* of all engines together; 0: as many as there are cores */
+    bool share;                                /* with the mesh: own models ... */
+    struct weft_config_models models_kept_own; /* ... but for these, by their names */
+    struct weft_slice models_folder;           /* empty: `models` in the state folder */
+    struct weft_slice engine_program;          /* empty: weft-engine beside weft */
+    int64_t engine_slots;                      /* of each model */
+    int64_t engine_context;                    /* tokens per slot; 0: the model's own, up to a default */
+    int64_t engine_threads;                    /* of all engines together; 0: as many as there are cores */
     int64_t engine_gpu_layers;
     int64_t engine_memory_max;    /* of each model, bytes; 0: what the machine has available */
     int64_t engine_memory_budget; /* of all models that are loaded, bytes; 0: likewise */
@@ -132,6 +134,9 @@ void weft_config_deinit(struct weft_config *config);
 /* Checks the settings against each other. `has_key`: an API key was found, in the environment or a file. */
 WEFT_MUST_USE int weft_config_check(const struct weft_config *config, bool has_key,
                                     struct weft_config_problem *problem);
+
+/* May the mesh use the model of this name? */
+bool weft_config_shares(const struct weft_config *config, struct weft_slice model);
 
 /* The flags as `--help` lists them, and docs/CONFIG.md. */
 WEFT_MUST_USE int weft_config_help(struct weft_bytes *out);

@@ -7,18 +7,25 @@
 #include "node/call.h"
 
 static void (*const handlers[WEFT_ROUTES])(struct weft_call *call) = {
-    [WEFT_ROUTE_HEALTH] = weft_call_health,   [WEFT_ROUTE_READY] = weft_call_ready,
-    [WEFT_ROUTE_METRICS] = weft_call_metrics, [WEFT_ROUTE_STATUS] = weft_call_status,
-    [WEFT_ROUTE_LOAD] = weft_call_load,       [WEFT_ROUTE_DRAIN] = weft_call_drain,
-    [WEFT_ROUTE_API] = weft_call_api,         [WEFT_ROUTE_HELLO] = weft_call_hello,
-    [WEFT_ROUTE_MESH] = weft_call_mesh,       [WEFT_ROUTE_MESH_ACTS] = weft_call_mesh_acts,
-    [WEFT_ROUTE_JOIN] = weft_call_join,       [WEFT_ROUTE_ADMIT] = weft_call_admit,
+    [WEFT_ROUTE_HEALTH] = weft_call_health,     [WEFT_ROUTE_READY] = weft_call_ready,
+    [WEFT_ROUTE_METRICS] = weft_call_metrics,   [WEFT_ROUTE_STATUS] = weft_call_status,
+    [WEFT_ROUTE_LOAD] = weft_call_load,         [WEFT_ROUTE_DRAIN] = weft_call_drain,
+    [WEFT_ROUTE_API] = weft_call_api,           [WEFT_ROUTE_HELLO] = weft_call_hello,
+    [WEFT_ROUTE_MESH] = weft_call_mesh,         [WEFT_ROUTE_MESH_ACTS] = weft_call_mesh_acts,
+    [WEFT_ROUTE_JOIN] = weft_call_join,         [WEFT_ROUTE_ADMIT] = weft_call_admit,
+    [WEFT_ROUTE_GENERATE] = weft_call_generate, [WEFT_ROUTE_PEERS] = weft_call_peers,
 };
 
 static const struct weft_refusal draining = {
     503, "draining",
     "This node is shutting down: it finishes what it has begun, and takes no new request. Ask again, here in a moment "
     "or at another node."};
+
+/* Those that may take long, and so are not begun when the node is ending. */
+static bool takes_long(enum weft_route route)
+{
+    return route == WEFT_ROUTE_API || route == WEFT_ROUTE_GENERATE || route == WEFT_ROUTE_PEERS;
+}
 
 static int add(struct weft_exchange *exchange, const char *name, struct weft_slice value)
 {
@@ -128,7 +135,7 @@ void weft_front_request(struct weft_front *front, struct weft_exchange *exchange
         weft_call_refuse(call, &verdict.refusal);
     } else if (verdict.options) {
         answer_options(call, &verdict);
-    } else if (verdict.route == WEFT_ROUTE_API && front->draining(front->self)) {
+    } else if (takes_long(verdict.route) && front->draining(front->self)) {
         weft_call_put_off(call, &draining, WEFT_CALL_RETRY_S);
     } else {
         handlers[verdict.route](call);

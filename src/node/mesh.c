@@ -199,6 +199,17 @@ bool weft_mesh_on(const struct weft_mesh *mesh)
     return mesh->stage == MESH_ON;
 }
 
+struct weft_links *weft_mesh_links(const struct weft_mesh *mesh)
+{
+    return mesh->options.port->links;
+}
+
+bool weft_mesh_gateway(const struct weft_mesh *mesh)
+{
+    const struct weft_certificate *own = weft_mesh_on(mesh) ? weft_mesh_state_certificate(mesh->state) : NULL;
+    return own && own->role == WEFT_ROLE_GATEWAY;
+}
+
 struct weft_mesh_state *weft_mesh_state_of(const struct weft_mesh *mesh)
 {
     return weft_mesh_on(mesh) ? mesh->state : NULL;

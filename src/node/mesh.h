@@ -56,6 +56,8 @@ void weft_mesh_revoked(struct weft_mesh *mesh, const struct weft_key *subject);
 
 /* -- what it is -- */
 
+bool weft_mesh_gateway(const struct weft_mesh *mesh);                     /* its certificate says so */
+struct weft_links *weft_mesh_links(const struct weft_mesh *mesh);         /* NULL: it has none */
 bool weft_mesh_on(const struct weft_mesh *mesh);                          /* it has a key and a state */
 struct weft_mesh_state *weft_mesh_state_of(const struct weft_mesh *mesh); /* NULL: it is not on */
 struct weft_admitting *weft_mesh_admitting(const struct weft_mesh *mesh); /* likewise */

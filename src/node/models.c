@@ -681,6 +681,7 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .progress = model->progress,
         .problem = is_out && model->problem[0] ? model->problem : NULL,
         .named = model->tenant.stays,
+        .shared = weft_config_shares(model->models->options.config, model->name),
         .waits = waits(model),
         .users = users_of(model),
         .process = model->runner ? weft_runner_process(model->runner) : 0,
@@ -737,13 +738,14 @@ int weft_models_find(const struct weft_models *models, struct weft_slice name, s
     return match->kind == WEFT_MODEL_MATCH_ONE ? (int)match->at[0] : -1;
 }
 
-int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE])
+int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE], bool shared)
 {
     int found = -1;
     for (size_t i = 0; i < models->count; i++) {
         const struct model *model = &models->at[i];
         bool same = model->hash.known && memcmp(model->hash.bytes, hash, WEFT_HOST_HASH_SIZE) == 0;
-        if (same && (found < 0 || model->state == WEFT_MODEL_READY)) {
+        bool may = !shared || weft_config_shares(models->options.config, model->name);
+        if (same && may && (found < 0 || model->state == WEFT_MODEL_READY)) {
             found = (int)i;
         }
     }

@@ -44,6 +44,7 @@ struct weft_model_info {
     double progress;                /* of loading, 0..1 */
     const char *problem;            /* of one that was given up, or left out for lack of memory; or NULL */
     bool named;                     /* it is loaded at once, and not unloaded for being idle */
+    bool shared;                    /* the nodes of the mesh may use it */
     bool waits;                     /* for the memory of others, which are needed */
     size_t users;                   /* answers that run on it or wait for it */
     int64_t process;                /* of the engine, or 0 */
@@ -101,8 +102,9 @@ size_t weft_models_count(const struct weft_models *models);
 void weft_models_info(const struct weft_models *models, size_t index, struct weft_model_info *info);
 /* The index of the one model that is meant by a name as people type it, or -1; `match` then says why. */
 int weft_models_find(const struct weft_models *models, struct weft_slice name, struct weft_model_match *match);
-/* The index of a model whose file has this hash, as far as is known, or -1; of several one that is ready. */
-int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE]);
+/* The index of a model whose file has this hash, as far as is known, or -1; of several one that is ready. `shared`: of
+ * those that the mesh may use. */
+int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE], bool shared);
 /* Its engine has loaded, or is loading, a file of this hash and no other. */
 bool weft_models_holds(const struct weft_models *models, size_t index, const uint8_t hash[WEFT_HOST_HASH_SIZE]);
 /* The hashes of all are wanted: also of those that nobody has loaded, whose files are read for that. */

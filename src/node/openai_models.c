@@ -149,7 +149,7 @@ static void write_peers_models(struct weft_json *json, const struct weft_openai_
     for (size_t i = 0; i < weft_peers_models(offers->peers); i++) {
         struct weft_peers_model model;
         weft_peers_model(offers->peers, i, &model);
-        if (weft_models_find_hash(offers->models, model.hash) < 0) {
+        if (weft_models_find_hash(offers->models, model.hash, false) < 0) {
             write_peers_model(json, offers, i);
         }
     }
@@ -293,7 +293,7 @@ static bool find_in_mesh(const struct weft_openai_offers *offers, struct weft_sl
     }
     struct weft_peers_model of_peers;
     weft_peers_model(offers->peers, (size_t)found, &of_peers);
-    int ours = weft_models_find_hash(offers->models, of_peers.hash);
+    int ours = weft_models_find_hash(offers->models, of_peers.hash, false);
     *model = (struct weft_openai_model){.mesh = ours < 0, .index = (size_t)(ours < 0 ? found : ours)};
     return true;
 }

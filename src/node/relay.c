@@ -129,9 +129,12 @@ static void end_with(struct weft_relay *relay, const struct weft_refusal *refusa
     finish(relay, failed < 0 ? error : 0);
 }
 
+static const struct weft_relay_kind upstream_kind = {
+    .request_fields = request_fields, .request_field_count = WEFT_COUNT(request_fields), .refusal_for = refusal_for};
+
 static void fail(struct weft_relay *relay, int error)
 {
-    struct weft_refusal refusal = refusal_for(error);
+    struct weft_refusal refusal = relay->options.kind->refusal_for(error);
     relay->result.error = error;
     end_with(relay, &refusal, refusal.status == 503 ? RETRY_S : 0, error);
 }
@@ -298,27 +301,32 @@ static int make_inner(struct weft_relay *relay)
 {
     struct weft_exchange *outer = relay->outer;
     const struct weft_relay_target *target = &relay->options.target;
+    const struct weft_relay_kind *kind = relay->options.kind;
     int error = weft_exchange_new(&relay->inner, &relay->options.loop->turn);
     if (error < 0) {
         return error;
     }
     struct weft_exchange *inner = relay->inner;
     struct weft_slice path = target->path;
+    struct weft_slice asks = relay->options.asks.size > 0 ? relay->options.asks : outer->request.target;
     inner->request = (struct weft_request_head){
         .method = weft_arena_copy(&inner->arena, outer->request.method),
         .scheme = weft_arena_copy(&inner->arena, target->scheme),
         .authority = weft_arena_copy(&inner->arena, target->authority),
         .target = weft_arena_print(&inner->arena, "%.*s%.*s", (int)path.size, path.data ? path.data : "",
-                                   (int)outer->request.target.size, outer->request.target.data),
+                                   (int)asks.size, asks.data),
     };
     inner->flows[WEFT_REQUEST].length = outer->flows[WEFT_REQUEST].length;
     if (!inner->request.method.data || !inner->request.scheme.data || !inner->request.authority.data ||
         !inner->request.target.data) {
         return WEFT_ERR_MEMORY;
     }
-    error =
-        copy_fields(inner, &inner->request.fields, &outer->request.fields, request_fields, WEFT_COUNT(request_fields));
-    return error < 0 ? error : weft_fields_add(&inner->request.fields, &inner->arena, WEFT_SLICE("via"), target->via);
+    error = copy_fields(inner, &inner->request.fields, &outer->request.fields, kind->request_fields,
+                        kind->request_field_count);
+    if (error < 0 || target->via.size == 0) {
+        return error;
+    }
+    return weft_fields_add(&inner->request.fields, &inner->arena, WEFT_SLICE("via"), target->via);
 }
 
 /* Via is a list, which may come in parts; our part of it occurs nowhere by chance. */
@@ -345,6 +353,7 @@ int weft_relay_start(struct weft_relay **out, struct weft_exchange *exchange, co
         return WEFT_ERR_MEMORY;
     }
     *relay = (struct weft_relay){.options = *options, .outer = exchange, .heard = options->loop->turn.now};
+    relay->options.kind = options->kind ? options->kind : &upstream_kind;
     weft_sse_tail_init(&relay->tail);
     weft_timer_init(&relay->silence, on_silence);
     int error = weft_timers_reserve(&options->loop->timers);

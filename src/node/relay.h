@@ -6,6 +6,7 @@
 #define WEFT_NODE_RELAY_H
 
 #include "http/exchange.h"
+#include "http/refusal.h"
 #include "node/loop.h"
 
 #define WEFT_RELAY_SILENCE                                                                                             \
@@ -17,7 +18,7 @@ struct weft_relay_target {
     int (*ask)(void *self, struct weft_exchange *exchange);
     void *self;
     struct weft_slice scheme, authority; /* of the requests to it */
-    struct weft_slice via;               /* what we call ourselves to it, so that a loop is noticed */
+    struct weft_slice via;               /* what we call ourselves to it, so that a loop is noticed; may be empty */
     struct weft_slice path;              /* what stands before each target; may be empty */
 };
 
@@ -32,9 +33,19 @@ struct weft_relay_result {
     uint64_t request_bytes, answer_bytes;
 };
 
+/* What it is that is relayed. */
+struct weft_relay_kind {
+    const char *const *request_fields; /* those that travel on */
+    size_t request_field_count;
+    /* What the client is told when the other side fails so. */
+    struct weft_refusal (*refusal_for)(int error);
+};
+
 struct weft_relay_options {
     struct weft_loop *loop;
-    struct weft_relay_target target; /* its strings are copied */
+    struct weft_relay_target target;    /* its strings are copied */
+    struct weft_slice asks;             /* what is asked for there; empty: what was asked for here. Copied */
+    const struct weft_relay_kind *kind; /* NULL: a server of the API, as weft_upstream is */
     /* Called once, at the end; the exchange is still there during the call, and the worker's end is left right after
      * it. */
     void (*done)(void *self, const struct weft_relay_result *result);

@@ -24,6 +24,10 @@ struct link_end {
     int why;                /* of the last that closed */
     const char *phrase;
     struct weft_caller caller;      /* of the last request */
+    char target[160];               /* likewise */
+    bool mute;                      /* it takes requests, and answers nothing */
+    struct weft_exchange *held;     /* one of those */
+    size_t left;                    /* by those who asked so */
     struct weft_exchange *exchange; /* that is being asked */
     int status, aborted;            /* of the last answer */
     bool told;
@@ -41,11 +45,38 @@ static inline enum weft_principal link_end_who(void *self, const struct weft_key
     return end->others;
 }
 
+static inline void link_end_let_go(struct link_end *end, int why)
+{
+    if (end->held) {
+        weft_exchange_leave(end->held, WEFT_WORKER, why);
+        end->held = NULL;
+    }
+}
+
+static inline void link_end_held_wake(void *self, struct weft_exchange *exchange)
+{
+    struct link_end *end = self;
+    if (exchange->aborted[WEFT_ASKER]) {
+        end->left++;
+        link_end_let_go(end, WEFT_ERR_CANCELLED);
+    }
+}
+
 static inline void link_end_request(void *self, struct weft_exchange *exchange, const struct weft_caller *caller)
 {
     struct link_end *end = self;
     end->requests++;
     end->caller = *caller;
+    struct weft_slice target = exchange->request.target;
+    WEFT_ASSERT(target.size < sizeof(end->target));
+    memcpy(end->target, target.data, target.size);
+    end->target[target.size] = '\0';
+    if (end->mute) {
+        WEFT_ASSERT(!end->held);
+        end->held = exchange;
+        weft_exchange_attach(exchange, WEFT_WORKER, link_end_held_wake, end);
+        return;
+    }
     int error = weft_exchange_reply(exchange, 200, WEFT_SLICE("text/plain"), exchange->request.authority);
     weft_exchange_leave(exchange, WEFT_WORKER, error);
 }
@@ -147,6 +178,7 @@ static inline void link_end_forget(struct link_end *end, int why)
 static inline void link_end_deinit(struct link_end *end)
 {
     link_end_forget(end, WEFT_ERR_CANCELLED);
+    link_end_let_go(end, WEFT_ERR_CLOSED);
     if (end->listener) {
         end->loop.host->ops->unlisten(end->listener);
         end->listener = NULL;

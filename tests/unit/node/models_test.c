@@ -49,9 +49,9 @@ static void a_model_is_known_by_its_hash(void **state)
     engines_pass(WEFT_SECOND);
     assert_non_null(info(0).hash);
     memcpy(first, info(0).hash, sizeof(first));
-    assert_int_equal(weft_models_find_hash(house.models, first), 0);
-    assert_int_equal(weft_models_find_hash(house.models, info(2).hash), 2);
-    assert_int_equal(weft_models_find_hash(house.models, other), -1);
+    assert_int_equal(weft_models_find_hash(house.models, first, false), 0);
+    assert_int_equal(weft_models_find_hash(house.models, info(2).hash, false), 2);
+    assert_int_equal(weft_models_find_hash(house.models, other, false), -1);
     assert_true(weft_models_holds(house.models, 0, first));
     assert_false(weft_models_holds(house.models, 1, first));
 
@@ -62,7 +62,7 @@ static void a_model_is_known_by_its_hash(void **state)
     engines_pass(5 * WEFT_SECOND);
     assert_true(is_ready(NULL));
     assert_false(weft_models_holds(house.models, 0, first));
-    assert_int_equal(weft_models_find_hash(house.models, first), -1);
+    assert_int_equal(weft_models_find_hash(house.models, first, false), -1);
     assert_true(weft_models_holds(house.models, 0, info(0).hash));
     end();
 }

@@ -13,6 +13,7 @@ static struct parlour {
     uint64_t drawn, connections;
     struct weft_exchange *exchange; /* the client's; NULL: over */
     bool reads;                     /* the client takes what comes */
+    bool draining;                  /* the node is ending */
     int status, aborted;
     size_t size;
     char head[4096]; /* the answer's fields, "name: value\n" */
@@ -38,7 +39,7 @@ static inline uint64_t parlour_random(void *self)
 static inline bool parlour_draining(const void *self)
 {
     (void)self;
-    return false;
+    return parlour.draining;
 }
 
 static inline void parlour_make_externals(void)
@@ -69,7 +70,7 @@ static inline void parlour_begin(const char *const *paths)
     engines_begin();
     memset(&parlour, 0, sizeof(parlour));
     parlour.config = (struct weft_config){
-        .engine_slots = 8, .engine_gpu_layers = 10000, .engine_stall = 10 * WEFT_SECOND, .queue_max = 8};
+        .engine_slots = 8, .engine_gpu_layers = 10000, .engine_stall = 10 * WEFT_SECOND, .queue_max = 8, .share = true};
     weft_journal_init(&parlour.journal, engines.host, WEFT_LOG_INFO, WEFT_JOURNAL_JSON);
     parlour.front = (struct weft_front){
         .loop = &engines.loop,
@@ -139,8 +140,9 @@ static inline void parlour_look(void *self, struct weft_exchange *exchange)
     }
 }
 
-/* A request stands at the door, its body not yet there; it has come this way. False if memory ran out before that. */
-static inline bool parlour_knock_via(const char *method, const char *target, struct weft_slice via)
+/* A request with these fields stands at the door, its body not yet there. False if memory ran out before that. */
+static inline bool parlour_knock_as(const char *method, const char *target, const struct weft_field *fields,
+                                    size_t count, const struct weft_caller *caller)
 {
     parlour.status = parlour.aborted = 0;
     parlour.size = 0;
@@ -155,18 +157,27 @@ static inline bool parlour_knock_via(const char *method, const char *target, str
                                                    .scheme = WEFT_SLICE("http"),
                                                    .authority = WEFT_SLICE("localhost"),
                                                    .target = weft_slice_text(target)};
-    if (weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE("content-type"),
-                        WEFT_SLICE("application/json")) < 0 ||
-        (via.size > 0 && weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE("via"), via) < 0)) {
+    int error = weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE("content-type"),
+                                WEFT_SLICE("application/json"));
+    for (size_t i = 0; i < count && error == 0; i++) {
+        error = weft_fields_add(&exchange->request.fields, &exchange->arena, fields[i].name, fields[i].value);
+    }
+    if (error < 0) {
         weft_exchange_leave(exchange, WEFT_WORKER, WEFT_ERR_MEMORY);
         weft_exchange_leave(exchange, WEFT_ASKER, 0);
         parlour.exchange = NULL;
         return false;
     }
     weft_exchange_attach(exchange, WEFT_ASKER, parlour_look, NULL);
-    const struct weft_caller caller = {.local = true, .connection = ++parlour.connections};
-    weft_front_request(&parlour.front, exchange, &caller);
+    weft_front_request(&parlour.front, exchange, caller);
     return true;
+}
+
+/* A client's, which has come this way. */
+static inline bool parlour_knock_via(const char *method, const char *target, struct weft_slice via)
+{
+    const struct weft_caller caller = {.local = true, .connection = ++parlour.connections};
+    return parlour_knock_as(method, target, &(const struct weft_field){WEFT_SLICE("via"), via}, via.size > 0, &caller);
 }
 
 static inline bool parlour_knock(const char *method, const char *target)

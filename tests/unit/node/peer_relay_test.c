@@ -1,0 +1,202 @@
+/* tests/unit/node/peer_relay_test.c - a gateway passes on what one node asks another that is attached to it. */
+#include "host/address.h"
+#include "node/delivery.h"
+#include "node/peer_way.h"
+#include "sim/filter.h"
+#include "stage.h"
+#include "support/link_ends.h"
+
+#define PLACE   "10.0.0.7:9340"
+#define GATEWAY "listen: [\"tcp:127.0.0.1:80\"]\nmesh: {gateway: true, listen: \"" PLACE "\"}\n"
+#define NO_GATE "listen: [\"tcp:127.0.0.1:80\"]\nmesh: {listen: \"" PLACE "\"}\n"
+
+static struct link_end asker, server; /* the latter is attached: it has dialled, and serves */
+static struct weft_link *attachment;
+static struct weft_key gate;
+
+static struct {
+    struct weft_native *running;
+    bool over;
+    char text[128];
+    struct weft_native_problem problem; /* status 0: it went well */
+} heard;
+
+static enum weft_principal everybody_is_a_member(void *self, const struct weft_key *key)
+{
+    (void)self, (void)key;
+    return WEFT_MEMBER;
+}
+
+static void pass(weft_time time)
+{
+    weft_world_poke(asker.loop.host);
+    weft_world_poke(server.loop.host);
+    stage_pass(time);
+}
+
+static struct weft_link *dial(struct link_end *end, bool serve)
+{
+    struct weft_address place;
+    struct weft_link *link;
+    assert_int_equal(weft_address_parse(WEFT_SLICE(PLACE), &place), 0);
+    assert_int_equal(weft_links_dial(end->links, &place, NULL, serve, &link), 0);
+    pass(WEFT_SECOND);
+    assert_int_equal(end->opened, 1);
+    return link;
+}
+
+static void begin(const char *yaml)
+{
+    const struct weft_resident_options options = {
+        .yaml = yaml, .journal_format = WEFT_JOURNAL_JSON, .who = everybody_is_a_member};
+    stage_begin_with(&options);
+    memset(&heard, 0, sizeof(heard));
+    assert_int_equal(link_end_init(&asker, stage.clients, &weft_world_security, 1), 0);
+    assert_int_equal(link_end_init(&server, stage.upstream, &weft_world_security, 2), 0);
+    weft_world_set_guest(stage.clients, (struct weft_guest){.self = &asker, .turn = link_end_turn});
+    weft_world_set_guest(stage.upstream, (struct weft_guest){.self = &server, .turn = link_end_turn});
+    attachment = dial(&server, true);
+    gate = *weft_link_key(dial(&asker, false));
+}
+
+static void end(void)
+{
+    link_end_deinit(&asker);
+    link_end_deinit(&server);
+    weft_world_set_guest(stage.clients, (struct weft_guest){0});
+    weft_world_set_guest(stage.upstream, (struct weft_guest){0});
+    stage_end();
+}
+
+static void on_answer(void *self, struct weft_slice body)
+{
+    (void)self;
+    (void)snprintf(heard.text, sizeof(heard.text), "%.*s", (int)body.size, body.data);
+}
+
+static void on_ended(void *self, const struct weft_native_problem *problem)
+{
+    (void)self;
+    heard.over = true;
+    heard.running = NULL;
+    heard.problem = problem ? *problem : (struct weft_native_problem){0};
+}
+
+static void ask(const struct weft_key *peer, const char *what)
+{
+    static const struct weft_native_user user = {.answer = on_answer, .ended = on_ended};
+    char way[WEFT_PEER_WAY_PATH_MAX];
+    struct weft_bytes body = {0};
+    const struct weft_field fields[] = {{WEFT_SLICE(WEFT_MESH_MODEL_FIELD), WEFT_SLICE("ab")},
+                                        {WEFT_SLICE("authorization"), WEFT_SLICE("Bearer canary")}};
+    struct weft_native_options options = {.loop = &asker.loop,
+                                          .path = weft_slice_text(what),
+                                          .body = &body,
+                                          .fields = fields,
+                                          .field_count = WEFT_COUNT(fields),
+                                          .user = &user};
+    heard.over = false;
+    assert_int_equal(weft_bytes_append(&body, "{}", 2), 0);
+    assert_int_equal(weft_peer_way_relayed(asker.links, &gate, peer, way, &options.target), 0);
+    assert_int_equal(weft_native_start(&heard.running, &options), 0);
+    pass(WEFT_SECOND);
+}
+
+static void assert_refused(int status, const char *code)
+{
+    assert_true(heard.over);
+    assert_int_equal(heard.problem.status, status);
+    assert_string_equal(heard.problem.code, code);
+}
+
+static void what_is_asked_arrives_as_it_was(void **state)
+{
+    (void)state;
+    char id[WEFT_PEER_ID_SIZE];
+    begin(GATEWAY);
+    weft_key_text(&server.identity.key, id);
+    for (size_t i = 1; i <= 3; i++) {
+        ask(&server.identity.key, WEFT_MESH_GENERATE);
+        assert_true(heard.over);
+        assert_int_equal(heard.problem.status, 0);
+        assert_string_equal(heard.text, id); /* it is asked under its own name ... */
+        assert_string_equal(server.target, "/mesh/v1/generate");
+        assert_int_equal(server.requests, i);
+        assert_true(weft_key_equal(&server.caller.key, &gate)); /* ... by the gateway */
+    }
+    assert_null(strstr(weft_world_log(stage.host), "canary"));
+    end();
+}
+
+static void who_is_not_attached_is_said_not_to_be(void **state)
+{
+    (void)state;
+    begin(GATEWAY);
+    ask(&asker.identity.key, WEFT_MESH_GENERATE); /* it is linked, but serves nobody there */
+    assert_refused(404, "peer_not_attached");
+    weft_link_close(attachment);
+    pass(WEFT_SECOND);
+    ask(&server.identity.key, WEFT_MESH_GENERATE);
+    assert_refused(404, "peer_not_attached");
+    assert_int_equal(server.requests, 0);
+    end();
+}
+
+/* Nothing but what nodes ask each other is passed on, and by gateways only. */
+static void other_paths_lead_nowhere(void **state)
+{
+    (void)state;
+    static const char *const paths[] = {"/generate/more", "/generate?x", "/hello", "/peers/x/generate", "x"};
+    begin(GATEWAY);
+    for (size_t i = 0; i < WEFT_COUNT(paths); i++) {
+        ask(&server.identity.key, paths[i]);
+        assert_refused(404, "not_found");
+    }
+    end();
+    begin(NO_GATE);
+    ask(&server.identity.key, WEFT_MESH_GENERATE);
+    assert_refused(404, "not_found");
+    assert_int_equal(server.requests, 0);
+    end();
+}
+
+static void who_leaves_is_told_to_the_other(void **state)
+{
+    (void)state;
+    begin(GATEWAY);
+    server.mute = true;
+    ask(&server.identity.key, WEFT_MESH_GENERATE);
+    assert_false(heard.over);
+    weft_native_cancel(heard.running);
+    pass(WEFT_SECOND);
+    assert_int_equal(server.left, 1);
+    ask(&server.identity.key, WEFT_MESH_GENERATE);
+    weft_links_cut(server.links);
+    link_end_let_go(&server, WEFT_ERR_CLOSED);
+    pass(WEFT_SECOND);
+    assert_refused(502, "peer_gone");
+    end();
+}
+
+static void a_gateway_that_ends_says_so(void **state)
+{
+    (void)state;
+    begin(GATEWAY);
+    server.mute = true;
+    ask(&server.identity.key, WEFT_MESH_GENERATE);
+    weft_resident_drain(&stage.node, WEFT_SECOND);
+    pass(2 * WEFT_SECOND);
+    assert_refused(503, "shutting_down");
+    assert_int_equal(server.left, 1);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_asked_arrives_as_it_was), cmocka_unit_test(who_is_not_attached_is_said_not_to_be),
+        cmocka_unit_test(other_paths_lead_nowhere),        cmocka_unit_test(who_leaves_is_told_to_the_other),
+        cmocka_unit_test(a_gateway_that_ends_says_so),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
