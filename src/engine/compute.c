@@ -243,25 +243,39 @@ static bool any_free(const struct weft_compute *compute)
     return false;
 }
 
-/* Gives a choice the slot that has most of what it reads. There is a free one. */
-static size_t place(struct weft_compute *compute, struct weft_task *task, uint16_t choice)
+/* What a choice reads, until the next call. */
+static int32_t *ids_of(const struct weft_compute *compute, const struct weft_task *task, uint16_t choice)
 {
     int32_t *ids = compute->ids + compute->slot_count * ((size_t)compute->model->context_tokens + 1);
     size_t count = weft_task_reads(task, choice);
     for (size_t i = 0; i < count; i++) {
         ids[i] = weft_task_id(task, choice, i);
     }
-    size_t logits = weft_task_logits_from(task, choice);
-    size_t limit = task->job->kind == WEFT_JOB_EMBED ? 0 : logits; /* an embedding is made of every row */
+    return ids;
+}
+
+/* How much of that need not be read if it is known. */
+static size_t known_max(const struct weft_task *task, uint16_t choice)
+{
+    bool embeds = task->job->kind == WEFT_JOB_EMBED; /* an embedding is made of every row */
+    return embeds ? 0 : weft_task_logits_from(task, choice);
+}
+
+/* Gives a choice the slot that has most of what it reads. There is a free one. */
+static size_t place(struct weft_compute *compute, struct weft_task *task, uint16_t choice)
+{
+    const int32_t *ids = ids_of(compute, task, choice);
+    size_t count = weft_task_reads(task, choice), limit = known_max(task, choice);
     struct weft_slot_choice taken;
     int found =
         weft_slot_choose(compute->slots, compute->slot_count, ids, limit, weft_pace_copy_rows(&compute->pace), &taken);
     WEFT_ASSERT(found == 1);
     weft_prefix_take(compute->model, compute->slots, &taken);
     struct weft_slot *slot = &compute->slots[taken.slot];
+    compute->uncopied = compute->uncopied || (taken.source != taken.slot && slot->count < taken.kept);
     memcpy(slot->ids, ids, count * sizeof(*ids));
     slot->want = count;
-    slot->logits = logits;
+    slot->logits = weft_task_logits_from(task, choice);
     slot->rows = 0;
     slot->task = task;
     slot->choice = choice;
@@ -296,22 +310,33 @@ static bool begin(struct weft_compute *compute, struct weft_task *task)
     return true;
 }
 
-/* The first choice reads the prompt; the others begin with a copy of that, if a copy is the faster way. */
-static bool may_begin(const struct weft_compute *compute, const struct weft_task *task)
+/* The first choice reads the prompt; the others begin with a copy of that, if a copy is the faster way. So does the
+ * first one with what somebody is about to have read. */
+static bool may_begin(struct weft_compute *compute, const struct weft_task *task)
 {
-    return task->begun == 0 || task->read ||
-           (!weft_task_scores(task) && task->job->prompt_count <= weft_pace_copy_rows(&compute->pace));
+    if (task->begun == 0) {
+        size_t least = weft_pace_copy_rows(&compute->pace) + WEFT_COMPUTE_AWAIT;
+        return compute->uncopied || !weft_slot_await(compute->slots, compute->slot_count, ids_of(compute, task, 0),
+                                                     known_max(task, 0), least);
+    }
+    return task->read || (!weft_task_scores(task) && task->job->prompt_count <= weft_pace_copy_rows(&compute->pace));
 }
 
 static void admit(struct weft_compute *compute)
 {
     struct weft_task *next;
+    for (size_t i = 0; i < compute->slot_count; i++) {
+        compute->slots[i].awaited = 0;
+    }
     for (struct weft_task *task = compute->waiting; task; task = next) {
         next = task->next;
         bool here = true;
-        while (here && task->begun < task->choices && may_begin(compute, task)) {
+        while (here && task->begun < task->choices) {
             if (!any_free(compute)) {
                 return;
+            }
+            if (!may_begin(compute, task)) {
+                break;
             }
             here = begin(compute, task);
         }
@@ -340,6 +365,7 @@ void weft_compute_spread(struct weft_compute *compute, size_t slot, const float 
         }
         weft_prefix_take(compute->model, compute->slots, &(struct weft_slot_choice){i, slot, count});
         if (other->count < count) {
+            compute->uncopied = true;
             return; /* this memory cannot be copied so: they read for themselves */
         }
         compute->copies++;
@@ -430,6 +456,26 @@ void weft_compute_count(struct weft_compute *compute)
     for (const struct weft_task *task = compute->waiting; task; task = task->next) {
         compute->load.waiting++;
     }
+}
+
+bool weft_compute_writes(const struct weft_slot *slot)
+{
+    return slot->count >= weft_task_reads(slot->task, slot->choice);
+}
+
+/* Prompts that are read together are answered together. One that is answered alone meanwhile would have the others read
+ * in the small pieces that go beside it. */
+bool weft_compute_gathers(const struct weft_compute *compute)
+{
+    if (!atomic_load(compute->more)) {
+        return false;
+    }
+    for (size_t i = 0; i < compute->slot_count; i++) {
+        if (compute->slots[i].task && weft_compute_writes(&compute->slots[i])) {
+            return false;
+        }
+    }
+    return compute->now(compute->self) - compute->busy_since < WEFT_COMPUTE_TOGETHER;
 }
 
 bool weft_compute_admit(struct weft_compute *compute)

@@ -12,16 +12,18 @@
 
 #define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
 #define WEFT_COMPUTE_TOGETHER                                                                                          \
-    ((weft_time)100 * WEFT_MS) /* who comes so soon after the first is read together with it                           \
-                                */
-#define WEFT_COMPUTE_BRIEF 16  /* steps after one that was broken off: those who cancel hold nobody up */
+    ((weft_time)100 * WEFT_MS)             /* after the first: who comes so soon is read together with it */
+#define WEFT_COMPUTE_CUT (2 * WEFT_SECOND) /* likewise: until then answers that were cut are read before any goes on   \
+                                            */
+#define WEFT_COMPUTE_AWAIT 4  /* tokens: a beginning of no more, beyond what a copy takes, is not waited for */
+#define WEFT_COMPUTE_BRIEF 16 /* steps after one that was broken off: those who cancel hold nobody up */
 
 struct weft_compute {
     struct weft_model *model;
     weft_time (*now)(void *self);
     void *self;
     const atomic_bool *stop;       /* breaks off a step */
-    const atomic_bool *more;       /* there is a task that was not added yet */
+    const atomic_bool *more;       /* there is a task that was not added yet, or soon will be */
     struct weft_engine_page *page; /* or NULL */
 
     struct weft_pieces pieces;
@@ -35,6 +37,7 @@ struct weft_compute {
     size_t slot_count;
     size_t copies;        /* of slots since the last step */
     weft_time busy_since; /* there was nothing to do before; 0: there is nothing now */
+    bool uncopied;        /* the model's memory cannot be copied in part: nobody waits for a copy */
     bool alone_next;      /* an embedding has its step next, else it is the others' turn */
     bool breakable;       /* the step is broken off when any of its jobs is cancelled, else when all are */
     unsigned brief_steps; /* so many more are kept brief, as those that write are */
@@ -63,6 +66,8 @@ void weft_compute_set_threads(struct weft_compute *compute, int32_t threads);
 /* The first half of a turn: who is cancelled leaves, who waits begins. True if there is something to compute. What is
  * told by it need not wait for the step. */
 bool weft_compute_admit(struct weft_compute *compute);
+/* More comes, just after the first of those who read, and nobody writes: it is to be read together with them. */
+bool weft_compute_gathers(const struct weft_compute *compute);
 /* The second half: one step of what is in the slots. */
 void weft_compute_step(struct weft_compute *compute);
 
@@ -75,6 +80,8 @@ void weft_compute_tick(struct weft_compute *compute);
 bool weft_step_unwanted(void *self);
 /* The first choice of a task has read its prompt and these are its last logits: other choices begin from there. */
 void weft_compute_spread(struct weft_compute *compute, size_t slot, const float *logits);
+/* Who has a slot has read all, and its next row is the one behind a token of its own. */
+bool weft_compute_writes(const struct weft_slot *slot);
 /* What became of a token of a choice: 0, 1 (complete) or WEFT_ERR_*. The slot may be free afterwards. */
 void weft_compute_outcome(struct weft_compute *compute, size_t slot, int status);
 /* A token was sampled; a step was computed. What counts them outlives this process. */

@@ -319,7 +319,11 @@ bool weft_errand_begin_one(struct weft_desk *desk)
             oldest = errand;
         }
     }
-    if (oldest) {
+    if (oldest && desk->scheduler) {
+        weft_scheduler_expect(desk->scheduler, true);
+        begin(oldest);
+        weft_scheduler_expect(desk->scheduler, more);
+    } else if (oldest) {
         begin(oldest);
     }
     return more;

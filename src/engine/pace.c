@@ -31,7 +31,8 @@ static double row_us(const struct weft_pace *pace)
     return pace->row_us > 0 ? pace->row_us : ROW_GUESS_US;
 }
 
-/* What a step that writes so many answers takes; where that was never measured, as the nearest count says. */
+/* What a step that writes so many answers takes; where that was never measured, as the nearest count says, or if there
+ * is none, as if they were rows of a prompt. */
 static double write_us(const struct weft_pace *pace, size_t writing)
 {
     size_t nearest = 0;
@@ -40,11 +41,8 @@ static double write_us(const struct weft_pace *pace, size_t writing)
             nearest = i;
         }
     }
-    if (writing == 0 || nearest == 0) {
-        return 0;
-    }
     double more = nearest < writing ? (double)(writing - nearest) * row_us(pace) : 0;
-    return pace->write_us[nearest] + more;
+    return writing > 0 && nearest > 0 ? pace->write_us[nearest] + more : more;
 }
 
 /* Did the step take so much longer than such steps do that cores must have been taken away? */

@@ -13,12 +13,13 @@ struct weft_scheduler {
     struct weft_compute *compute; /* the computing thread's, while it runs */
     pthread_t thread;
     atomic_bool stop;
-    atomic_bool more;   /* `in` is not empty */
+    atomic_bool more;   /* `in` is not empty, or will not be for long */
     atomic_int threads; /* that are to compute */
 
     pthread_mutex_t lock; /* holds for what follows */
     pthread_cond_t work;
     struct weft_task *in, **in_tail;
+    bool expected; /* more will be in it soon */
     struct weft_event_batch *out, *out_last;
     size_t jobs; /* submitted, and their DONE not taken */
     struct weft_scheduler_load load;
@@ -26,17 +27,19 @@ struct weft_scheduler {
 
 /* -- the computing thread -- */
 
-/* Takes in what was submitted. With nothing else to do it waits for that. False at the end. */
+/* Takes in what was submitted. With nothing else to do it waits for that, and for a moment with what can wait for more.
+ * False at the end. */
 static bool take_in(struct weft_scheduler *scheduler, bool busy)
 {
+    bool gathers = busy && weft_compute_gathers(scheduler->compute);
     (void)pthread_mutex_lock(&scheduler->lock);
-    while (!busy && !scheduler->in && !atomic_load(&scheduler->stop)) {
+    while ((!busy || (gathers && scheduler->expected)) && !scheduler->in && !atomic_load(&scheduler->stop)) {
         (void)pthread_cond_wait(&scheduler->work, &scheduler->lock);
     }
     struct weft_task *task = scheduler->in;
     scheduler->in = NULL;
     scheduler->in_tail = &scheduler->in;
-    atomic_store(&scheduler->more, false);
+    atomic_store(&scheduler->more, scheduler->expected);
     (void)pthread_mutex_unlock(&scheduler->lock);
     while (task) {
         struct weft_task *next = task->next;
@@ -70,7 +73,7 @@ static void *run(void *self)
     while (take_in(scheduler, busy)) {
         busy = weft_compute_admit(scheduler->compute);
         give_out(scheduler);
-        if (busy) {
+        if (busy && !weft_compute_gathers(scheduler->compute)) {
             weft_compute_set_threads(scheduler->compute, atomic_load(&scheduler->threads));
             weft_compute_step(scheduler->compute);
             give_out(scheduler);
@@ -197,6 +200,15 @@ int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job
     (void)pthread_cond_signal(&scheduler->work);
     (void)pthread_mutex_unlock(&scheduler->lock);
     return 0;
+}
+
+void weft_scheduler_expect(struct weft_scheduler *scheduler, bool more)
+{
+    (void)pthread_mutex_lock(&scheduler->lock);
+    scheduler->expected = more;
+    atomic_store(&scheduler->more, more || scheduler->in);
+    (void)pthread_cond_signal(&scheduler->work);
+    (void)pthread_mutex_unlock(&scheduler->lock);
 }
 
 void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *job)

@@ -38,6 +38,9 @@ void weft_scheduler_free(struct weft_scheduler *scheduler, void (*freed)(struct 
  * a grammar, stop strings or biases that are refused (they are compiled here, by the calling thread) and for a prompt
  * or resume that does not fit; WEFT_ERR_UNSUPPORTED for what the model does not do; WEFT_ERR_MEMORY. */
 WEFT_MUST_USE int weft_scheduler_submit(struct weft_scheduler *scheduler, struct weft_job *job);
+/* Are there more requests that will be submitted as soon as they are prepared? What is read together with them is
+ * answered sooner than if it were begun before them. */
+void weft_scheduler_expect(struct weft_scheduler *scheduler, bool more);
 /* Cancels within a step; DONE (WEFT_ERR_CANCELLED) still comes. */
 void weft_scheduler_cancel(struct weft_scheduler *scheduler, struct weft_job *job);
 /* So many threads compute, 1 to WEFT_ENGINE_THREADS_MAX, from the next step on. */

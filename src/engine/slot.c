@@ -1,14 +1,20 @@
 /* engine/slot.c - the places where answers are written, and what each holds of earlier work. */
 #include "engine/slot.h"
 
-static size_t shared(const struct weft_slot *slot, const int32_t *ids, size_t limit)
+/* How much of the first `held` ids of a slot is the beginning of `ids`, too. */
+static size_t same(const struct weft_slot *slot, size_t held, const int32_t *ids, size_t limit)
 {
-    size_t most = slot->count < limit ? slot->count : limit;
+    size_t most = held < limit ? held : limit;
     size_t count = 0;
     while (count < most && slot->ids[count] == ids[count]) {
         count++;
     }
     return count;
+}
+
+static size_t shared(const struct weft_slot *slot, const int32_t *ids, size_t limit)
+{
+    return same(slot, slot->count, ids, limit);
 }
 
 static bool beside_busy(const struct weft_slot *slots, size_t count, size_t i)
@@ -62,4 +68,24 @@ int weft_slot_choose(const struct weft_slot *slots, size_t count, const int32_t 
         out->kept = source_kept;
     }
     return 1;
+}
+
+bool weft_slot_await(struct weft_slot *slots, size_t count, const int32_t *ids, size_t limit, size_t least)
+{
+    size_t now = 0, soon = 0, reader = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t kept = shared(&slots[i], ids, limit);
+        size_t later = slots[i].task ? same(&slots[i], slots[i].want, ids, limit) : 0;
+        now = kept > now ? kept : now;
+        if (later > soon) {
+            reader = i;
+            soon = later;
+        }
+    }
+    if (soon <= now + least) {
+        return false;
+    }
+    struct weft_slot *slot = &slots[reader];
+    slot->awaited = slot->awaited == 0 || soon < slot->awaited ? soon : slot->awaited;
+    return true;
 }

@@ -13,6 +13,7 @@ struct weft_slot {
     int32_t *ids;                 /* what was read and what is to be: room for the context and one more */
     size_t count;                 /* of ids: read, in the model's memory */
     size_t want;                  /* of ids: to be read */
+    size_t awaited;               /* of ids: so far, somebody waits for the beginning; 0: nobody does */
     size_t logits;                /* from this one on, rows give logits */
     size_t rows, base;            /* of this step: how many, and how many were read before */
     int32_t first_row, more_rows; /* where they are in the batch */
@@ -31,5 +32,9 @@ struct weft_slot_choice {
  * `copy_rows`. 1, or 0 if none is free. */
 int weft_slot_choose(const struct weft_slot *slots, size_t count, const int32_t *ids, size_t limit, size_t copy_rows,
                      struct weft_slot_choice *out);
+
+/* Will a slot that reads soon hold more of the beginning of `ids`, up to `limit`, than any of them holds now, by more
+ * than `least`? Then it is awaited: true. */
+bool weft_slot_await(struct weft_slot *slots, size_t count, const int32_t *ids, size_t limit, size_t least);
 
 #endif

@@ -33,11 +33,24 @@ static size_t wanted(const struct weft_slot *slot, size_t rows)
     return end > first ? end - first : 0;
 }
 
+/* Answers that were cut come back together, and whoever waits longest is the one that counts: beside others that go on
+ * already, the last ones would be read at half the speed. */
+static bool reads_cut(const struct weft_compute *compute)
+{
+    bool any = false;
+    for (size_t i = 0; i < compute->slot_count && !any; i++) {
+        const struct weft_slot *slot = &compute->slots[i];
+        any = slot->task && slot->task->job->resume[slot->choice].count > 0 && !weft_compute_writes(slot);
+    }
+    return any && compute->now(compute->self) - compute->busy_since < WEFT_COMPUTE_CUT;
+}
+
 /* Shares out the step: slot->rows of each. Returns how many rows are read (not written). */
 static size_t share(struct weft_compute *compute, size_t *writing)
 {
     size_t wants[WEFT_ENGINE_SLOTS_MAX], shares[WEFT_ENGINE_SLOTS_MAX], who[WEFT_ENGINE_SLOTS_MAX];
-    size_t readers = 0, busy = 0, reading = 0;
+    size_t readers = 0, busy = 0, reading = 0, most = WEFT_PACE_ROWS_MAX;
+    bool cut = reads_cut(compute);
     *writing = 0;
     for (size_t i = 0; i < compute->slot_count; i++) {
         struct weft_slot *slot = &compute->slots[i];
@@ -46,19 +59,28 @@ static size_t share(struct weft_compute *compute, size_t *writing)
             continue;
         }
         busy++;
+        if (cut && weft_compute_writes(slot)) {
+            continue;
+        }
         if (slot->want - slot->count == 1) {
             slot->rows = 1;
             ++*writing;
             continue;
         }
         who[readers] = i;
-        wants[readers++] = slot->want - slot->count;
+        wants[readers] = slot->want - slot->count;
+        if (slot->awaited > slot->count) { /* and no further: who waits for it goes on with a copy */
+            wants[readers] = slot->awaited - slot->count;
+            most = wants[readers] < most ? wants[readers] : most;
+        }
+        readers++;
     }
     if (readers == 0) {
         return 0;
     }
-    weft_pace_share(wants, readers, weft_pace_budget(&compute->pace, *writing, readers, compute->brief_steps > 0),
-                    shares);
+    size_t budget = weft_pace_budget(&compute->pace, *writing, readers, cut || compute->brief_steps > 0);
+    weft_pace_share(wants, readers, budget < most * readers ? budget : most * readers, shares);
+
     size_t spare = WEFT_MODEL_OUTPUTS_MAX - busy; /* rows with logits beyond one for each */
     for (size_t i = 0; i < readers; i++) {
         struct weft_slot *slot = &compute->slots[who[i]];
@@ -116,13 +138,6 @@ static bool all_cancelled(const struct weft_compute *compute)
     return true;
 }
 
-/* Prompts that are read together are answered together. One that is answered alone meanwhile would have the others read
- * in the small pieces that go beside it. */
-static bool comes_together(const struct weft_compute *compute)
-{
-    return atomic_load(compute->more) && compute->now(compute->self) - compute->busy_since < WEFT_COMPUTE_TOGETHER;
-}
-
 bool weft_step_unwanted(void *self)
 {
     struct weft_compute *compute = self;
@@ -130,7 +145,7 @@ bool weft_step_unwanted(void *self)
     if (atomic_load(compute->stop) || all_cancelled(compute)) {
         return true;
     }
-    return compute->breakable && (any_cancelled(compute) || comes_together(compute));
+    return compute->breakable && (any_cancelled(compute) || weft_compute_gathers(compute));
 }
 
 static bool decode(struct weft_compute *compute)

@@ -38,6 +38,7 @@ struct weft_runner {
     weft_time load_silence;             /* between answers while it loads */
     enum runner_state state;
     bool answers;     /* it did once */
+    bool loaded;      /* it has just said that it is: nothing keeps the next question */
     bool served;      /* it was ready once */
     const char *doom; /* why it was killed; NULL: it was not, or only as it would not go */
     bool ours;        /* it was killed by us */
@@ -226,6 +227,7 @@ static void read_load(struct weft_runner *runner, const json_t *load)
     double progress = json_number_value(json_object_get(load, "progress"));
     if (state && strcmp(state, "ready") == 0) {
         runner->state = RUNNER_LOADED;
+        runner->loaded = true;
     } else if (state && strcmp(state, "failed") == 0) {
         const char *code = json_string_value(json_object_get(load, "code"));
         bool for_memory = code && (strcmp(code, "does_not_fit") == 0 || strcmp(code, "out_of_memory") == 0);
@@ -265,7 +267,7 @@ static void on_question_ended(void *self, const struct weft_native_problem *prob
     struct weft_runner *runner = self;
     (void)problem; /* the connection's end, or the process's, comes too; else it is asked again */
     runner->question = NULL;
-    if (runner->state == RUNNER_READY && runner->threads > 0) {
+    if (runner->loaded || (runner->state == RUNNER_READY && runner->threads > 0)) {
         ask(runner);
     } else if (runner->state != RUNNER_ENDING) {
         set_timer(runner);
@@ -299,6 +301,7 @@ static void ask(struct weft_runner *runner)
     int error = weft_runner_target(runner, &options.target);
     runner->asked = runner->loop->turn.now;
     runner->telling = 0;
+    runner->loaded = false;
     if (error == 0 && runner->state == RUNNER_READY && runner->threads > 0) {
         options.path = WEFT_SLICE("/threads");
         options.body = &body;

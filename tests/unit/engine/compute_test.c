@@ -222,10 +222,12 @@ static void who_comes_right_after_another_is_read_with_it(void **state)
         ask_init(&second, prompt + 50 + late, 40, 3);
         assert_int_equal(submit(compute, &first), 0);
         assert_true(weft_compute_admit(compute));
-        compute->busy_since -= late ? WEFT_COMPUTE_TOGETHER : 0;
+        compute->busy_since = engine_now(NULL) - (late ? WEFT_COMPUTE_TOGETHER : 0);
         const struct weft_slot *slot = &compute->slots[compute->slots[0].task ? 0 : 1];
         size_t before = slot->count;
+        assert_false(weft_compute_gathers(compute));
         more = true;
+        assert_int_equal(weft_compute_gathers(compute), !late);
         weft_compute_step(compute);
         more = false;
         assert_int_equal(slot->count > before, late);
@@ -235,6 +237,80 @@ static void who_comes_right_after_another_is_read_with_it(void **state)
         assert_int_equal(first.end.done.status, 0);
         assert_int_equal(second.end.done.status, 0);
         assert_int_equal(compute->busy_since, 0);
+    }
+    weft_compute_free(compute, NULL);
+}
+
+/* Where those read on who were cut, nobody else writes, but not for ever. */
+static void answers_that_were_cut_are_read_before_any_goes_on(void **state)
+{
+    (void)state;
+    static struct ask first, second;
+    static const int32_t resumed = 260;
+    struct weft_compute *compute = make();
+    int32_t prompt[200];
+    for (int32_t i = 0; i < 200; i++) {
+        prompt[i] = 8000 + 3 * i;
+    }
+    for (int late = 0; late < 2; late++) {
+        ask_init(&first, prompt + late, 10, 30);
+        ask_init(&second, prompt + 20 + late, 120, 2);
+        first.job.ignore_end = second.job.ignore_end = true;
+        second.job.resume[0].ids = &resumed;
+        second.job.resume[0].count = 1;
+        assert_int_equal(submit(compute, &first), 0);
+        assert_int_equal(submit(compute, &second), 0);
+        assert_true(weft_compute_admit(compute));
+        int turns = 0, others = 0;
+        while (second.told[0].count < 2) {
+            compute->busy_since = engine_now(NULL) - (late ? WEFT_COMPUTE_CUT : 0);
+            weft_compute_step(compute);
+            take_all(compute);
+            others += first.told[0].count > 0 && second.told[0].count < 2;
+            assert_true(++turns < TURNS);
+            assert_true(weft_compute_admit(compute) || second.done);
+        }
+        assert_true(others > 0); /* the first one could have gone on */
+        assert_int_equal(first.told[0].count > 1, late);
+        run(compute);
+        assert_int_equal(first.end.done.status, 0);
+        assert_int_equal(second.end.done.status, 0);
+        assert_int_equal(first.told[0].count, 30);
+    }
+    weft_compute_free(compute, NULL);
+}
+
+static void a_beginning_that_two_have_in_common_is_read_once(void **state)
+{
+    (void)state;
+    static struct ask first, second;
+    struct weft_compute *compute = make();
+    int32_t prompts[2][90];
+    for (int ending = 0; ending < 4; ending++) { /* 0: well; 1: the first is cancelled; 2, 3: nothing is waited for */
+        size_t shared = ending == 2 ? WEFT_COMPUTE_AWAIT : 40;
+        for (int32_t i = 0; i < 90; i++) {
+            prompts[0][i] = 10000 + 500 * ending + i;
+            prompts[1][i] = i < (int32_t)shared ? prompts[0][i] : 20000 + i;
+        }
+        compute->uncopied = ending == 3;
+        ask_init(&first, prompts[0], 90, 1);
+        ask_init(&second, prompts[1], 60, 1);
+        assert_int_equal(submit(compute, &first), 0);
+        assert_int_equal(submit(compute, &second), 0);
+        uint64_t before = compute->load.prompt_tokens_read;
+        assert_true(weft_compute_admit(compute));
+        assert_int_equal(compute->load.waiting, ending < 2);
+        first.job.cancelled = ending == 1;
+        if (ending == 0) {
+            weft_compute_step(compute); /* so far, and no further */
+            assert_int_equal(compute->load.prompt_tokens_read - before, shared);
+        }
+        assert_true(weft_compute_admit(compute));
+        assert_int_equal(compute->load.waiting, 0);
+        run(compute);
+        assert_int_equal(second.end.done.status, 0);
+        assert_int_equal(second.end.done.cached_tokens, ending == 0 ? shared : 0);
+        assert_int_equal(compute->load.prompt_tokens_read - before, ending == 1 ? 60 : ending == 0 ? 110 : 150);
     }
     weft_compute_free(compute, NULL);
 }
@@ -298,6 +374,8 @@ int main(void)
         cmocka_unit_test(a_step_that_is_broken_off_can_be_taken_again),
         cmocka_unit_test(a_step_ticks_between_its_parts),
         cmocka_unit_test(who_comes_right_after_another_is_read_with_it),
+        cmocka_unit_test(answers_that_were_cut_are_read_before_any_goes_on),
+        cmocka_unit_test(a_beginning_that_two_have_in_common_is_read_once),
         cmocka_unit_test(threads_change_between_steps),
         cmocka_unit_test(a_vocabulary_has_bytes_for_each_token),
     };

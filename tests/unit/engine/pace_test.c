@@ -70,6 +70,20 @@ static void where_writing_takes_that_long_alone_prompts_still_get_on(void **stat
     assert_int_equal(weft_pace_budget(&pace, 8, 6, false), 6); /* and one row for each at least */
 }
 
+/* An engine that was started for answers that were cut has read, but never only written. */
+static void before_anything_was_written_a_row_is_a_row(void **state)
+{
+    (void)state;
+    const struct machine machine = {.row_us = 4000, .step_us = 0, .times = 1};
+    begin(1);
+    assert_int_equal(step(&machine, 0, 64, 0), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(weft_pace_budget(&pace, 8, 1, false), 12);
+        assert_int_equal(step(&machine, 8, 12, 0), 0);
+    }
+    assert_near(pace.beside, 1, 0.01);
+}
+
 static void a_cancel_waits_for_less_than_a_tenth_of_a_second(void **state)
 {
     (void)state;
@@ -264,6 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_with_prompts_take_their_time_and_no_more),
         cmocka_unit_test(where_writing_takes_that_long_alone_prompts_still_get_on),
+        cmocka_unit_test(before_anything_was_written_a_row_is_a_row),
         cmocka_unit_test(a_cancel_waits_for_less_than_a_tenth_of_a_second),
         cmocka_unit_test(a_batch_is_never_exceeded),
         cmocka_unit_test(what_a_row_costs_is_not_learnt_where_others_write),

@@ -624,6 +624,50 @@ static void at_the_end_every_job_goes_back_once(void **state)
     weft_model_free(other.model);
 }
 
+static weft_time standing(void *self)
+{
+    (void)self;
+    return WEFT_SECOND;
+}
+
+/* Of two that come together the first one is not begun alone, however long the second one takes to be prepared. */
+static void what_is_expected_is_read_with_what_is_there(void **state)
+{
+    (void)state;
+    static struct ask asks[2];
+    struct engine other = {.model = engine_load(2, 256)};
+    pthread_mutex_init(&other.lock, NULL);
+    pthread_cond_init(&other.poked, NULL);
+    const struct weft_scheduler_options options = {
+        .model = other.model, .now = standing, .poke = engine_poke, .self = &other};
+    assert_int_equal(weft_scheduler_new(&other.scheduler, &options), 0);
+    const int32_t ids[] = {100, 101, 102, 200, 201, 202};
+    struct weft_scheduler_load load;
+    weft_scheduler_expect(other.scheduler, true);
+    for (size_t i = 0; i < 2; i++) {
+        ask_init(&asks[i], ids + 3 * i, 3, 1);
+        engine_ask(&other, &asks[i]);
+        while (asks[i].progresses == 0) { /* it has a slot */
+            engine_turn(&other);
+        }
+    }
+    weft_scheduler_load(other.scheduler, &load);
+    assert_int_equal(load.steps, 0);
+    weft_scheduler_expect(other.scheduler, false);
+    engine_wait(&other, &asks[0]);
+    engine_wait(&other, &asks[1]);
+    weft_scheduler_load(other.scheduler, &load);
+    assert_int_equal(load.steps, 1);
+    /* Nor does one that never comes keep anybody. */
+    weft_scheduler_expect(other.scheduler, true);
+    ask_init(&asks[0], ids, 3, 1);
+    engine_ask(&other, &asks[0]);
+    weft_scheduler_expect(other.scheduler, false);
+    engine_wait(&other, &asks[0]);
+    engine_end(&other);
+    weft_model_free(other.model);
+}
+
 /* -- long prompts -- */
 
 #define LONG 3000
@@ -759,6 +803,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(no_more_than_the_most_jobs_are_taken_and_all_come_back),
         cmocka_unit_test(at_the_end_every_job_goes_back_once),
+        cmocka_unit_test(what_is_expected_is_read_with_what_is_there),
         cmocka_unit_test(a_long_prompt_stalls_nobody),
         cmocka_unit_test(a_long_prompt_is_gone_when_it_is_cancelled),
     };

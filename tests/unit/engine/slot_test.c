@@ -144,6 +144,39 @@ static void the_only_slot_keeps_what_it_can(void **state)
     assert_int_equal(choice.kept, 10);
 }
 
+static bool await(size_t shared, size_t limit, size_t least)
+{
+    int32_t prompt[IDS];
+    for (size_t j = 0; j < IDS; j++) {
+        prompt[j] = j < shared ? 500 + (int32_t)j : 1;
+    }
+    return weft_slot_await(slots, SLOTS, prompt, limit, least);
+}
+
+static void what_will_be_read_soon_is_awaited(void **state)
+{
+    (void)state;
+    holds(0, 500, 40, 3, 9);
+    slots[0].want = 50;
+    assert_false(await(30, 60, 4)); /* nobody reads on in a free slot */
+    slots[0].task = somebody;
+    assert_true(await(30, 60, 4));
+    assert_int_equal(slots[0].awaited, 30);
+    assert_true(await(20, 60, 4)); /* who can go on first */
+    assert_int_equal(slots[0].awaited, 20);
+    assert_true(await(25, 60, 4));
+    assert_int_equal(slots[0].awaited, 20);
+    assert_false(await(7, 60, 4)); /* three of them are there */
+    assert_true(await(8, 60, 4));
+    assert_false(await(30, 7, 4)); /* the others are read anew in any case */
+    assert_false(await(0, 60, 4));
+    holds(1, 500, 30, 28, 1);
+    assert_false(await(30, 60, 4)); /* another one holds most of it */
+    slots[0].want = slots[0].count; /* it reads no more */
+    slots[1].count = 0;
+    assert_false(await(30, 60, 4));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +188,7 @@ int main(void)
         cmocka_unit_test_setup(a_much_longer_beginning_elsewhere_is_worth_a_copy, set_up),
         cmocka_unit_test_setup(the_oldest_is_overwritten_but_neighbours_of_busy_ones_first, set_up),
         cmocka_unit_test_setup(the_only_slot_keeps_what_it_can, set_up),
+        cmocka_unit_test_setup(what_will_be_read_soon_is_awaited, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

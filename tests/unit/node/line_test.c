@@ -541,9 +541,12 @@ static void an_engine_that_is_silent_is_ended(void **state)
     begin(8);
     come_back(4);
     join(2);
-    pass(STALL - WEFT_SECOND);
+    pass(WEFT_LINE_TICK / 2 + 3 * WEFT_MS); /* between two ticks */
+    weft_line_sign(&scene.guests[0].place);
+    weft_line_sign(&scene.guests[1].place);
+    pass(STALL - 10 * WEFT_MS);
     assert_int_equal(scene.stalled, 0);
-    pass(2 * WEFT_SECOND);
+    pass(20 * WEFT_MS); /* and not at the next one */
     assert_int_equal(scene.stalled, 1);
     pass(60 * WEFT_SECOND);
     assert_int_equal(scene.stalled, 1); /* it is said once */

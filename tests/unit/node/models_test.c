@@ -106,7 +106,7 @@ static void models_load_one_after_the_other(void **state)
         engines_pass(500 * WEFT_MS);
         assert_int_equal(engines.children.started, i + 1);
         assert_int_equal(info(i).state, WEFT_MODEL_LOADING);
-        engines_pass(800 * WEFT_MS);
+        engines_pass(650 * WEFT_MS);
     }
     assert_true(is_ready(NULL));
     end();
