@@ -3,7 +3,8 @@
  * Every step takes one token of each answer that is being written and, with what room is left in the time of a step,
  * pieces of prompts that are being read: short prompts are not kept waiting by a long one, and a long one does not
  * stall answers. A slot keeps what it read last; a new prompt takes the slot, or a copy of the slot, with which it
- * shares the longest beginning. */
+ * shares the longest beginning, and waits for one that is about to have read it. Answers that were cut are read before
+ * others go on. */
 #ifndef WEFT_ENGINE_SCHEDULER_H
 #define WEFT_ENGINE_SCHEDULER_H
 
