@@ -97,18 +97,23 @@ static inline void engine_poke(void *self)
     pthread_mutex_unlock(&engine->lock);
 }
 
-static inline void engine_start(struct engine *engine, struct weft_model *model)
+static inline void engine_start_by(struct engine *engine, struct weft_model *model, weft_time (*now)(void *self))
 {
     *engine = (struct engine){.model = model};
     pthread_mutex_init(&engine->lock, NULL);
     pthread_cond_init(&engine->poked, NULL);
     const struct weft_scheduler_options options = {
         .model = model,
-        .now = engine_now,
+        .now = now,
         .poke = engine_poke,
         .self = engine,
     };
     assert_int_equal(weft_scheduler_new(&engine->scheduler, &options), 0);
+}
+
+static inline void engine_start(struct engine *engine, struct weft_model *model)
+{
+    engine_start_by(engine, model, engine_now);
 }
 
 static inline void engine_end(struct engine *engine)

@@ -11,12 +11,11 @@
 #include "engine/task.h"
 
 #define WEFT_COMPUTE_PROGRESS WEFT_SECOND /* between signs of life */
-#define WEFT_COMPUTE_TOGETHER                                                                                          \
-    ((weft_time)100 * WEFT_MS)             /* after the first: who comes so soon is read together with it */
-#define WEFT_COMPUTE_CUT (2 * WEFT_SECOND) /* likewise: until then answers that were cut are read before any goes on   \
-                                            */
-#define WEFT_COMPUTE_AWAIT 4  /* tokens: a beginning of no more, beyond what a copy takes, is not waited for */
-#define WEFT_COMPUTE_BRIEF 16 /* steps after one that was broken off: those who cancel hold nobody up */
+/* After the first came: who comes so soon is read with it; so long, who was cut is read before others go on. */
+#define WEFT_COMPUTE_TOGETHER ((weft_time)100 * WEFT_MS)
+#define WEFT_COMPUTE_CUT      (2 * WEFT_SECOND)
+#define WEFT_COMPUTE_AWAIT    4  /* tokens: a beginning of no more, beyond what a copy takes, is not waited for */
+#define WEFT_COMPUTE_BRIEF    16 /* steps after one that was broken off: those who cancel hold nobody up */
 
 struct weft_compute {
     struct weft_model *model;
