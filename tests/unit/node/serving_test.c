@@ -19,11 +19,12 @@ static struct {
     char code[64]; /* of an error frame */
 } told;
 
-static void begin(const char *deed)
+static void begin_with_slots(const char *deed, int slots)
 {
     struct weft_model_info info;
     parlour_begin(one);
     engines.children.script.deed = deed;
+    engines.children.script.slots = slots;
     assert_true(engines_wait(parlour_ready, NULL));
     engines_pass(WEFT_SECOND);
     weft_models_info(parlour.front.models, 0, &info);
@@ -31,6 +32,11 @@ static void begin(const char *deed)
     weft_hex(model, info.hash, WEFT_HOST_HASH_SIZE);
     member = (struct weft_caller){.mesh = true, .principal = WEFT_MEMBER, .connection = 1};
     memset(member.key.bytes, 9, sizeof(member.key.bytes));
+}
+
+static void begin(const char *deed)
+{
+    begin_with_slots(deed, 0);
 }
 
 static bool knock(const char *hash)
@@ -265,6 +271,70 @@ static void a_slow_reader_is_waited_for(void **state)
     parlour_end();
 }
 
+/* -- several at once -- */
+
+static struct talker {
+    struct weft_exchange *exchange;
+    size_t place; /* as which of them it got its answer; 0: not yet */
+} talkers[4];
+static size_t ended;
+
+static void talker_wake(void *self, struct weft_exchange *exchange)
+{
+    struct talker *talker = self;
+    struct weft_bytes came = {0};
+    (void)weft_exchange_take_all(exchange, WEFT_ANSWER, &came); /* what it says does not matter */
+    weft_bytes_deinit(&came);
+    if (weft_exchange_drained(exchange, WEFT_ANSWER)) {
+        weft_exchange_leave(exchange, WEFT_ASKER, 0);
+        talker->place = ++ended;
+    }
+}
+
+static void talk(struct talker *talker, uint8_t key)
+{
+    struct weft_exchange *exchange;
+    assert_int_equal(weft_exchange_new(&exchange, &engines.loop.turn), 0);
+    *talker = (struct talker){.exchange = exchange};
+    exchange->request = (struct weft_request_head){.method = WEFT_SLICE("POST"),
+                                                   .scheme = WEFT_SLICE("https"),
+                                                   .authority = WEFT_SLICE("node"),
+                                                   .target = WEFT_SLICE(GENERATE)};
+    assert_int_equal(weft_fields_add(&exchange->request.fields, &exchange->arena, WEFT_SLICE(WEFT_MESH_MODEL_FIELD),
+                                     weft_slice_text(model)),
+                     0);
+    weft_exchange_attach(exchange, WEFT_ASKER, talker_wake, talker);
+    memset(member.key.bytes, key, sizeof(member.key.bytes));
+    weft_front_request(&parlour.front, exchange, &member);
+    assert_int_equal(weft_exchange_write(exchange, WEFT_REQUEST, HI "}", strlen(HI "}")), 0);
+    weft_exchange_end(exchange, WEFT_REQUEST);
+    engines_pass(WEFT_MS);
+}
+
+static bool all_have_ended(void *self)
+{
+    (void)self;
+    return ended == WEFT_COUNT(talkers);
+}
+
+/* Three requests of one node, then one of another: that one does not wait for all three, unless it has the same key. */
+static void each_node_is_one_client_of_the_line(void **state)
+{
+    (void)state;
+    for (uint8_t other = 1; other <= 2; other++) {
+        ended = 0;
+        begin_with_slots("do=frames&n=20", 1);
+        for (size_t i = 0; i < 3; i++) {
+            talk(&talkers[i], 1);
+        }
+        talk(&talkers[3], other);
+        assert_true(engines_wait(all_have_ended, NULL));
+        assert_int_equal(talkers[0].place, 1);
+        assert_int_equal(talkers[3].place, other == 1 ? 4 : 2);
+        parlour_end();
+    }
+}
+
 static void a_node_that_ends_says_so(void **state)
 {
     (void)state;
@@ -334,6 +404,7 @@ int main(void)
         cmocka_unit_test(it_is_for_members),
         cmocka_unit_test(who_asked_may_leave),
         cmocka_unit_test(a_slow_reader_is_waited_for),
+        cmocka_unit_test(each_node_is_one_client_of_the_line),
         cmocka_unit_test(a_node_that_ends_says_so),
         cmocka_unit_test(torture),
     };
