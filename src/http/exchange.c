@@ -204,6 +204,12 @@ void weft_exchange_want_body(struct weft_exchange *exchange)
     }
 }
 
+void weft_exchange_want_stream(struct weft_exchange *exchange)
+{
+    exchange->endless = true;
+    weft_exchange_want_body(exchange);
+}
+
 void weft_exchange_begin_answer(struct weft_exchange *exchange)
 {
     WEFT_ASSERT(exchange->answer.status >= 200 && exchange->answer.status <= 599 && !exchange->answer_begun);

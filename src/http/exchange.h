@@ -92,6 +92,7 @@ struct weft_exchange {
     bool answer_begun;         /* the answer's head is final and may be sent */
     bool body_wanted;          /* the worker wants the request's body: 100 Continue may be sent */
     bool expects_continue;     /* the asker holds the body back until body_wanted or an answer */
+    bool endless;              /* see weft_exchange_want_stream() */
     struct weft_flow flows[2]; /* by enum weft_way */
     int aborted[2];            /* by enum weft_end: why that end gave up (WEFT_ERR_*), or 0 */
 
@@ -142,6 +143,8 @@ bool weft_exchange_drained(const struct weft_exchange *exchange, enum weft_way w
 
 /* Worker: "I want the request's body" (lets a waiting client send it). */
 void weft_exchange_want_body(struct weft_exchange *exchange);
+/* Worker: the same of a body that goes on for as long as both like: no bound counts but that of what waits. */
+void weft_exchange_want_stream(struct weft_exchange *exchange);
 /* Worker: the answer's head is complete: status, fields and flows[WEFT_ANSWER].length are set. */
 void weft_exchange_begin_answer(struct weft_exchange *exchange);
 /* Does this answer have no body by rule, whatever its length says: to HEAD, and with status 204 or 304? */

@@ -198,7 +198,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     }
     struct weft_exchange *exchange = stream->exchange;
     stream->moved_at = h2->carrier.options.turn->now;
-    if (h2->side->in == WEFT_REQUEST && exchange->flows[WEFT_REQUEST].written + size > h2->body_max) {
+    if (h2->side->in == WEFT_REQUEST && !exchange->endless &&
+        exchange->flows[WEFT_REQUEST].written + size > h2->body_max) {
         note_refusal(stream, weft_refusal_for_error(WEFT_ERR_TOO_LARGE));
         return 0;
     }

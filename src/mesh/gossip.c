@@ -239,9 +239,11 @@ void weft_gossip_close(struct weft_gossip_link *link, weft_time now)
     take_out(&gossip->links[link->kind], link);
     if (!is_attached(link->kind)) {
         weft_roster_unlink(gossip->settings.roster, link->place, now);
+        gossip->tell_at = now; /* all that it reached may be gone */
     } else if (!link->attached->superseded && !succeed(gossip, &link->key)) {
         weft_roster_lose(gossip->settings.roster, WEFT_ROSTER_SELF, &link->key, now);
         weft_gossip_tell_reach(gossip, &link->key, false);
+        weft_gossip_tell_lost(gossip, &link->key, now);
     }
     free_link(link);
 }
@@ -344,6 +346,13 @@ int weft_gossip_take_announcements(struct weft_gossip_link *link, const struct w
     return 0;
 }
 
+static void spread_revocation(struct weft_gossip *gossip, struct weft_slice bytes, const struct weft_key *subject,
+                              int64_t now_s, const struct weft_gossip_link *from)
+{
+    weft_roster_revoked(gossip->settings.roster, subject, now_s);
+    weft_gossip_push_revocation(gossip, bytes, from);
+}
+
 /* 1 if it was new here. */
 static int take_revocation(struct weft_gossip *gossip, struct weft_slice bytes, int64_t now_s,
                            const struct weft_gossip_link *from)
@@ -359,11 +368,10 @@ static int take_revocation(struct weft_gossip *gossip, struct weft_slice bytes, 
     if (status <= 0 || weft_revocation_read(bytes, &revocation, &parts) < 0) {
         return status;
     }
-    weft_roster_revoked(gossip->settings.roster, &revocation.subject, now_s);
     if (gossip->settings.revoked) {
         gossip->settings.revoked(gossip->settings.user, bytes, &revocation.subject);
     }
-    weft_gossip_push_revocation(gossip, bytes, from);
+    spread_revocation(gossip, bytes, &revocation.subject, now_s, from);
     return status;
 }
 
@@ -479,9 +487,14 @@ enum weft_roster_outcome weft_gossip_announce(struct weft_gossip *gossip, struct
     return outcome;
 }
 
-int weft_gossip_revoke(struct weft_gossip *gossip, struct weft_slice bytes, int64_t now_s)
+void weft_gossip_revoked(struct weft_gossip *gossip, struct weft_slice bytes, int64_t now_s)
 {
-    return take_revocation(gossip, bytes, now_s, NULL);
+    struct weft_revocation revocation;
+    struct weft_signed parts;
+    if (weft_revocation_read(bytes, &revocation, &parts) == 0) { /* the membership has read it */
+        spread_revocation(gossip, bytes, &revocation.subject, now_s, NULL);
+        weft_gossip_tell_revocations_again(gossip); /* others may have gone for it */
+    }
 }
 
 const struct weft_catalogue_line *weft_gossip_model(const struct weft_gossip *gossip, size_t *cursor)

@@ -59,7 +59,7 @@ struct weft_gossip_settings {
     struct weft_roster *roster;         /* these two are the caller's and outlive it */
     struct weft_membership *membership; /* it has the revocations */
     /* A revocation that was not known here: store it, and close the links of whom it is about. It is told on. From
-     * inside of _receive() and _revoke(), and may call nothing of the gossip's. */
+     * inside of _receive(), and may call nothing of the gossip's. */
     void (*revoked)(void *user, struct weft_slice bytes, const struct weft_key *subject);
     void *user;
 };
@@ -99,8 +99,8 @@ void weft_gossip_tick(struct weft_gossip *gossip, weft_time now, int64_t now_s);
  * second. What the roster says: not one of those that refuse. */
 WEFT_MUST_USE enum weft_roster_outcome weft_gossip_announce(struct weft_gossip *gossip, struct weft_slice bytes,
                                                             weft_time now, int64_t now_s);
-/* One that was made here: what weft_membership_revoke() returns. */
-WEFT_MUST_USE int weft_gossip_revoke(struct weft_gossip *gossip, struct weft_slice bytes, int64_t now_s);
+/* A revocation that was made or brought here; the membership has taken it, and it is stored. It is told on. */
+void weft_gossip_revoked(struct weft_gossip *gossip, struct weft_slice bytes, int64_t now_s);
 /* A node uses these models from now on, at most WEFT_GOSSIP_USED_MAX: its gateways tell it who serves them. */
 void weft_gossip_use(struct weft_gossip *gossip, const uint8_t (*hashes)[WEFT_HASH_SIZE], size_t count);
 

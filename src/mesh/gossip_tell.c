@@ -277,6 +277,23 @@ static bool take_back(struct weft_gossip_link *link, weft_time now)
     return true;
 }
 
+void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *key, weft_time now)
+{
+    const struct weft_entry *entry = weft_roster_get(gossip->settings.roster, key);
+    if (entry && weft_roster_state(entry, now) != WEFT_ROSTER_GONE) {
+        return; /* another gateway reaches it */
+    }
+    struct weft_gossip_message message = {.reach = {.said = true, .less = weft_slice(key->bytes, WEFT_KEY_SIZE)}};
+    for (int kind = WEFT_GOSSIP_MEMBER; kind <= WEFT_GOSSIP_STRANGER; kind++) {
+        for (struct weft_gossip_link *link = gossip->links[kind].first; link; link = link->next) {
+            struct weft_gossip_told *told = told_of(link->attached, key);
+            if (told && say(link, &message, WEFT_KEY_SIZE)) { /* without room it is told with the next ones */
+                *told = link->attached->told[--link->attached->told_count];
+            }
+        }
+    }
+}
+
 /* Its announcement, if it has another one since, or it is new here. False: no room. */
 static bool tell_holder(struct weft_gossip_link *link, const struct weft_entry *entry)
 {

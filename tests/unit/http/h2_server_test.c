@@ -230,6 +230,14 @@ static void test_a_body_that_grows_too_large(void **state)
     assert_int_equal(heard.reset[2], NGHTTP2_CANCEL);
     assert_int_equal(pair.workers[1].left_with, WEFT_ERR_CANCELLED);
     assert_int_equal(pair.refused, 3);
+
+    struct weft_exchange *stream = ask(END_HEADERS, 7, TEXT(POST)); /* no bound for a stream */
+    begin(stream, 200);
+    weft_exchange_want_stream(stream);
+    go();
+    data(0, 7, TEXT("0123456789x"));
+    assert_int_equal(stream->flows[WEFT_REQUEST].written, 11);
+    assert_int_equal(pair.refused, 3);
     tear_down();
 }
 

@@ -223,8 +223,8 @@ static void test_revocations(void **state)
     world_run(&world, 3 * WEFT_SECOND);
     world_cut(&link_of(9, 0)[0]); /* one hears of it by others */
     struct weft_slice revocation = revocation_of(&nodes[0].self.identity.key, bytes);
-    assert_int_equal(weft_gossip_revoke(gateways[0].gossip, revocation, world_now_s(&world)), 1);
-    assert_int_equal(weft_gossip_revoke(gateways[0].gossip, revocation, world_now_s(&world)), 0);
+    assert_int_equal(world_revoke(&gateways[0], revocation, world_now_s(&world)), 1);
+    assert_int_equal(world_revoke(&gateways[0], revocation, world_now_s(&world)), 0);
     world_drain(&gateways[0]);
     world_run(&world, 5 * WEFT_SECOND);
     for (size_t i = 0; i < 10; i++) {
@@ -243,7 +243,7 @@ static void test_revocations(void **state)
     for (uint8_t i = 0; i < 8; i++) { /* and more, whatever their order */
         struct weft_key key = {{(uint8_t)(i * 97 + 1)}};
         revocation = revocation_of(&key, bytes);
-        assert_int_equal(weft_gossip_revoke(gateways[i].gossip, revocation, world_now_s(&world)), 1);
+        assert_int_equal(world_revoke(&gateways[i], revocation, world_now_s(&world)), 1);
         world_drain(&gateways[i]);
         world_run(&world, 3 * WEFT_SECOND);
     }

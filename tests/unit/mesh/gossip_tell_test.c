@@ -36,6 +36,7 @@ static void test_a_node_is_told(void **state)
     uint64_t peers;
     uint8_t model[1][WEFT_HASH_SIZE] = {{1}};
     make_gateways(4);
+    world.loss_per_mille = 0;
     for (size_t i = 0; i < 12; i++) {
         attach(i, i % 4);
     }
@@ -54,6 +55,8 @@ static void test_a_node_is_told(void **state)
     for (size_t i = 1; i < 12; i++) { /* they go, and it is told of others */
         if (state_at(&nodes[0], &nodes[i]) == WEFT_ROSTER_LIVE) {
             cut_off(&attachments[i][0]);
+            world_run(&world, 3 * world.delay); /* that one is gone is told at once, gateway by gateway */
+            assert_int_equal(state_at(&nodes[0], &nodes[i]), WEFT_ROSTER_GONE);
             world_run(&world, 3 * WEFT_SECOND);
             assert_int_equal(state_at(&nodes[0], &nodes[i]), WEFT_ROSTER_GONE);
         }

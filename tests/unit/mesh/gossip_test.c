@@ -306,7 +306,7 @@ static void test_memory_runs_out(void **state)
             error = say_announcement(link, announcement);
         }
         if (error == 0) {
-            error = weft_gossip_revoke(gateways[0].gossip, revocation, NOW_S);
+            error = world_revoke(&gateways[0], revocation, NOW_S);
         }
         weft_gossip_tick(gateways[0].gossip, world.now, NOW_S);
         failed = weft_mem_failed();

@@ -244,6 +244,17 @@ static inline void world_revoked(void *user, struct weft_slice bytes, const stru
     node->revoked++;
 }
 
+/* One that was made there: what its membership says of it. */
+static inline int world_revoke(struct world_node *node, struct weft_slice revocation, int64_t now_s)
+{
+    int status = weft_membership_revoke(node->membership, revocation, now_s);
+    if (status == 1) {
+        node->revoked++;
+        weft_gossip_revoked(node->gossip, revocation, now_s);
+    }
+    return status;
+}
+
 static inline void world_add(struct world *world, struct world_node *node, uint32_t number, enum weft_role role)
 {
     *node = (struct world_node){.world = world};
