@@ -38,6 +38,8 @@ int weft_join_run(int argc, char **argv);
 int weft_join_print_more(void);
 int weft_leave_run(int argc, char **argv);
 int weft_leave_print_more(void);
+int weft_peers_run(int argc, char **argv);
+int weft_peers_print_more(void);
 int weft_revoke_run(int argc, char **argv);
 int weft_revoke_print_more(void);
 int weft_root_run(int argc, char **argv);

@@ -33,6 +33,7 @@ static const struct rule {
     [WEFT_ROUTE_HELLO] = {"/mesh/v1/hello", READ | POST, WITH_A_KEY, "GET, HEAD, POST", true},
     [WEFT_ROUTE_JOIN] = {"/mesh/v1/join", POST, WITH_A_KEY, "POST", true},
     [WEFT_ROUTE_ADMIT] = {"/mesh/v1/admit", POST, MAY(WEFT_GATEWAY), "POST", true},
+    [WEFT_ROUTE_GOSSIP] = {"/mesh/v1/gossip", POST, MEMBERS, "POST", true},
     [WEFT_ROUTE_GENERATE] = {"/mesh/v1/generate", POST, MEMBERS, "POST", true},
     [WEFT_ROUTE_PEERS] = {"/mesh/v1/peers/", POST, MEMBERS, "POST", true},
     [WEFT_ROUTE_NONE] = {"none", READ, EVERYBODY, "GET, HEAD", false},

@@ -32,6 +32,7 @@ enum weft_route {
     WEFT_ROUTE_HELLO,     /* the mesh's, as all that follow */
     WEFT_ROUTE_JOIN,
     WEFT_ROUTE_ADMIT,
+    WEFT_ROUTE_GOSSIP,
     WEFT_ROUTE_GENERATE, /* an answer for another node */
     WEFT_ROUTE_PEERS,    /* all below it: a gateway passes on what nodes ask each other */
     WEFT_ROUTE_NONE,     /* no such path */

@@ -53,6 +53,7 @@ void weft_call_mesh_acts(struct weft_call *call);
 void weft_call_join(struct weft_call *call);
 void weft_call_hello(struct weft_call *call);
 void weft_call_admit(struct weft_call *call);
+void weft_call_gossip(struct weft_call *call);
 void weft_call_generate(struct weft_call *call); /* serving.c */
 void weft_call_peers(struct weft_call *call);    /* peer_relay.c */
 

@@ -7,13 +7,14 @@
 #include "node/call.h"
 
 static void (*const handlers[WEFT_ROUTES])(struct weft_call *call) = {
-    [WEFT_ROUTE_HEALTH] = weft_call_health,     [WEFT_ROUTE_READY] = weft_call_ready,
-    [WEFT_ROUTE_METRICS] = weft_call_metrics,   [WEFT_ROUTE_STATUS] = weft_call_status,
-    [WEFT_ROUTE_LOAD] = weft_call_load,         [WEFT_ROUTE_DRAIN] = weft_call_drain,
-    [WEFT_ROUTE_API] = weft_call_api,           [WEFT_ROUTE_HELLO] = weft_call_hello,
-    [WEFT_ROUTE_MESH] = weft_call_mesh,         [WEFT_ROUTE_MESH_ACTS] = weft_call_mesh_acts,
-    [WEFT_ROUTE_JOIN] = weft_call_join,         [WEFT_ROUTE_ADMIT] = weft_call_admit,
-    [WEFT_ROUTE_GENERATE] = weft_call_generate, [WEFT_ROUTE_PEERS] = weft_call_peers,
+    [WEFT_ROUTE_HEALTH] = weft_call_health,   [WEFT_ROUTE_READY] = weft_call_ready,
+    [WEFT_ROUTE_METRICS] = weft_call_metrics, [WEFT_ROUTE_STATUS] = weft_call_status,
+    [WEFT_ROUTE_LOAD] = weft_call_load,       [WEFT_ROUTE_DRAIN] = weft_call_drain,
+    [WEFT_ROUTE_API] = weft_call_api,         [WEFT_ROUTE_HELLO] = weft_call_hello,
+    [WEFT_ROUTE_MESH] = weft_call_mesh,       [WEFT_ROUTE_MESH_ACTS] = weft_call_mesh_acts,
+    [WEFT_ROUTE_JOIN] = weft_call_join,       [WEFT_ROUTE_ADMIT] = weft_call_admit,
+    [WEFT_ROUTE_GOSSIP] = weft_call_gossip,   [WEFT_ROUTE_GENERATE] = weft_call_generate,
+    [WEFT_ROUTE_PEERS] = weft_call_peers,
 };
 
 static const struct weft_refusal draining = {

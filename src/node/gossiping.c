@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/random.h"
 
 struct stream {
     struct weft_gossiping *gossiping;
@@ -11,7 +12,7 @@ struct stream {
     struct weft_key key;
     struct weft_link *link; /* of one that we open; NULL: the other one did */
     enum weft_gossip_kind kind;
-    struct weft_exchange *exchange; /* NULL: it is to be opened anew at `again` */
+    struct weft_exchange *exchange;  /* NULL: it is to be opened anew at `again` */
     struct weft_gossip_link *gossip; /* NULL: not open yet */
     weft_time again;
 };
@@ -118,9 +119,9 @@ static void leave(struct stream *stream, const char *why)
     }
     if (!exchange->aborted[WEFT_ASKER]) {
         struct weft_flow *answer = &exchange->flows[WEFT_ANSWER];
-        /* Without memory it does not say why. */
-        (void)weft_fields_add(&answer->trailers, &exchange->arena, WEFT_SLICE(WEFT_GOSSIPING_END),
-                              weft_slice_text(why));
+        int error =
+            weft_fields_add(&answer->trailers, &exchange->arena, WEFT_SLICE(WEFT_GOSSIPING_END), weft_slice_text(why));
+        (void)error; /* without memory it does not say why */
         weft_exchange_end(exchange, WEFT_ANSWER);
     }
     weft_exchange_leave(exchange, WEFT_WORKER, 0);
@@ -341,6 +342,15 @@ void weft_gossiping_detached(struct weft_gossiping *gossiping, const struct weft
     }
 }
 
+static size_t accepted_of(const struct weft_gossiping *gossiping, const struct weft_key *key)
+{
+    size_t count = 0;
+    for (const struct stream *stream = gossiping->streams; stream; stream = stream->next) {
+        count += !opens(stream) && weft_key_equal(&stream->key, key) ? 1 : 0;
+    }
+    return count;
+}
+
 int weft_gossiping_accept(struct weft_gossiping *gossiping, struct weft_exchange *exchange, const struct weft_key *key,
                           bool gateway)
 {
@@ -349,6 +359,9 @@ int weft_gossiping_accept(struct weft_gossiping *gossiping, struct weft_exchange
     }
     if (!gossiping->gateway) {
         return WEFT_ERR_DENIED;
+    }
+    if (accepted_of(gossiping, key) >= WEFT_GOSSIPING_OF_KEY_MAX) {
+        return WEFT_ERR_FULL;
     }
     struct stream *stream = new_stream(gossiping, key, gateway ? WEFT_GOSSIP_GATEWAY : WEFT_GOSSIP_MEMBER);
     if (!stream) {
@@ -425,8 +438,9 @@ static void keep_heard(struct weft_gossiping *gossiping)
         }
     }
     while (gossiping->first) {
-        int error = weft_mesh_state_keep(options->state, weft_slice(gossiping->first->bytes, gossiping->first->size),
-                                         on_kept, gossiping);
+        /* The membership has taken it: it is known, and stored all the same. */
+        int error = weft_mesh_state_revoke(options->state, weft_slice(gossiping->first->bytes, gossiping->first->size),
+                                           on_kept, gossiping);
         if (error == WEFT_ERR_FULL) {
             return; /* one of those that are being stored makes room */
         }

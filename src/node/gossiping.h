@@ -1,5 +1,5 @@
-/* node/gossiping.h - a node's part in the gossip of its mesh: what it knows of others, and the streams by which it comes
- * to know it.
+/* node/gossiping.h - a node's part in the gossip of its mesh: what it knows of others, and the streams by which it
+ * comes to know it.
  *
  * A stream is one exchange, POST /mesh/v1/gossip, whose request and answer both go on for as long as the link: what the
  * one who opened it says is the request's body, what the other says is the answer's. Whoever attached opens it. What is
@@ -16,12 +16,13 @@
 #include "node/loop.h"
 #include "node/mesh_state.h"
 
-#define WEFT_GOSSIPING_PATH  "/mesh/v1/gossip"
-#define WEFT_GOSSIPING_TYPE  "application/x-weft-gossip"
-#define WEFT_GOSSIPING_END   "x-weft-gossip-end"  /* the trailer that says why it was ended */
-#define WEFT_GOSSIPING_AGAIN (2 * WEFT_SECOND)    /* between half of this and all, until it is opened anew */
-#define WEFT_GOSSIPING_SLOW  (100 * WEFT_MS)      /* changes are told no faster */
-#define WEFT_GOSSIPING_KEPT_MAX WEFT_REVOCATIONS_MAX /* that are to be stored; others are heard of again some time */
+#define WEFT_GOSSIPING_PATH       "/mesh/v1/gossip"
+#define WEFT_GOSSIPING_TYPE       "application/x-weft-gossip"
+#define WEFT_GOSSIPING_END        "x-weft-gossip-end"  /* the trailer that says why it was ended */
+#define WEFT_GOSSIPING_AGAIN      (2 * WEFT_SECOND)    /* between half of this and all, until it is opened anew */
+#define WEFT_GOSSIPING_SLOW       (100 * WEFT_MS)      /* changes are told no faster */
+#define WEFT_GOSSIPING_OF_KEY_MAX 4                    /* streams that one key opens: more are refused */
+#define WEFT_GOSSIPING_KEPT_MAX   WEFT_REVOCATIONS_MAX /* that are to be stored; others are heard of again some time */
 
 struct weft_link;
 struct weft_gossiping;

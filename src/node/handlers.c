@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "node/call.h"
 #include "node/line.h"
+#include "node/mesh_view.h"
 #include "node/openai.h"
 #include "node/relay.h"
 #include "wire/json.h"
@@ -62,6 +63,7 @@ void weft_call_metrics(struct weft_call *call)
     int error = weft_metrics_print(call->front->metrics, call->front->version, &text);
     error = error < 0 ? error : weft_metrics_print_models(call->front->models, &text);
     error = error < 0 ? error : weft_metrics_print_externals(call->front->externals, &text);
+    error = error < 0 ? error : weft_mesh_view_metrics(call->front->mesh, &text);
     weft_call_answer(call, 200, WEFT_SLICE("text/plain; version=0.0.4; charset=utf-8"), &text, error);
 }
 

@@ -27,6 +27,9 @@ struct weft_mesh {
     struct weft_known *known;
     struct weft_attaching *attaching;
     struct weft_renewing renewing;
+    struct weft_mesh_gossip *gossip;
+    struct weft_models *models;
+    struct weft_peers *peers;
     /* Leaving: one at a time. */
     weft_mesh_state_done *left;
     void *left_self;
@@ -59,11 +62,13 @@ static void end_start(struct weft_mesh *mesh, int status, const char *problem)
 
 static void free_parts(struct weft_mesh *mesh)
 {
+    weft_mesh_gossip_free(mesh->gossip);
     weft_renewing_deinit(&mesh->renewing);
     weft_attaching_free(mesh->attaching);
     weft_known_free(mesh->known);
     weft_admitting_free(mesh->admitting);
     weft_mesh_state_free(mesh->state);
+    mesh->gossip = NULL;
     mesh->attaching = NULL;
     mesh->known = NULL;
     mesh->admitting = NULL;
@@ -91,15 +96,50 @@ static void on_loaded(void *self, int status, const char *problem)
 
 static void on_attached(void *self, const struct weft_key *gateway, struct weft_link *ask)
 {
-    (void)self, (void)gateway, (void)ask;
+    const struct weft_mesh *mesh = self;
+    weft_mesh_gossip_attached(mesh->gossip, gateway, ask);
 }
 
 static void on_detached(void *self, const struct weft_key *gateway)
 {
-    (void)self, (void)gateway;
+    const struct weft_mesh *mesh = self;
+    weft_mesh_gossip_detached(mesh->gossip, gateway);
 }
 
 static const struct weft_attaching_user attaching_user = {.attached = on_attached, .detached = on_detached};
+
+static const char *address_of(const void *self, char text[WEFT_HOSTPORT_MAX + 1])
+{
+    return weft_mesh_address(self, text);
+}
+
+static const struct weft_links *links_of(const void *self)
+{
+    return weft_mesh_links(self);
+}
+
+static void on_heard_revoked(void *self, const struct weft_key *subject)
+{
+    weft_mesh_revoked(self, subject);
+}
+
+static int make_gossip(struct weft_mesh *mesh)
+{
+    const struct weft_mesh_gossip_options options = {.loop = mesh->options.loop,
+                                                     .journal = mesh->options.journal,
+                                                     .config = mesh->options.config,
+                                                     .state = mesh->state,
+                                                     .node = &mesh->options.port->identity,
+                                                     .version = mesh->options.version,
+                                                     .models = mesh->models,
+                                                     .peers = mesh->peers,
+                                                     .attaching = mesh->attaching,
+                                                     .address = address_of,
+                                                     .links = links_of,
+                                                     .revoked = on_heard_revoked,
+                                                     .self = mesh};
+    return weft_mesh_gossip_new(&mesh->gossip, &options);
+}
 
 static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_options *options)
 {
@@ -124,12 +164,20 @@ static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_optio
         error = weft_renewing_init(&mesh->renewing, mesh->options.loop, mesh->options.journal, options->node,
                                    mesh->state, mesh->attaching);
     }
-    return error;
+    return error < 0 ? error : make_gossip(mesh);
 }
 
-static void on_revoked(void *self, const struct weft_key *subject)
+static void on_revoked(void *self, struct weft_slice revocation, const struct weft_key *subject)
 {
-    weft_mesh_revoked(self, subject);
+    struct weft_mesh *mesh = self;
+    weft_mesh_revoked(mesh, subject);
+    weft_mesh_gossip_tell(mesh->gossip, revocation);
+}
+
+static void on_leaves(void *self)
+{
+    const struct weft_mesh *mesh = self;
+    weft_mesh_gossip_stop(mesh->gossip);
 }
 
 static void load(struct weft_mesh *mesh)
@@ -142,6 +190,7 @@ static void load(struct weft_mesh *mesh)
         .begins = mesh->options.config->gateway,
         .loaded = on_loaded,
         .revoked = on_revoked,
+        .leaves = on_leaves,
         .self = mesh,
     };
     mesh->stage = MESH_LOADING;
@@ -182,6 +231,9 @@ void weft_mesh_forget(struct weft_mesh *mesh)
     mesh->joined = NULL;
     mesh->left = NULL;
     weft_applying_stop(&mesh->applying);
+    if (mesh->gossip) {
+        weft_mesh_gossip_stop(mesh->gossip);
+    }
     if (mesh->attaching) {
         weft_renewing_stop(&mesh->renewing);
         weft_attaching_stop(mesh->attaching);
@@ -248,6 +300,25 @@ const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTP
 struct weft_attaching *weft_mesh_attaching(const struct weft_mesh *mesh)
 {
     return weft_mesh_on(mesh) ? mesh->attaching : NULL;
+}
+
+struct weft_mesh_gossip *weft_mesh_gossip(const struct weft_mesh *mesh)
+{
+    return weft_mesh_on(mesh) ? mesh->gossip : NULL;
+}
+
+void weft_mesh_models_changed(struct weft_mesh *mesh)
+{
+    if (weft_mesh_on(mesh)) {
+        weft_mesh_gossip_models_changed(mesh->gossip);
+    }
+}
+
+void weft_mesh_want(struct weft_mesh *mesh, const uint8_t hash[WEFT_HASH_SIZE])
+{
+    if (mesh && weft_mesh_on(mesh)) {
+        weft_mesh_gossip_want(mesh->gossip, hash);
+    }
 }
 
 /* -- who others are -- */
@@ -334,7 +405,10 @@ void weft_mesh_attach(struct weft_mesh *mesh)
         return;
     }
     weft_renewing_start(&mesh->renewing);
-    int error = weft_attaching_start(mesh->attaching, mesh->options.port->links);
+    int error = weft_mesh_gossip_start(mesh->gossip);
+    if (error == 0) {
+        error = weft_attaching_start(mesh->attaching, mesh->options.port->links);
+    }
     if (error < 0 && weft_journal_begin(mesh->options.journal, WEFT_LOG_ERROR, "not attaching")) {
         weft_journal_word(mesh->options.journal, "error", weft_error_text(error));
         weft_journal_word(mesh->options.journal, "meaning", "this node meets nobody until it is started again");
@@ -558,6 +632,12 @@ int weft_mesh_new(struct weft_mesh **out, const struct weft_mesh_options *option
     mesh->options = *options;
     weft_applying_init(&mesh->applying, options->loop, &applying_user, mesh);
     return 0;
+}
+
+void weft_mesh_has(struct weft_mesh *mesh, struct weft_models *models, struct weft_peers *peers)
+{
+    mesh->models = models;
+    mesh->peers = peers;
 }
 
 void weft_mesh_free(struct weft_mesh *mesh)

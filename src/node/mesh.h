@@ -8,6 +8,7 @@
 #include "node/applying.h"
 #include "node/attaching.h"
 #include "node/config.h"
+#include "node/mesh_gossip.h"
 #include "node/mesh_port.h"
 
 #define WEFT_MESH_PROBLEM_MAX 512
@@ -32,6 +33,8 @@ struct weft_mesh_options {
 WEFT_MUST_USE int weft_mesh_new(struct weft_mesh **out, const struct weft_mesh_options *options);
 /* After the host's loop has ended. NULL is fine. */
 void weft_mesh_free(struct weft_mesh *mesh);
+/* What this node serves, and whom it can ask: before _start(). Both go after the mesh has forgotten them (_forget). */
+void weft_mesh_has(struct weft_mesh *mesh, struct weft_models *models, struct weft_peers *peers);
 
 /* Finds what there is of a key and a mesh; makes them only where the settings ask for a gateway, or for a listener of
  * the mesh. */
@@ -64,12 +67,17 @@ struct weft_admitting *weft_mesh_admitting(const struct weft_mesh *mesh); /* lik
 const struct weft_identity *weft_mesh_identity(const struct weft_mesh *mesh);
 /* NULL: it is not on. */
 struct weft_attaching *weft_mesh_attaching(const struct weft_mesh *mesh);
+struct weft_mesh_gossip *weft_mesh_gossip(const struct weft_mesh *mesh); /* likewise */
 /* Where others are told to reach this node: of the settings, or where it listens if that says where. NULL: nobody
  * knows. `text` is for it. */
 const char *weft_mesh_address(const struct weft_mesh *mesh, char text[WEFT_HOSTPORT_MAX + 1]);
 
 /* -- joining, attaching, leaving -- */
 
+/* What this node serves may be another now. */
+void weft_mesh_models_changed(struct weft_mesh *mesh);
+/* Somebody asks here for a model of the mesh's. `mesh`: NULL is fine. */
+void weft_mesh_want(struct weft_mesh *mesh, const uint8_t hash[WEFT_HASH_SIZE]);
 /* Links can be made from now on: if it is in a mesh, it attaches to the mesh's gateways. */
 void weft_mesh_attach(struct weft_mesh *mesh);
 /* As weft_mesh_state_leave(); then no link is left. */

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "node/errand.h"
-#include "node/mesh.h"
+#include "node/mesh_view.h"
 #include "wire/json.h"
 #include "wire/letter.h"
 
@@ -127,26 +127,6 @@ static void add_key(struct weft_json *json, const char *name, const struct weft_
     }
 }
 
-/* To whom it is attached; if to nobody, why. */
-static void write_gateways(struct weft_json *json, const struct weft_attaching *attaching, weft_time now)
-{
-    struct weft_attaching_gateway gateway;
-    weft_json_key(json, "gateways");
-    weft_json_array(json);
-    for (size_t i = 0; attaching && weft_attaching_at(attaching, i, &gateway); i++) {
-        weft_json_object(json);
-        add_key(json, "id", gateway.key);
-        weft_json_add_text(json, "address", gateway.address);
-        weft_json_add_int(json, "since_ms", (now - gateway.since) / WEFT_MS);
-        weft_json_object_end(json);
-    }
-    weft_json_array_end(json);
-    const char *problem = attaching ? weft_attaching_problem(attaching) : "";
-    if (problem[0] != '\0') {
-        weft_json_add_text(json, "gateway_problem", problem);
-    }
-}
-
 void weft_call_mesh(struct weft_call *call)
 {
     const struct weft_mesh *mesh = call->front->mesh;
@@ -170,7 +150,7 @@ void weft_call_mesh(struct weft_call *call)
         if (where) {
             weft_json_add_text(&json, "address", where);
         }
-        write_gateways(&json, weft_mesh_attaching(mesh), call->front->loop->turn.now);
+        weft_mesh_view_write(mesh, call->front->loop->turn.now, &json);
     }
     weft_json_object_end(&json);
     weft_call_answer(call, 200, JSON_TYPE, &text, weft_json_finish(&json));

@@ -18,6 +18,8 @@ static const struct weft_refusal no_version = {
     "the older of the two programs must be updated."};
 static const struct weft_refusal stranger = {
     403, "not_a_member", "This node's key is in no certificate that has been shown here: post your hello."};
+static const struct weft_refusal no_gateway = {
+    409, "no_gateway", "This node is no gateway: it gossips with those that it has attached itself to."};
 static const struct weft_refusal crowded = {503, "busy", "This gateway has no room for another node: try another one."};
 
 static void wait_for(struct weft_call *call, void (*wake)(void *self, struct weft_exchange *exchange))
@@ -191,4 +193,31 @@ static void admit_wake(void *self, struct weft_exchange *exchange)
 void weft_call_admit(struct weft_call *call)
 {
     wait_for(call, admit_wake);
+}
+
+/* -- gossip -- */
+
+void weft_call_gossip(struct weft_call *call)
+{
+    struct weft_mesh_gossip *gossip = weft_mesh_gossip(call->front->mesh);
+    int error =
+        gossip ? weft_mesh_gossip_accept(gossip, call->exchange, &call->caller.key, call->principal == WEFT_GATEWAY)
+               : WEFT_ERR_CLOSED;
+    switch (error) {
+    case 0:
+        weft_call_close(call, 200, false, 0); /* the stream is the link's from here on, and no request that runs */
+        break;
+    case WEFT_ERR_CLOSED:
+        weft_call_refuse(call, &no_mesh);
+        break;
+    case WEFT_ERR_DENIED:
+        weft_call_refuse(call, &no_gateway);
+        break;
+    case WEFT_ERR_FULL:
+        weft_call_put_off(call, &crowded, WEFT_CALL_RETRY_S);
+        break;
+    default:
+        weft_call_refuse(call, weft_refusal_for_error(error));
+        break;
+    }
 }

@@ -21,6 +21,7 @@ struct change {
     weft_mesh_state_done *done;
     void *self;
     bool leaves;                        /* the mesh */
+    uint64_t incarnation;               /* 0: it stays as it is */
     struct weft_membership *membership; /* of a mesh that is joined; or NULL */
     struct weft_invites *invites;       /* likewise */
     struct weft_certificate own;
@@ -403,7 +404,13 @@ static void unlink_change(struct weft_mesh_state *state, struct change *change)
 
 static void apply(struct weft_mesh_state *state, struct change *change)
 {
+    if (change->incarnation > state->incarnation) {
+        state->incarnation = change->incarnation;
+    }
     if (change->leaves) {
+        if (state->options.leaves) {
+            state->options.leaves(state->options.self);
+        }
         deinit_mesh(state);
         return;
     }
@@ -548,6 +555,21 @@ int weft_mesh_state_leave(struct weft_mesh_state *state, weft_mesh_state_done *d
     return store_change(change, &op);
 }
 
+int weft_mesh_state_outrun(struct weft_mesh_state *state, uint64_t incarnation, weft_mesh_state_done *done, void *self)
+{
+    struct change *change;
+    if (incarnation >= INT64_MAX) {
+        return WEFT_ERR_TOO_LARGE; /* nothing goes beyond: this key is lost to the mesh */
+    }
+    int error = new_change(state, &change, done, self);
+    if (error < 0) {
+        return error;
+    }
+    change->incarnation = incarnation + 1;
+    struct weft_store_op op = {.kind = WEFT_STORE_RAISE, .incarnation = incarnation + 1};
+    return store_change(change, &op);
+}
+
 /* -- revocations -- */
 
 /* By whom it is about and who signed it: a gateway's must not take the place of the root's, which says more and holds
@@ -568,7 +590,7 @@ static struct weft_store_key revocation_row(const struct weft_revocation *revoca
 }
 
 /* Takes the change, also when this fails. */
-static int store_revocation(struct change *change, struct weft_slice bytes)
+static int store_revocation(struct change *change, struct weft_slice bytes, bool fresh)
 {
     const struct weft_mesh_state *state = change->state;
     struct weft_revocation read;
@@ -584,8 +606,8 @@ static int store_revocation(struct change *change, struct weft_slice bytes)
         .record = {.key = revocation_row(&read), .expires_s = read.until_s, .size = bytes.size},
     };
     memcpy(op.record.bytes, bytes.data, bytes.size);
-    if (state->options.revoked) {
-        state->options.revoked(state->options.self, &read.subject);
+    if (fresh && state->options.revoked) {
+        state->options.revoked(state->options.self, bytes, &read.subject);
     }
     return store_change(change, &op);
 }
@@ -614,7 +636,7 @@ int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revo
     status = weft_membership_revoke(state->membership, revocation, weft_mesh_state_now_s(state));
     if (status == 1 ||
         (status == 0 && keeps(state->membership, revocation))) { /* perhaps it could not be stored then */
-        status = store_revocation(change, revocation);
+        status = store_revocation(change, revocation, status == 1);
         return status < 0 ? status : 1;
     }
     free_change(change);

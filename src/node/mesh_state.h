@@ -29,9 +29,11 @@ struct weft_mesh_state_options {
     /* Once after _load(): 0, or an error and a sentence that says why and what to do; then the state may be freed from
      * inside this call. */
     void (*loaded)(void *self, int status, const char *problem);
-    /* A revocation about this key is new here, and counts from now on. From inside of _revoke() and _put_out(). NULL if
-     * nobody wants to know. */
-    void (*revoked)(void *self, const struct weft_key *subject);
+    /* A revocation about this key is new here, and counts from now on: others are to be told. From inside of _revoke()
+     * and _put_out(). NULL if nobody wants to know, as the next one. */
+    void (*revoked)(void *self, struct weft_slice revocation, const struct weft_key *subject);
+    /* It has left the mesh: what is asked for below goes when this returns. */
+    void (*leaves)(void *self);
     void *self;
 };
 
@@ -81,6 +83,10 @@ WEFT_MUST_USE int weft_mesh_state_leave(struct weft_mesh_state *state, weft_mesh
  * may have failed before; then `done` comes, and then others may be told. 0: a later one is known, or it is past. The
  * errors are those of weft_membership_revoke(); WEFT_ERR_CLOSED: in no mesh. */
 WEFT_MUST_USE int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revocation,
+                                         weft_mesh_state_done *done, void *self);
+/* Others have heard of an incarnation of this node that is not below its own: it goes on with a higher one than that,
+ * which counts when `done` comes. */
+WEFT_MUST_USE int weft_mesh_state_outrun(struct weft_mesh_state *state, uint64_t incarnation,
                                          weft_mesh_state_done *done, void *self);
 /* A gateway puts a node out: it signs a revocation, with the root's key if that is here, and else with its own: then
  * the node is out unless it is a gateway, which only the root can put out. As _revoke(); WEFT_ERR_DENIED: it is no

@@ -56,6 +56,7 @@ void weft_model_facts_read(struct weft_model_facts *facts, const json_t *info)
     read_text(facts->variant, info, "variant");
     read_text(facts->sandbox, info, "sandbox");
     read_text(facts->kernel_class, info, "kernel_class");
+    read_text(facts->device, json_array_get(json_object_get(info, "devices"), 0), "description");
 }
 
 struct weft_slice weft_model_name(const char *path)

@@ -12,6 +12,7 @@ struct weft_model_facts {
     uint64_t memory;
     char description[WEFT_MODEL_TEXT_MAX], quant[WEFT_MODEL_TEXT_MAX], variant[WEFT_MODEL_TEXT_MAX],
         sandbox[WEFT_MODEL_TEXT_MAX], kernel_class[WEFT_MODEL_TEXT_MAX];
+    char device[WEFT_MODEL_TEXT_MAX]; /* the first one beside the CPU; empty: there is none */
     bool exact;
     bool knows_tools, knows_reasoning, has_template;
     double temperature, top_p, min_p; /* negative: not said */

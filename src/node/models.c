@@ -700,6 +700,7 @@ void weft_models_info(const struct weft_models *models, size_t index, struct wef
         .description = facts->description,
         .quant = facts->quant,
         .variant = facts->variant,
+        .device = facts->device,
         .sandbox = facts->sandbox,
         .kernel_class = facts->kernel_class,
         .exact = facts->exact,

@@ -58,6 +58,7 @@ struct weft_model_info {
     int32_t slots, context_tokens, trained_tokens, threads;
     uint64_t memory; /* bytes, estimated at load */
     const char *description, *quant, *variant, *sandbox;
+    const char *device;       /* beside the CPU; "": none */
     const char *kernel_class; /* of engines that compute the same bits from the same file */
     bool exact;               /* an answer depends on its request alone */
     bool knows_tools, knows_reasoning, has_template;

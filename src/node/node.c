@@ -275,6 +275,7 @@ static void on_model_changed(void *self, size_t index)
     if (node->options.model_changed) {
         node->options.model_changed(node->options.self, &info);
     }
+    weft_mesh_models_changed(node->in_mesh);
     look_whether_ready(node);
 }
 
@@ -661,6 +662,9 @@ int weft_node_new(struct weft_node **out, const struct weft_node_options *option
     }
     if (error == 0) {
         error = make_peers(node);
+    }
+    if (error == 0) {
+        weft_mesh_has(node->in_mesh, node->models, node->peers);
     }
     if (error < 0) {
         weft_node_free(node);

@@ -543,6 +543,7 @@ static int take_peers_model(struct talk *talk, const struct weft_openai_offers *
     char name[WEFT_PEERS_SHOWN_MAX];
     weft_peers_model(offers->peers, talk->model.index, &model);
     memcpy(talk->hash, model.hash, sizeof(talk->hash));
+    weft_mesh_want(talk->call->front->mesh, model.hash);
     talk->name = weft_arena_copy(&exchange_of(talk)->arena, weft_openai_model_name(offers, &talk->model, name));
     return talk->name.data ? 0 : WEFT_ERR_MEMORY;
 }
