@@ -12,7 +12,7 @@
 #include "wire/json.h"
 #include "wire/key.h"
 
-#define WEFT_MEMBER_TEXT_MAX 8192
+#define WEFT_MEMBER_TEXT_MAX 16384
 #define WEFT_MEMBER_CODE_MAX 32
 
 /* What came of trying to join. */

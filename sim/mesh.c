@@ -228,6 +228,7 @@ void weft_story_mesh(struct weft_story *story)
     weft_mesh_pass(play, ROUGH_MIN + below(play, ROUGH_MAX), true);
     weft_swarm_heal(&play->swarm);
     settle(play);
+    weft_mesh_find_together(play);
     weft_mesh_judge(play);
     for (size_t i = 0; i < play->count; i++) {
         weft_member_end(&play->members[i]);

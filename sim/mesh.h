@@ -49,6 +49,9 @@ void weft_mesh_pass(struct weft_mesh_play *play, weft_time span, bool faults);
 struct weft_deed *weft_mesh_add_deed(struct weft_mesh_play *play, const struct weft_deed *deed);
 bool weft_mesh_settled(const struct weft_mesh_play *play); /* everybody was told all he waits for */
 
+/* together.c: after a while each is attached, and gateways know who is in. */
+void weft_mesh_find_together(struct weft_mesh_play *play);
+
 /* judge.c: all has healed. What is wrong is told by the story's checks. */
 void weft_mesh_judge(struct weft_mesh_play *play);
 
