@@ -41,6 +41,7 @@ struct weft_batch {
     struct weft_batch_task *first;
     weft_time gap; /* from a step to the next */
     bool hangs;    /* it computes no more; its other thread answers on */
+    bool shared;   /* others answer too: what an attempt was told may have been sampled there */
     bool careful;  /* the node may take answers back, and what is under way then is lost */
     weft_time thinks_until;
     enum weft_batch_end ends;

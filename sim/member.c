@@ -32,7 +32,8 @@ static weft_time below(const struct weft_member *member, weft_time bound)
 
 static void start(struct weft_member *member)
 {
-    const struct weft_resident_options options = {.yaml = member->yaml};
+    const struct weft_resident_options options = {
+        .yaml = member->yaml, .models = member->models, .model_count = member->model_count};
     int error = weft_resident_begin(&member->node, member->host, member->story->world, &options);
     weft_story_check(member->story, error == 0, "%s cannot be made: %s", member->name, member->node.problem);
     member->up = error == 0;

@@ -28,6 +28,8 @@ struct weft_member {
     const char *name;
     bool gateway; /* it has a listener of the mesh */
     char yaml[256], api[32], address[32];
+    const char *const *models; /* it serves */
+    size_t model_count;
     struct weft_resident node;
     bool up;
     weft_time back_at; /* it is down: then it is started */

@@ -9,12 +9,15 @@
 #include "base/assert.h"
 #include "base/mem.h"
 
-#define STEP      (100 * WEFT_MS)
-#define ROUGH_MIN (10 * WEFT_SECOND)
-#define ROUGH_MAX (50 * WEFT_SECOND)
-#define SETTLE    (180 * WEFT_SECOND) /* after that, whoever is not told anything is forgotten */
-#define AGAIN     WEFT_SECOND
-#define BODY_MAX  256
+#define STEP        (100 * WEFT_MS)
+#define ROUGH_MIN   (10 * WEFT_SECOND)
+#define ROUGH_MAX   (50 * WEFT_SECOND)
+#define SETTLE      (180 * WEFT_SECOND) /* after that, whoever is not told anything is forgotten */
+#define AGAIN       WEFT_SECOND
+#define BODY_MAX    256
+#define PATIENCE    (120 * WEFT_SECOND) /* of who asks */
+#define HEARSAY     (10 * WEFT_SECOND)  /* until everybody must have heard who serves what */
+#define CHAT_ONE_IN 20                  /* steps */
 
 static const char *const names[] = {"g1", "g2", "g3", "p1", "p2", "p3", "p4", "p5", "s1", "s2"};
 
@@ -124,6 +127,54 @@ static void do_deeds(struct weft_mesh_play *play)
     }
 }
 
+/* -- chats -- */
+
+static void chat(struct weft_mesh_play *play, bool rough)
+{
+    const struct weft_member *member = &play->members[below(play, (weft_time)play->count)];
+    weft_chats_hear(&play->chats, rough || !play->calm);
+    bool room = play->chats.asked < WEFT_CHATS_ASKED_MAX - WEFT_MESH_MEMBERS_MAX; /* for those at last */
+    if (rough && room && member->standing == WEFT_MEMBER_TOLD_IN && weft_member_runs(member) &&
+        below(play, CHAT_ONE_IN) == 0) {
+        weft_chats_ask(&play->chats, member);
+    }
+}
+
+/* Somebody who is in has the model: others can be answered. */
+static bool is_served(const struct weft_mesh_play *play)
+{
+    for (size_t i = 0; i < play->count; i++) {
+        const struct weft_member *member = &play->members[i];
+        if (member->model_count > 0 && member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* When all is well each who is in is answered as if nothing had been. */
+static void chat_at_last(struct weft_mesh_play *play)
+{
+    weft_time until = weft_world_now(play->story->world) + PATIENCE;
+    while (!weft_chats_told(&play->chats) && weft_world_now(play->story->world) < until) {
+        weft_mesh_pass(play, WEFT_SECOND, false); /* those who asked while it was not */
+    }
+    weft_story_check(play->story, weft_chats_told(&play->chats), "somebody who asked is never told anything");
+    play->calm = true;
+    weft_mesh_pass(play, HEARSAY, false);
+    for (size_t i = 0; is_served(play) && i < play->count; i++) {
+        const struct weft_member *member = &play->members[i];
+        if (member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
+            weft_chats_ask(&play->chats, member);
+        }
+    }
+    until = weft_world_now(play->story->world) + PATIENCE;
+    while (!weft_chats_told(&play->chats) && weft_world_now(play->story->world) < until) {
+        weft_mesh_pass(play, WEFT_SECOND, false);
+    }
+    weft_story_check(play->story, weft_chats_told(&play->chats), "afterwards somebody who asks is told nothing");
+}
+
 /* -- time -- */
 
 void weft_mesh_pass(struct weft_mesh_play *play, weft_time span, bool faults)
@@ -137,6 +188,7 @@ void weft_mesh_pass(struct weft_mesh_play *play, weft_time span, bool faults)
             weft_member_tick(&play->members[i]);
         }
         do_deeds(play);
+        chat(play, faults);
         weft_world_pass(play->story->world, 1 + below(play, STEP));
     }
 }
@@ -215,6 +267,12 @@ static void begin(struct weft_mesh_play *play)
                           : WEFT_MESH_GATEWAYS_MAX + WEFT_MESH_PEERS_MAX + i - play->gateways - play->peers;
         weft_member_init(&play->members[i], play->story, play->people, names[name], (unsigned)i + 1, gateway, i == 0);
     }
+    play->chats.story = play->story;
+    for (size_t i = 0; i + 1 < play->peers; i++) { /* the last one is a client, which offers nothing */
+        if (i == 0 || below(play, 2)) {
+            weft_chats_serve(&play->chats, &play->members[play->gateways + i]);
+        }
+    }
     weft_swarm_begin(&play->swarm, play->story, play->members, play->count);
     plan(play);
 }
@@ -229,10 +287,12 @@ void weft_story_mesh(struct weft_story *story)
     weft_swarm_heal(&play->swarm);
     settle(play);
     weft_mesh_find_together(play);
+    chat_at_last(play);
     weft_mesh_judge(play);
     for (size_t i = 0; i < play->count; i++) {
         weft_member_end(&play->members[i]);
     }
+    weft_chats_end(&play->chats);
     weft_world_pass(story->world, WEFT_SECOND);
     weft_story_check(story, weft_world_links(story->world) == 0, "%zu connections are left",
                      weft_world_links(story->world));

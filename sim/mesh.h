@@ -2,6 +2,7 @@
 #ifndef WEFT_SIM_MESH_H
 #define WEFT_SIM_MESH_H
 
+#include "sim/chats.h"
 #include "sim/member.h"
 #include "sim/swarm.h"
 
@@ -40,6 +41,8 @@ struct weft_mesh_play {
     weft_time handed;                                  /* a line takes up to so long to whoever it is for */
     size_t deed_count;
     struct weft_deed deeds[WEFT_MESH_DEEDS_MAX];
+    struct weft_chats chats;
+    bool calm; /* all who asked while it was not are told */
 };
 
 bool weft_mesh_is_stranger(const struct weft_mesh_play *play, const struct weft_member *member);

@@ -353,6 +353,35 @@ void weft_reader_judge(struct weft_reader *reader)
     weft_free(heard);
 }
 
+static bool begins(const struct text *all, const struct text *some)
+{
+    return some->size <= all->size && memcmp(all->data, some->data, some->size) == 0;
+}
+
+void weft_reader_judge_rough(struct weft_reader *reader)
+{
+    struct heard *heard = weft_alloc(sizeof(*heard));
+    struct weft_story *story = reader->story;
+    WEFT_ASSERT(heard);
+    int status = read_answer(reader, heard);
+    bool failed = heard->code[0] != '\0';
+    weft_story_check(story, status == 200 || failed, "reader %d: answered with %d and nothing", reader->kind, status);
+    weft_story_check(story, heard->wrong == 0, "reader %d: %u times, what no answer may say", reader->kind,
+                     heard->wrong);
+    for (uint16_t i = 0; i < reader->script.choices; i++) {
+        struct spoken must = {0};
+        speak(&reader->script, i, &must);
+        weft_story_check(story,
+                         begins(&must.content, &heard->choices[i].content) &&
+                             begins(&must.reasoning, &heard->choices[i].reasoning),
+                         "reader %d.%u: what it was told is no beginning of its answer", reader->kind, i);
+    }
+    weft_free(heard);
+    if (!failed) {
+        weft_reader_judge(reader);
+    }
+}
+
 void weft_reader_judge_struck(struct weft_reader *reader, bool at_once)
 {
     struct heard *heard = weft_alloc(sizeof(*heard));

@@ -44,6 +44,8 @@ void weft_reader_ask(struct weft_reader *reader, struct weft_story *story, struc
 bool weft_reader_told(const struct weft_reader *reader); /* all that it will be told */
 /* It was told its whole answer, and nothing else. */
 void weft_reader_judge(struct weft_reader *reader);
+/* The same, or it was told an error, behind a beginning of its answer or none. */
+void weft_reader_judge_rough(struct weft_reader *reader);
 /* It was told that its request kills engines: `at_once`, or behind a part of its answer. */
 void weft_reader_judge_struck(struct weft_reader *reader, bool at_once);
 void weft_reader_close(struct weft_reader *reader);
