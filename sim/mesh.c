@@ -164,7 +164,8 @@ static void chat_at_last(struct weft_mesh_play *play)
     weft_mesh_pass(play, HEARSAY, false);
     for (size_t i = 0; is_served(play) && i < play->count; i++) {
         const struct weft_member *member = &play->members[i];
-        if (member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
+        bool asks = play->gossips || member->model_count > 0;
+        if (asks && member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
             weft_chats_ask(&play->chats, member);
         }
     }

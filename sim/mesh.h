@@ -42,7 +42,8 @@ struct weft_mesh_play {
     size_t deed_count;
     struct weft_deed deeds[WEFT_MESH_DEEDS_MAX];
     struct weft_chats chats;
-    bool calm; /* all who asked while it was not are told */
+    bool gossips; /* these nodes tell each other who is there */
+    bool calm;    /* all who asked while it was not are told */
 };
 
 bool weft_mesh_is_stranger(const struct weft_mesh_play *play, const struct weft_member *member);

@@ -66,9 +66,9 @@ size_t weft_weather_drop(struct weft_host *host, struct weft_host *other, bool s
         const struct weft_socket *ends = link->ends;
         bool here = ends[0].host == own || ends[1].host == own;
         bool there = !other || ends[0].host == weft_world_host_of(other) || ends[1].host == weft_world_host_of(other);
-        if (link->paired || !here || !there || ends[0].host == ends[1].host || ends[0].state == WEFT_END_NONE ||
-            ends[1].state == WEFT_END_NONE) {
-            continue;
+        bool lives = ends[0].state != WEFT_END_NONE && ends[1].state != WEFT_END_NONE && ends[0].host && ends[1].host;
+        if (link->paired || !here || !there || !lives || path_of(ends[0].host, ends[1].host)->weather.latency == 0) {
+            continue; /* or they are beside each other, and nothing is between them */
         }
         weft_transcript_note(world->transcript, world->now, "link %u is dropped%s", link->number,
                              silent ? ", and nobody is told" : "");
