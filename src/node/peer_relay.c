@@ -12,7 +12,7 @@ static const char *const request_fields[] = {"content-type", WEFT_MESH_MODEL_FIE
 static const struct weft_refusal not_found = {404, "not_found", "There is nothing at this path."};
 static const struct weft_refusal not_attached = {
     404, "peer_not_attached",
-    "No node with this id is attached to this gateway. Ask by another gateway, or another node."};
+    "No node with this id is attached to this gateway, or to one that it reaches. Ask another node."};
 
 static struct weft_refusal refusal_for(int error)
 {
@@ -50,6 +50,24 @@ static bool read_path(struct weft_slice target, struct weft_key *peer)
                             WEFT_SLICE(WEFT_MESH_GENERATE));
 }
 
+/* To a node that is attached here, or by the gateway where it is; a gateway that asks has done that already, so nothing
+ * goes round in circles. */
+static int find_way(struct weft_call *call, const struct weft_links *links, const struct weft_key *peer,
+                    struct weft_relay_target *target)
+{
+    const struct weft_mesh_gossip *gossip = weft_mesh_gossip(call->front->mesh);
+    const struct weft_gossiping *gossiping = gossip ? weft_mesh_gossip_of(gossip) : NULL;
+    const struct weft_roster *roster = gossiping ? weft_gossiping_roster(gossiping) : NULL;
+    int error = weft_peer_way_direct(links, peer, target);
+    if (error == 0 || call->principal == WEFT_GATEWAY || !roster) {
+        return error;
+    }
+    const struct weft_entry *entry = weft_roster_get(roster, peer);
+    const struct weft_key *by = entry ? weft_mesh_gossip_by(gossip, entry) : NULL;
+    char *path = by ? weft_arena_alloc(&call->exchange->arena, WEFT_PEER_WAY_PATH_MAX) : NULL;
+    return path ? weft_peer_way_relayed(links, by, peer, path, target) : error;
+}
+
 void weft_call_peers(struct weft_call *call)
 {
     const struct weft_front *front = call->front;
@@ -62,7 +80,7 @@ void weft_call_peers(struct weft_call *call)
         weft_call_refuse(call, &not_found);
         return;
     }
-    if (weft_peer_way_direct(links, &peer, &options.target) < 0) {
+    if (find_way(call, links, &peer, &options.target) < 0) {
         weft_call_refuse(call, &not_attached);
         return;
     }
