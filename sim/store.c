@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "base/error.h"
+#include "mesh/invites.h"
 #include "sim/inside.h"
 
 static const char *const names[WEFT_STORE_KINDS] = {
@@ -227,31 +228,34 @@ static int count_use(struct weft_world_store *store, struct weft_store_invite *i
     return put_record(store, WEFT_STORE_ISSUED, &op->record, op->now_s);
 }
 
+static enum weft_store_verdict judge(const struct weft_store_invite *invite, bool before, int64_t now_s)
+{
+    const struct weft_invite_entry entry = {
+        .uses_max = invite->uses, .expires_s = invite->expires_s, .revoked = invite->revoked};
+    enum weft_refused why;
+    if (weft_invite_lets_in(&entry, invite->uses - invite->left, before, now_s, &why)) {
+        return before ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
+    }
+    return why == WEFT_REFUSAL_REVOKED   ? WEFT_STORE_REVOKED
+           : why == WEFT_REFUSAL_EXPIRED ? WEFT_STORE_EXPIRED
+                                         : WEFT_STORE_USED_UP;
+}
+
 static int redeem(struct weft_world_store *store, const struct weft_store_op *op, struct weft_store_result *result)
 {
     struct weft_store_invite *invite = find_invite(store, &op->key);
     const struct weft_world_redemption *before = find_redemption(store, op);
-    result->verdict = WEFT_STORE_UNKNOWN;
-    if (!invite) {
+    result->verdict = invite ? judge(invite, before, op->now_s) : WEFT_STORE_UNKNOWN;
+    result->left = invite ? invite->left : 0;
+    if (result->verdict == WEFT_STORE_AGAIN) {
+        result->record = before->record;
+    }
+    if (result->verdict != WEFT_STORE_REDEEMED) {
         return 0;
     }
-    result->left = invite->left;
-    if (invite->revoked) {
-        result->verdict = WEFT_STORE_REVOKED;
-    } else if (before) {
-        result->verdict = WEFT_STORE_AGAIN;
-        result->record = before->record;
-    } else if (invite->expires_s < op->now_s) {
-        result->verdict = WEFT_STORE_EXPIRED;
-    } else if (invite->left == 0) {
-        result->verdict = WEFT_STORE_USED_UP;
-    } else {
-        result->verdict = WEFT_STORE_REDEEMED;
-        result->left--;
-        result->record = op->record;
-        return count_use(store, invite, op);
-    }
-    return 0;
+    result->left--;
+    result->record = op->record;
+    return count_use(store, invite, op);
 }
 
 /* -- an operation -- */

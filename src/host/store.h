@@ -22,7 +22,7 @@
 #define WEFT_STORE_INVITES_MAX     1024  /* at these bounds what has expired, or an invite that is revoked, makes */
 #define WEFT_STORE_REDEMPTIONS_MAX 65536 /* room; if there is nothing such, it is WEFT_ERR_FULL */
 #define WEFT_STORE_RECORDS_MAX     65536 /* of each table */
-#define WEFT_STORE_USES_MAX        10000 /* of an invite */
+#define WEFT_STORE_USES_MAX        1000  /* of an invite */
 
 struct weft_store_key {
     uint8_t bytes[WEFT_STORE_KEY_SIZE];

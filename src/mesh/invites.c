@@ -186,6 +186,27 @@ static enum weft_redemption refuse(enum weft_refused *why, enum weft_refused ref
     return WEFT_REDEMPTION_REFUSED;
 }
 
+bool weft_invite_lets_in(const struct weft_invite_entry *entry, uint32_t used, bool admitted, int64_t now_s,
+                         enum weft_refused *why)
+{
+    if (entry->revoked) {
+        *why = WEFT_REFUSAL_REVOKED;
+        return false;
+    }
+    if (admitted) { /* in time, and perhaps its answer was lost */
+        return true;
+    }
+    if (now_s > entry->expires_s) {
+        *why = WEFT_REFUSAL_EXPIRED;
+        return false;
+    }
+    if (used >= entry->uses_max) {
+        *why = WEFT_REFUSAL_USED_UP;
+        return false;
+    }
+    return true;
+}
+
 /* What is there to say before it comes to a new use. */
 static enum weft_redemption standing(const struct invite *invite, const struct use *use, int64_t now_s,
                                      enum weft_refused *why)
@@ -193,16 +214,10 @@ static enum weft_redemption standing(const struct invite *invite, const struct u
     if (!invite) {
         return refuse(why, WEFT_REFUSAL_UNKNOWN);
     }
-    if (invite->entry.revoked) {
-        return refuse(why, WEFT_REFUSAL_REVOKED);
+    if (!weft_invite_lets_in(&invite->entry, invite->count, use, now_s, why)) {
+        return WEFT_REDEMPTION_REFUSED;
     }
-    if (use) { /* it was admitted in time, and perhaps its answer was lost */
-        return use->stored ? WEFT_REDEMPTION_AGAIN : WEFT_REDEMPTION_WAIT;
-    }
-    if (now_s > invite->entry.expires_s) {
-        return refuse(why, WEFT_REFUSAL_EXPIRED);
-    }
-    return invite->count < invite->entry.uses_max ? WEFT_REDEMPTION_STORE : refuse(why, WEFT_REFUSAL_USED_UP);
+    return !use ? WEFT_REDEMPTION_STORE : use->stored ? WEFT_REDEMPTION_AGAIN : WEFT_REDEMPTION_WAIT;
 }
 
 int weft_invites_redeem(struct weft_invites *invites, const struct weft_key *invite, const struct weft_key *node,

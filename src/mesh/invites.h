@@ -42,6 +42,11 @@ enum weft_redemption {
     WEFT_REDEMPTION_REFUSED, /* answer why */
 };
 
+/* The one judge of a use, the store's too: may a node use this invite, of which so many uses are gone? `admitted`: it
+ * has done so before. Else *why. */
+bool weft_invite_lets_in(const struct weft_invite_entry *entry, uint32_t used, bool admitted, int64_t now_s,
+                         enum weft_refused *why);
+
 struct weft_invites;
 
 /* Of one gateway. On error *out is NULL. */

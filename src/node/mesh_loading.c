@@ -108,6 +108,9 @@ static int take_use(struct weft_mesh_loading *loading, const struct weft_key *in
     return status;
 }
 
+_Static_assert(WEFT_STORE_USES_MAX == WEFT_INVITE_USES_MAX, "one bound for the uses of an invite");
+_Static_assert(WEFT_STORE_INVITES_MAX >= WEFT_INVITES_MAX, "the store has room for what is not forgotten");
+
 /* -- page by page -- */
 
 static void end(struct weft_mesh_loading *loading, int status, const char *problem)

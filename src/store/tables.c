@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "mesh/invites.h"
 
 #define KEY(key)                                                                                                       \
     {                                                                                                                  \
@@ -264,16 +265,15 @@ static int do_revoke_invite(struct weft_database *database, const struct weft_st
 
 static enum weft_store_verdict judge(const struct weft_store_invite *invite, bool before, int64_t now_s)
 {
-    if (invite->revoked) {
-        return WEFT_STORE_REVOKED;
+    const struct weft_invite_entry entry = {
+        .uses_max = invite->uses, .expires_s = invite->expires_s, .revoked = invite->revoked};
+    enum weft_refused why;
+    if (weft_invite_lets_in(&entry, invite->uses - invite->left, before, now_s, &why)) {
+        return before ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
     }
-    if (before) {
-        return WEFT_STORE_AGAIN;
-    }
-    if (invite->expires_s < now_s) {
-        return WEFT_STORE_EXPIRED;
-    }
-    return invite->left == 0 ? WEFT_STORE_USED_UP : WEFT_STORE_REDEEMED;
+    return why == WEFT_REFUSAL_REVOKED   ? WEFT_STORE_REVOKED
+           : why == WEFT_REFUSAL_EXPIRED ? WEFT_STORE_EXPIRED
+                                         : WEFT_STORE_USED_UP;
 }
 
 /* Has this node redeemed it before? Then 1 and its certificate. */
