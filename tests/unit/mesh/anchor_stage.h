@@ -56,7 +56,7 @@ struct stage_link {
 struct stage {
     struct weft_anchor *anchor;
     weft_time now;
-    size_t count;
+    size_t count, wanted;
     struct gateway gateways[GATEWAYS];
     struct stage_link links[WEFT_ANCHOR_LINKS_MAX];
     struct event events[EVENTS];
@@ -84,7 +84,7 @@ static inline void stage_learn(struct stage *stage, size_t gateway)
 
 static inline void stage_init(struct stage *stage, uint64_t seed, size_t gateways)
 {
-    *stage = (struct stage){.now = START, .count = gateways};
+    *stage = (struct stage){.now = START, .count = gateways, .wanted = WEFT_ANCHOR_WANTED};
     assert_int_equal(weft_anchor_new(&stage->anchor, seed, stage->now), 0);
 }
 
@@ -156,7 +156,7 @@ static inline void stage_dial(struct stage *stage, const struct weft_anchor_step
     struct stage_link *link = &stage->links[step->link];
     assert_false(link->used);
     assert_false(gateway->known && stage_attached_to(stage, at)); /* one link is enough */
-    assert_true(stage_attached(stage) < WEFT_ANCHOR_WANTED);
+    assert_true(stage_attached(stage) < stage->wanted);
     for (size_t i = 0; i < WEFT_ANCHOR_LINKS_MAX; i++) {
         assert_false(stage->links[i].used && stage->links[i].gateway == at); /* no address twice at once */
         dialling += stage->links[i].used && !stage->links[i].attached ? 1 : 0;
@@ -199,7 +199,7 @@ static inline void stage_act(struct stage *stage)
     }
     assert_true(weft_anchor_deadline(stage->anchor) > stage->now); /* else it would be asked without end */
     assert_int_equal(weft_anchor_attachments(stage->anchor), stage_attached(stage));
-    assert_true(stage_attached(stage) <= WEFT_ANCHOR_WANTED);
+    assert_true(stage_attached(stage) <= stage->wanted);
 }
 
 static inline void stage_deliver(struct stage *stage, const struct event *event)

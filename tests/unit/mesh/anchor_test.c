@@ -282,6 +282,28 @@ static void without_a_network_few_dials_are_tried(void **state)
     stage_deinit(&stage);
 }
 
+static void a_gateway_holds_on_to_all_others(void **state)
+{
+    (void)state;
+    const size_t others = 60;
+    struct stage stage;
+    stage_init(&stage, 1, others);
+    stage.wanted = WEFT_ANCHOR_WANTED_MAX;
+    weft_anchor_want(stage.anchor, WEFT_ANCHOR_WANTED_MAX);
+    for (size_t i = 0; i < others; i++) {
+        stage_learn(&stage, i);
+    }
+    stage_run(&stage, START + 20 * WEFT_SECOND);
+    assert_int_equal(stage_attached(&stage), others);
+    stage_turn(&stage, 7, MOOD_DOWN);
+    stage_run(&stage, START + 30 * WEFT_SECOND);
+    assert_int_equal(stage_attached(&stage), others - 1);
+    stage_turn(&stage, 7, MOOD_UP);
+    stage_run(&stage, START + 32 * WEFT_SECOND);
+    assert_int_equal(stage_attached(&stage), others);
+    stage_deinit(&stage);
+}
+
 /* -- many at once -- */
 
 /* How many of a sorted list lie in the fullest stretch of that length. */
@@ -451,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_place_for_an_address_is_made_by_those_that_failed),
         cmocka_unit_test(one_that_did_not_fail_is_dialled_first),
         cmocka_unit_test(without_a_network_few_dials_are_tried),
+        cmocka_unit_test(a_gateway_holds_on_to_all_others),
         cmocka_unit_test(nodes_that_lose_a_gateway_at_once_do_not_come_back_at_once),
         cmocka_unit_test(nodes_spread_over_gateways_that_they_know),
         cmocka_unit_test(whatever_happens_when_all_is_mended_it_is_attached),
