@@ -595,13 +595,6 @@ void weft_mesh_join(struct weft_mesh *mesh, struct weft_slice line,
     }
 }
 
-void weft_mesh_leave_joining(struct weft_mesh *mesh, const void *self)
-{
-    if (mesh->joined_self == self) {
-        mesh->joined = NULL;
-    }
-}
-
 /* -- links -- */
 
 void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link)

@@ -92,7 +92,5 @@ struct weft_mesh_joined {
 /* Joins by an invite's line: `done` comes once, perhaps at once. */
 void weft_mesh_join(struct weft_mesh *mesh, struct weft_slice line,
                     void (*done)(void *self, const struct weft_mesh_joined *joined), void *self);
-/* Whoever asked for it has left: it goes on, and `done` does not come. */
-void weft_mesh_leave_joining(struct weft_mesh *mesh, const void *self);
 
 #endif

@@ -7,23 +7,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "unit/mesh/members.h"
-
-static struct weft_membership *membership;
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_people();
-    return weft_membership_new(&membership, &root.key);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weft_membership_free(membership);
-    return 0;
-}
+#include "unit/mesh/judged.h"
 
 static enum weft_verdict judge(struct weft_slice chain, const struct weft_identity *who, int64_t now_s,
                                struct weft_certificate *out)
@@ -132,16 +116,14 @@ static void test_revocations_count(void **state)
                      WEFT_ERR_DENIED);
 }
 
-#define ISSUING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ISSUING_TEST(test_founding),
-        ISSUING_TEST(test_gateway),
-        ISSUING_TEST(test_member),
-        ISSUING_TEST(test_only_a_gateway_gives),
-        ISSUING_TEST(test_revocations_count),
+        JUDGED_TEST(test_founding),
+        JUDGED_TEST(test_gateway),
+        JUDGED_TEST(test_member),
+        JUDGED_TEST(test_only_a_gateway_gives),
+        JUDGED_TEST(test_revocations_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,26 +8,11 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "unit/mesh/members.h"
+#include "unit/mesh/judged.h"
 
 static const uint8_t this_link[WEFT_LINK_SIZE] = {0x11};
-static struct weft_membership *membership;
 static uint8_t bytes[WEFT_APPLICATION_MAX];
 static struct weft_joining_answer answer;
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_people();
-    return weft_membership_new(&membership, &root.key);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weft_membership_free(membership);
-    return 0;
-}
 
 static void test_redeems(void **state)
 {
@@ -109,15 +94,13 @@ static void test_a_no_is_a_no(void **state)
     assert_int_equal(weft_joining_take(membership, &anna.key, WEFT_SLICE("\1"), NOW_S, &answer), WEFT_ERR_INVALID);
 }
 
-#define JOINING_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        JOINING_TEST(test_redeems),
-        JOINING_TEST(test_asks_in_its_own_name),
-        JOINING_TEST(test_takes_what_makes_it_a_member),
-        JOINING_TEST(test_a_no_is_a_no),
+        JUDGED_TEST(test_redeems),
+        JUDGED_TEST(test_asks_in_its_own_name),
+        JUDGED_TEST(test_takes_what_makes_it_a_member),
+        JUDGED_TEST(test_a_no_is_a_no),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,26 +8,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "unit/mesh/members.h"
-
-static struct weft_membership *membership;
-static int64_t live;
-
-static int set_up(void **state)
-{
-    (void)state;
-    make_people();
-    live = weft_mem_live();
-    return weft_membership_new(&membership, &root.key);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    weft_membership_free(membership);
-    membership = NULL;
-    return weft_mem_live() == live ? 0 : -1;
-}
+#include "unit/mesh/judged.h"
 
 static enum weft_verdict judge_at(struct weft_slice chain, const struct weft_identity *subject, int64_t now_s)
 {
@@ -409,18 +390,16 @@ static void test_memory_runs_out(void **state)
     weft_membership_free(NULL);
 }
 
-#define MEMBERSHIP_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        MEMBERSHIP_TEST(test_members),         MEMBERSHIP_TEST(test_dates),
-        MEMBERSHIP_TEST(test_why_not),         MEMBERSHIP_TEST(test_newer),
-        MEMBERSHIP_TEST(test_each_bit_counts), MEMBERSHIP_TEST(test_many_gateways),
-        MEMBERSHIP_TEST(test_sentences),       MEMBERSHIP_TEST(test_revoked),
-        MEMBERSHIP_TEST(test_power),           MEMBERSHIP_TEST(test_revoked_gateway_takes_its_own_along),
-        MEMBERSHIP_TEST(test_unreadable),      MEMBERSHIP_TEST(test_longer_replaces),
-        MEMBERSHIP_TEST(test_bounds),          MEMBERSHIP_TEST(test_memory_runs_out),
+        JUDGED_TEST(test_members),         JUDGED_TEST(test_dates),
+        JUDGED_TEST(test_why_not),         JUDGED_TEST(test_newer),
+        JUDGED_TEST(test_each_bit_counts), JUDGED_TEST(test_many_gateways),
+        JUDGED_TEST(test_sentences),       JUDGED_TEST(test_revoked),
+        JUDGED_TEST(test_power),           JUDGED_TEST(test_revoked_gateway_takes_its_own_along),
+        JUDGED_TEST(test_unreadable),      JUDGED_TEST(test_longer_replaces),
+        JUDGED_TEST(test_bounds),          JUDGED_TEST(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

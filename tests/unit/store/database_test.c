@@ -2,29 +2,19 @@
  */
 #include "store/database.h"
 
-#include "support/store_ends.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "unit/store/folder.h"
+
 #define NOBODY 65534
 
-static struct store_folder folder;
 static struct weft_database database;
 
-static int setup(void **state)
+static int close_and_teardown(void **state)
 {
-    (void)state;
-    store_folder_init(&folder, false);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
     weft_database_close(&database);
-    store_folder_deinit(&folder);
-    return 0;
+    return teardown(state);
 }
 
 static int try_open(unsigned *version)
@@ -287,7 +277,7 @@ static void a_transaction_that_failed_leaves_nothing(void **state)
                      WEFT_ERR_INVALID); /* breaks what the tables hold to be true */
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, close_and_teardown)
 
 int main(void)
 {

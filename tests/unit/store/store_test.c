@@ -1,23 +1,7 @@
 /* tests/unit/store/store_test.c - the port by a real host: later, in order, bounded, finished at the end. */
 #include "store/store.h"
 
-#include "support/store_ends.h"
-
-static struct store_folder folder;
-
-static int setup(void **state)
-{
-    (void)state;
-    store_folder_init(&folder, false);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    store_folder_deinit(&folder);
-    return 0;
-}
+#include "unit/store/folder.h"
 
 static void a_host_without_a_store_says_so(void **state)
 {
