@@ -494,6 +494,14 @@ static int64_t write_application(void *self, const uint8_t link[WEFT_LINK_SIZE],
     return weft_joining_redeem(weft_mesh_identity(mesh), &mesh->invite, link, out);
 }
 
+/* Whoever answered there is none of the mesh's gateways, or none that can say. */
+static bool another_may_do(int status, enum weft_refused refusal)
+{
+    bool cannot_say = refusal == WEFT_REFUSAL_ISSUER_AWAY || refusal == WEFT_REFUSAL_BUSY ||
+                      refusal == WEFT_REFUSAL_OTHER_MESH || refusal == WEFT_REFUSAL_GATEWAY_LAPSED;
+    return status == WEFT_ERR_CRYPTO || (status == WEFT_ERR_DENIED && cannot_say);
+}
+
 static bool on_answered(void *self, struct weft_slice admission)
 {
     struct weft_mesh *mesh = self;
@@ -506,10 +514,8 @@ static bool on_answered(void *self, struct weft_slice admission)
     /* In the store before the certificate: whoever is in knows where the gateways are. */
     weft_attaching_name(mesh->attaching, &mesh->invite.mesh, &mesh->invite.issuer, addresses, count);
     int status = weft_mesh_state_take(mesh->state, &mesh->invite.mesh, admission, &answer, on_stored, mesh);
-    if (status == WEFT_ERR_DENIED &&
-        (answer.refusal == WEFT_REFUSAL_ISSUER_AWAY || answer.refusal == WEFT_REFUSAL_BUSY) &&
-        mesh->applying.at + 1 < mesh->applying.count) {
-        return false; /* another gateway may do */
+    if (mesh->applying.at + 1 < mesh->applying.count && another_may_do(status, answer.refusal)) {
+        return false;
     }
     if (status == WEFT_ERR_DENIED) {
         refuse_joining(mesh, status, weft_refusal_word(answer.refusal), "%s", weft_refusal_text(answer.refusal));

@@ -108,6 +108,31 @@ static void test_join_and_leave(void **state)
     end();
 }
 
+/* An invite names two addresses, and at the first one somebody else has moved in. */
+static void test_a_gateway_of_another_mesh_is_passed_over(void **state)
+{
+    (void)state;
+    static struct weft_resident other;
+    const struct weft_resident_options options = {
+        .yaml = "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {gateway: true, listen: \"10.0.0.9:9340\"}\n",
+        .journal_format = WEFT_JOURNAL_JSON};
+    struct weft_invite invite;
+    char text[WEFT_INVITE_LINE_SIZE];
+    begin();
+    weft_resident_start(&other, weft_world_host(stage.world, "other"), stage.world, &options);
+    assert_int_equal(ask_gate("POST", "/weft/v1/mesh/invites", "{}"), 200);
+    read_text("line", text, sizeof(text));
+    assert_int_equal(weft_invite_read(weft_slice_text(text), &invite), 0);
+    memcpy(invite.addresses[1], invite.addresses[0], sizeof(invite.addresses[1]));
+    (void)snprintf(invite.addresses[0], sizeof(invite.addresses[0]), "10.0.0.9:9340");
+    assert_int_equal(weft_invite_write(&invite, text), 0);
+    (void)snprintf(line, sizeof(line), "{\"line\":\"%s\"}", text);
+    assert_int_equal(ask("POST", "/weft/v1/mesh/join", line), 200);
+    assert_says("\"role\":\"peer\",\"standing\":\"member\"");
+    weft_resident_end(&other);
+    end();
+}
+
 static void test_each_refusal_has_its_code(void **state)
 {
     (void)state;
@@ -192,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_join_and_leave),
+        cmocka_unit_test(test_a_gateway_of_another_mesh_is_passed_over),
         cmocka_unit_test(test_each_refusal_has_its_code),
         cmocka_unit_test(test_wishes_out_of_bounds),
         cmocka_unit_test(test_ended_while_it_joins),
