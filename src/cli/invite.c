@@ -38,11 +38,12 @@ int weft_invite_print_more(void)
 
 int weft_revoke_print_more(void)
 {
-    printf("\n"
-           "The gateway that runs with this home puts the node with this id out of the mesh, whatever invite it came\n"
-           "by; it can come back only with a new key. A gateway can be put out by the root alone: where root.key is\n"
-           "here it is used, else see `weft help root`.\n"
-           "\n" WEFT_MESH_MORE);
+    printf(
+        "\n"
+        "The gateway that runs with this home puts the node with this id out of the mesh, whatever invite it came\n"
+        "by. Where root.key is here that is for good: it can come back only with a new key. Else it is for a month,\n"
+        "and no gateway is put out: the root alone does that, see `weft help root`.\n"
+        "\n" WEFT_MESH_MORE);
     return 0;
 }
 
