@@ -2,7 +2,7 @@
 import math
 
 WIDTH, HEIGHT = 440, 300  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 40, 66
+LEFT, RIGHT, TOP, BOTTOM = 58, 26, 40, 66
 COLOURS = ("#1f6feb", "#bc4c00", "#1a7f37", "#8250df")
 TEXT = 'font-family="sans-serif" font-size="%d" fill="#24292f"'
 
