@@ -1,40 +1,98 @@
 #!/usr/bin/env python3
-"""tests/fault/mesh_test.py - a mesh of real nodes over an internet with NAT in it.
+"""tests/fault/mesh_test.py - a mesh of real nodes over an internet with NAT in it, where nodes, gateways and cables fail.
 
-A gateway that all can dial; two houses behind NAT, where models are, and a third without one. Nobody can dial into a
-house."""
+Two gateways that all can dial; two houses behind NAT with a model each, and a third without one. Nobody can dial into a
+house. In MESH_ROUNDS rounds (10) from FAULT_SEED (1) two answers are written at once, and after so many tokens as the
+seed says the node that writes one of them is killed: another one finishes it. With --exact each answer is that of an
+undisturbed run, to the last byte. How long things took is printed; targets are held to three times that, as the machine
+does other things too."""
 
 import contextlib
+import json
 import os
+import random
+import signal
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import engine, netlab, weft  # noqa: E402
 
+ROUNDS = int(os.environ.get("MESH_ROUNDS", "10"))
+SEED = int(os.environ.get("FAULT_SEED", "1"))
+NAME = os.path.splitext(os.path.basename(engine.model_path()))[0]
 PORT = 9340  # of every mesh listener: each is on a machine of its own
-ENGINE = ("--model", engine.model_path(), "--threads", "1", "--slots", "2", "--context", "512", "--exact")
+ENGINE = ("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1", "--slots", "2", "--context",
+          "512", "--exact")
+PROMPTS = ("One, two, three,", "Once upon a time", "The sea is", "In the morning")
+TOKENS = 100
+TAKEN_OVER_S, GONE_S = 2.0, 5.0  # the targets: attached to another gateway; out of the routes
+SLACK = 3
+POLL_S = 0.05
 
 
 def listens(address):
     return ("--mesh-listen", f"0.0.0.0:{PORT}", "--mesh-address", f"{address}:{PORT}")
 
 
+class Stream:
+    """An answer as it comes: its tokens, who wrote it first, and which parts are whose."""
+
+    def __init__(self, node, prompt):
+        body = {"model": NAME, "prompt": prompt, "seed": 1, "max_tokens": TOKENS, "ignore_eos": True, "logprobs": 0,
+                "stream": True, "stream_options": {"include_usage": True}}
+        self._answer = node.post("/v1/completions", body)
+        self.prompt, self.writer = prompt, self._answer.headers["x-weft-peer"]
+        self.path = self._answer.headers["x-weft-path"]
+        self.tokens, self.text, self.segments, self.usage, self.longest_s = [], "", [], None, 0
+        self.ended = False
+
+    def read(self, tokens=None):
+        """Up to its end, or until so many tokens are there."""
+        before = time.monotonic()
+        while not self.ended and (tokens is None or len(self.tokens) < tokens):
+            line = self._answer.readline().decode()
+            if line.startswith(": segments "):
+                self.segments = json.loads(line[len(": segments "):])
+            elif line.startswith("data: [DONE]") or not line:
+                self.ended = True
+            elif line.startswith("data: "):
+                self._take(json.loads(line[len("data: "):]))
+                self.longest_s = max(self.longest_s, time.monotonic() - before)
+                before = time.monotonic()
+        return self
+
+    def _take(self, event):
+        if "error" in event:
+            raise AssertionError(event["error"])
+        self.usage = event.get("usage") or self.usage
+        for choice in event["choices"]:
+            self.text += choice["text"]
+            self.tokens += choice["logprobs"]["tokens"] if choice["logprobs"] else []
+
+
 class Mesh(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.stack = contextlib.ExitStack()
-        cls.addClassCleanup(cls.stack.close)
-        net = cls.stack.enter_context(netlab.Internet())
-        cls.net = net
-        gate = net.place("gate")
-        cls.gate = cls.node(gate, "--gateway", "--no-model", *listens(gate.address))
-        cls.gate.start().wait_ready()
-        cls.holders = [cls.node(net.house(f"home{i}"), *ENGINE) for i in (1, 2)]
-        cls.asker = cls.node(net.house("home3"), "--no-model")
-        for node in (*cls.holders, cls.asker):
+        stack = contextlib.ExitStack()
+        cls.addClassCleanup(stack.close)
+        cls.net = stack.enter_context(netlab.Internet())
+        cls.stack = stack
+        places = [cls.net.place(f"gate{i}") for i in (1, 2)]
+        cls.gates = [cls.node(places[0], "--gateway", "--no-model", *listens(places[0].address)),
+                     cls.node(places[1], "--no-model", *listens(places[1].address))]
+        cls.holders = [cls.node(cls.net.house(f"home{i}"), *ENGINE) for i in (1, 2)]
+        cls.asker = cls.node(cls.net.house("home3"), "--no-model")
+        cls.all = (*cls.gates, *cls.holders, cls.asker)
+        for node in cls.all:
             node.start().wait_ready()
+        roles = zip(cls.all[1:], ("gateway", "peer", "peer", "client"))
+        for node, role in roles:
+            cls.say(node, "join", "-", given=cls.say(cls.gates[0], "invite", "--role", role))
+        cls.ids = {json.loads(cls.say(node, "id", "--json"))["id"]: node for node in cls.all}
 
     @classmethod
     def node(cls, place, *flags):
@@ -42,12 +100,55 @@ class Mesh(unittest.TestCase):
         cls.stack.callback(node.give_up)
         return node
 
-    def say(self, node, *words, given=""):
+    @staticmethod
+    def say(node, *words, given=""):
         env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
         done = subprocess.run([*node.place.inside, weft.binary_path(), *words], env={**env, "WEFT_HOME": node.home},
                               input=given, capture_output=True, text=True, timeout=weft.WAIT_S, check=False)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        if done.returncode != 0:
+            raise AssertionError((words[0], done.stderr, node.log()))
         return done.stdout
+
+    @staticmethod
+    def told(node):
+        """What its owner is told of the mesh."""
+        with open(os.path.join(node.home, "owner.token"), encoding="utf-8") as file:
+            return json.load(node.ask("GET", "/weft/v1/mesh", token=file.read().strip()))
+
+    def wait(self, what, is_so, target_s=None):
+        """Until it is so; how long that took is held to the target."""
+        began = time.monotonic()
+        while not is_so():
+            self.assertLess(time.monotonic() - began, weft.WAIT_S, (what, self.told(self.asker)))
+            time.sleep(POLL_S)
+        took = time.monotonic() - began
+        print(f"# {what}: {took:.2f} s", flush=True)
+        self.assertLess(took, SLACK * target_s if target_s else weft.WAIT_S, what)
+
+    def holders_there(self):
+        models = {model["id"]: model for model in json.load(self.asker.ask("GET", "/v1/models"))["data"]}
+        return models[NAME]["weft"]["peers_there"] if NAME in models else 0
+
+    def attached_to(self, node):
+        return {self.ids[gateway["id"]] for gateway in self.told(node)["gateways"]}
+
+    def wait_whole(self):
+        for node in (*self.holders, self.asker):
+            self.wait(f"{node.place.name} is attached to both gateways", lambda: len(self.attached_to(node)) == 2)
+        self.wait("the asker knows both holders", lambda: self.holders_there() == 2)
+
+    def hold(self, stream, undisturbed):
+        """Nothing lost, nothing twice, and it says who wrote it."""
+        self.assertTrue(stream.ended)
+        self.assertEqual(stream.usage["completion_tokens"], TOKENS)
+        self.assertEqual(stream.tokens, undisturbed[stream.prompt].tokens)
+        self.assertEqual(stream.text, undisturbed[stream.prompt].text)
+        ends = [part["to"] for part in stream.segments]  # said of one that was cut
+        if ends:
+            self.assertEqual([part["from"] for part in stream.segments], [0, *ends[:-1]])
+            self.assertEqual((stream.segments[0]["peer"], ends[-1]), (stream.writer, TOKENS))
+
+    # In this order: each begins with the mesh that the one before has left.
 
     def test_1_nobody_can_dial_into_a_house(self):
         home = self.net.house("home4")
@@ -56,13 +157,83 @@ class Mesh(unittest.TestCase):
         home.connect(home.address, PORT).close()  # there it is
         for address in (home.address, home.router.address):
             with self.assertRaises(OSError):
-                self.gate.place.connect(address, PORT, wait_s=2)
+                self.gates[0].place.connect(address, PORT, wait_s=2)
         node.stop()
 
-    def test_2_one_line_each_and_they_are_in(self):
-        for node in (*self.holders, self.asker):
-            line = self.say(self.gate, "invite")
-            self.assertIn("peer", self.say(node, "join", "-", given=line))
+    def test_2_one_line_each_and_they_know_each_other(self):
+        self.wait_whole()
+        for node in self.all:
+            known = {peer["id"] for peer in self.told(node)["peers"] if peer["state"] == "alive"}
+            self.assertGreaterEqual(known | {self.told(node)["id"]}, {self.told(holder)["id"] for holder in self.holders})
+
+    def test_3_answers_from_behind_nat_to_behind_nat(self):
+        for node, path in ((self.asker, "relayed"), *((gate, "direct") for gate in self.gates)):
+            stream = Stream(node, PROMPTS[0]).read()
+            self.assertIn(self.ids[stream.writer], self.holders)
+            self.assertEqual((stream.path, len(stream.tokens)), (path, TOKENS))
+
+    def test_4_a_node_that_stands_still_is_out_of_the_routes(self):
+        self.holders[0].process.send_signal(signal.SIGSTOP)
+        try:
+            self.wait("a stopped node is out of the routes", lambda: self.holders_there() == 1, GONE_S)
+            stream = Stream(self.asker, PROMPTS[0]).read()
+            self.assertEqual(self.ids[stream.writer], self.holders[1])
+        finally:
+            self.holders[0].process.send_signal(signal.SIGCONT)
+        self.wait("and back", lambda: self.holders_there() == 2)
+
+    def test_5_a_gateway_ends_in_the_middle_of_an_answer(self):
+        undisturbed = {PROMPTS[1]: Stream(self.asker, PROMPTS[1]).read()}
+        for gate in self.gates:
+            self.wait_whole()
+            stream = Stream(self.asker, PROMPTS[1]).read(TOKENS // 3)
+            gate.kill()
+            self.wait("answered by way of the other gateway",
+                      lambda: len(Stream(self.asker, PROMPTS[0]).read(1).tokens) == 1, TAKEN_OVER_S)
+            self.hold(stream.read(), undisturbed)
+            print(f"# its longest pause: {stream.longest_s:.2f} s", flush=True)
+            gate.start().wait_ready()
+            for node in (*self.holders, self.asker):
+                self.wait(f"{node.place.name} is attached to the gateway that is back",
+                          lambda: gate in self.attached_to(node), TAKEN_OVER_S)
+
+    def test_6_a_cable_is_cut_in_the_middle_of_an_answer(self):
+        undisturbed = {PROMPTS[2]: Stream(self.asker, PROMPTS[2]).read()}
+        self.wait_whole()
+        stream = Stream(self.asker, PROMPTS[2]).read(TOKENS // 3)
+        writer = self.ids[stream.writer]
+        self.net.cut(writer.place)
+        try:
+            self.hold(stream.read(), undisturbed)
+            self.assertEqual(len(stream.segments), 2)
+            print(f"# its longest pause: {stream.longest_s:.2f} s", flush=True)
+        finally:
+            self.net.mend(writer.place)
+        self.wait_whole()
+
+    def test_7_writers_are_killed(self):
+        undisturbed = {prompt: Stream(self.asker, prompt).read() for prompt in PROMPTS}
+        seeded = random.Random(SEED)
+        pauses = []
+        for _ in range(ROUNDS):
+            self.wait("both holders are there", lambda: self.holders_there() == 2)
+            streams = [Stream(self.asker, prompt) for prompt in seeded.sample(PROMPTS, 2)]
+            streams[0].read(seeded.randint(1, TOKENS // 2))
+            victim = self.ids[streams[0].writer]
+            victim.kill()
+            readers = [threading.Thread(target=stream.read) for stream in streams]
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            for stream in streams:
+                self.hold(stream, undisturbed)
+                if self.ids[stream.writer] is victim and len(stream.segments) > 1:
+                    pauses.append(stream.longest_s)
+            self.assertEqual(len(streams[0].segments), 2)
+            victim.start().wait_ready()
+        print(f"# {ROUNDS} rounds, {len(pauses)} answers cut, all whole; longest pauses {sorted(pauses)[len(pauses) // 2]:.2f} s "
+              f"in the median, {max(pauses):.2f} s at most", flush=True)
 
 
 if __name__ == "__main__":
