@@ -32,16 +32,14 @@ class Server:
             self.child.wait()
 
 
-class Weft(Server):
-    """`program` is a `weft` of any commit; `engine`, where it is not the one beside it; `home` is this node's alone."""
+class Node(Server):
+    """A `weft` of any commit; `home` is its alone."""
 
     model = os.path.basename(MODEL).removesuffix(".gguf")
 
-    def __init__(self, home, threads, slots, name="weft", program=WEFT, engine=None):
-        self.name, self.port = name, free_port()
-        super().__init__([program, "up", "--port", str(self.port), "--model", MODEL, "--slots", str(slots), "--context",
-                          str(CONTEXT), "--threads", str(threads), "--log-level", "warn",
-                          *(["--engine", engine] if engine else [])],
+    def __init__(self, home, name, *flags, program=WEFT):
+        self.name, self.home, self.port = name, home, free_port()
+        super().__init__([program, "up", "--port", str(self.port), "--log-level", "warn", *flags],
                          stdout=subprocess.PIPE, text=True, env={**os.environ, "WEFT_HOME": home})
         if not any(line.startswith("ready") for line in iter(self.child.stdout.readline, "")):
             raise SystemExit(f"{name} did not start")
@@ -49,6 +47,14 @@ class Weft(Server):
     def stop(self):
         super().stop()
         self.child.stdout.close()
+
+
+class Weft(Node):
+    """One that answers; `engine`, where it is not the one beside it."""
+
+    def __init__(self, home, threads, slots, name="weft", program=WEFT, engine=None):
+        super().__init__(home, name, "--model", MODEL, "--slots", str(slots), "--context", str(CONTEXT), "--threads",
+                         str(threads), *(["--engine", engine] if engine else []), program=program)
 
 
 def ask(server, streams, tokens, words, seed, temperature=0.8):
