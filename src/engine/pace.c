@@ -173,6 +173,22 @@ void weft_pace_share(const size_t *wants, size_t count, size_t budget, size_t *s
     }
 }
 
+void weft_pace_line_up(const size_t *wants, size_t count, size_t budget, size_t *shares)
+{
+    memset(shares, 0, count * sizeof(*shares));
+    while (budget > 0) {
+        size_t next = count;
+        for (size_t i = 0; i < count; i++) {
+            next = shares[i] < wants[i] && (next == count || wants[i] < wants[next]) ? i : next;
+        }
+        if (next == count) {
+            return;
+        }
+        shares[next] = wants[next] < budget ? wants[next] : budget;
+        budget -= shares[next];
+    }
+}
+
 size_t weft_pace_copy_rows(const struct weft_pace *pace)
 {
     return (size_t)(pace->copy_us / row_us(pace));

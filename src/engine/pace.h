@@ -45,6 +45,8 @@ size_t weft_pace_budget(const struct weft_pace *pace, size_t writing, size_t rea
 /* Shares `budget` rows among prompts that want `wants[i]` more: each the same, and what a short one leaves goes to the
  * others. */
 void weft_pace_share(const size_t *wants, size_t count, size_t budget, size_t *shares);
+/* The shortest first, each whole before the next: the last one ends no later than if all shared, the others sooner. */
+void weft_pace_line_up(const size_t *wants, size_t count, size_t budget, size_t *shares);
 
 /* How many rows could be read in the time of a copy: a copy that saves fewer does not pay. */
 size_t weft_pace_copy_rows(const struct weft_pace *pace);

@@ -79,8 +79,12 @@ static size_t share(struct weft_compute *compute, size_t *writing)
         return 0;
     }
     size_t budget = weft_pace_budget(&compute->pace, *writing, readers, cut || compute->brief_steps > 0);
-    weft_pace_share(wants, readers, budget < most * readers ? budget : most * readers, shares);
-
+    budget = budget < most * readers ? budget : most * readers;
+    if (cut) { /* nobody starves by that: it ends soon */
+        weft_pace_line_up(wants, readers, budget, shares);
+    } else {
+        weft_pace_share(wants, readers, budget, shares);
+    }
     size_t spare = WEFT_MODEL_OUTPUTS_MAX - busy; /* rows with logits beyond one for each */
     for (size_t i = 0; i < readers; i++) {
         struct weft_slot *slot = &compute->slots[who[i]];

@@ -71,7 +71,7 @@ KINDS = {
     "echo": text("One, two, three,", echo=True, temperature=0),
     "stop": text("Once upon a time", ignore_eos=False),
 }
-SHOWS_LATE = ("tools", "stop")  # text is held back there, so that a gap between events says nothing
+SHOWS_LATE = ("tools", "stop", "logprobs")  # text is held back there (until a character is whole): a gap says nothing
 
 
 def body_of(kind, variant, stop=None):

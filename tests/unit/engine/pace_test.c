@@ -273,6 +273,25 @@ static void prompts_share_and_a_short_one_leaves_its_rest_to_the_others(void **s
     assert_int_equal(shares[0] + shares[1], 0);
 }
 
+static void the_shortest_is_read_first_and_whole(void **state)
+{
+    (void)state;
+    size_t shares[4];
+    weft_pace_line_up((const size_t[]){125, 10, 40, 10}, 4, 50, shares);
+    assert_int_equal(shares[0], 0);
+    assert_int_equal(shares[1], 10);
+    assert_int_equal(shares[2], 30);
+    assert_int_equal(shares[3], 10);
+    weft_pace_line_up((const size_t[]){5, 6}, 2, 200, shares);
+    assert_int_equal(shares[0], 5);
+    assert_int_equal(shares[1], 6);
+    weft_pace_line_up((const size_t[]){0, 7}, 2, 3, shares);
+    assert_int_equal(shares[0], 0);
+    assert_int_equal(shares[1], 3);
+    weft_pace_line_up((const size_t[]){1, 100}, 2, 0, shares);
+    assert_int_equal(shares[0] + shares[1], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +306,7 @@ int main(void)
         cmocka_unit_test(with_other_threads_all_is_learnt_anew),
         cmocka_unit_test(more_answers_are_no_reason_to_drop_threads),
         cmocka_unit_test(one_thread_cannot_be_dropped),
+        cmocka_unit_test(the_shortest_is_read_first_and_whole),
         cmocka_unit_test(prompts_share_and_a_short_one_leaves_its_rest_to_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
