@@ -29,6 +29,7 @@ help:
 	@echo '  make test     install what is missing, build, run every test that must pass'
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
 	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
+	@echo '  make scale    measure a mesh of 10,000 nodes and 50 gateways on a fake clock (docs/SCALE.md)'
 	@echo '  make planted  put known bugs into a copy of the sources: each must make a test fail'
 	@echo '  make sim      play SEEDS seeds in the simulator ($(SEEDS)); SEED=N alone plays that one, and shows it in build/'
 	@echo '  make soak     3,000 seeds in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
@@ -111,7 +112,7 @@ check-external: build/setup.bench release
 
 # -- figures, seeds, long searches --
 
-.PHONY: sim bench planted soak
+.PHONY: sim bench scale planted soak
 sim: build/setup.test release
 	build/release/weft-sim --seed $(SEED) $(if $(ONE_SEED),--view build,--seeds $(SEEDS)) $(ARGS)
 
@@ -120,6 +121,9 @@ bench: build/setup.bench release
 	@bench/llama-server >/dev/null
 	bench/engine $(ARGS)
 	bench/lasting $(ARGS)
+
+scale: build/setup.test release
+	bench/scale $(ARGS)
 
 planted: build/setup.test
 	tests/planted/planted $(ARGS)
