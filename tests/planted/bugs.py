@@ -51,7 +51,7 @@ BUGS = (
     Bug("the certificate of whoever certified does not expire", "src/mesh/membership.c",
         "verdict = judge_dates(&issuer, now_s);", "verdict = WEFT_VERDICT_MEMBER;", MESH, ISSUE),
     Bug("an invite does not expire", "src/mesh/invites.c",
-        "if (now_s > invite->entry.expires_s) {", "if (now_s < 0) {", MESH, ISSUE),
+        "if (now_s > entry->expires_s) {\n        *why", "if (now_s < 0) {\n        *why", MESH, ISSUE),
     Bug("an announcement that is held does not expire", "src/mesh/roster.c",
         "if (entry->bytes && now_s > entry->expires_s) {", "if (entry->bytes && now_s < 0) {", MESH, ISSUE),
     Bug("an announcement may be of any age", "src/mesh/roster.c",
@@ -61,7 +61,7 @@ BUGS = (
         "if (in_power && now_s <= entry->until_s + WEFT_SKEW_S) {", "if (in_power && now_s >= 0) {", MESH, ISSUE),
     # -- something is done twice --
     Bug("a node that asks again uses an invite again", "src/mesh/invites.c",
-        "if (use) { /* it was admitted", "if (use && now_s < 0) { /* it was admitted", MESH + STORE, ISSUE),
+        "return !use ? WEFT_REDEMPTION_STORE : use->stored", "return !use || now_s > 0 ? WEFT_REDEMPTION_STORE : use->stored", MESH + STORE, ISSUE),
     Bug("the store counts a redemption again", "src/store/tables.c",
         "result->verdict = judge(&invite, status > 0, op->now_s);", "result->verdict = judge(&invite, false, op->now_s);",
         STORE, ISSUE),
