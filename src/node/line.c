@@ -47,7 +47,7 @@ static void look_soon(struct weft_line *line)
 /* A silence is noticed when it has lasted: whoever is answered waits for that. */
 static void set_tick(struct weft_line *line)
 {
-    weft_time left = line->sign + line->options.stall - line->time;
+    weft_time left = line->options.stall - (line->time - line->sign); /* the stall time may be WEFT_NEVER */
     weft_time wait = line->used > 0 && left > 0 && left < WEFT_LINE_TICK ? left : WEFT_LINE_TICK;
     if (line->first) {
         weft_timer_set(&line->options.loop->timers, &line->tick, line->options.loop->turn.now + wait);
