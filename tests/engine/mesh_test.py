@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""tests/cli/mesh_serving_test.py - nodes of a mesh answer for each other through their gateway: the real engine and the real
+"""tests/engine/mesh_test.py - nodes of a mesh answer for each other through their gateway: the real engine and the real
 model at two of them, a client that has none, and what is true of an answer while those who write it are killed."""
 
 import hashlib
