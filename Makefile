@@ -28,7 +28,7 @@ help:
 	@echo '  make run      install what is missing, build, start a node (ARGS="--port 8080" goes to weft up)'
 	@echo '  make test     install what is missing, build, run every test that must pass'
 	@echo '  make check    the slow judges: sanitizers, fuzz corpora, clang-tidy, cppcheck, other servers'
-	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were'
+	@echo '  make bench    measure the node beside nginx, the engine beside llama-server, both beside what they were, and the mesh'
 	@echo '  make scale    measure a mesh of 10,000 nodes and 50 gateways on a fake clock (docs/SCALE.md)'
 	@echo '  make planted  put known bugs into a copy of the sources: each must make a test fail'
 	@echo '  make sim      play SEEDS seeds in the simulator ($(SEEDS)); SEED=N alone plays that one, and shows it in build/'
@@ -121,6 +121,7 @@ bench: build/setup.bench release
 	@bench/llama-server >/dev/null
 	bench/engine $(ARGS)
 	bench/lasting $(ARGS)
+	bench/mesh $(ARGS)
 
 scale: build/setup.test release
 	bench/scale $(ARGS)

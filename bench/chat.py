@@ -37,10 +37,10 @@ class Node(Server):
 
     model = os.path.basename(MODEL).removesuffix(".gguf")
 
-    def __init__(self, home, name, *flags, program=WEFT):
+    def __init__(self, home, name, *flags, program=WEFT, log=None):
         self.name, self.home, self.port = name, home, free_port()
-        super().__init__([program, "up", "--port", str(self.port), "--log-level", "warn", *flags],
-                         stdout=subprocess.PIPE, text=True, env={**os.environ, "WEFT_HOME": home})
+        super().__init__([program, "up", "--port", str(self.port), "--log-level", "info" if log else "warn", *flags],
+                         stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, "WEFT_HOME": home})
         if not any(line.startswith("ready") for line in iter(self.child.stdout.readline, "")):
             raise SystemExit(f"{name} did not start")
 

@@ -33,8 +33,8 @@ struct attachment {
     struct weft_link *ask, *serve;
     struct weft_posting hello;
     struct weft_key key;
-    weft_time since;
-    uint64_t shown; /* the serial of the certificate that it was shown */
+    weft_time since, took; /* `took`: from the first look for its address until it was attached */
+    uint64_t shown;        /* the serial of the certificate that it was shown */
     size_t count, at;
     struct weft_address tries[WEFT_ATTACHING_TRIES_MAX];
     char address[WEFT_HOSTPORT_MAX + 1], name[WEFT_HOSTPORT_MAX + 1];
@@ -77,6 +77,8 @@ static void note(const struct weft_attaching *attaching, const struct attachment
         weft_journal_word(journal, "address", a->address);
         if (why) {
             weft_journal_word(journal, "why", why);
+        } else {
+            weft_journal_ms(journal, "took_ms", a->took);
         }
         weft_journal_end(journal);
     }
@@ -385,6 +387,7 @@ static void take_news(struct weft_attaching *attaching)
             let_go(a, NULL);
         } else if (a->stage == STAGE_READY) {
             a->stage = STAGE_ATTACHED;
+            a->took = now - a->since;
             a->since = now;
             weft_anchor_attached(attaching->anchor, a->link, &a->key, now);
         } else if (a->stage == STAGE_LOOKING && !a->resolves) {

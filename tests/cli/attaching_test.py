@@ -105,7 +105,11 @@ class Attaching(unittest.TestCase):
         self.attached("attached after joining", node, identity)
         self.kill(node)
         node.start().wait_ready()
-        self.assertLess(self.attached("attached after a start", node, identity), SLACK * BACK_S)
+        took = self.attached("attached after a start", node, identity)
+        self.assertLess(took, SLACK * BACK_S)
+        told = [event for line in node.log().splitlines() if (event := json.loads(line))["event"] == "gateway attached"]
+        self.assertEqual([event["gateway"] for event in told], [identity] * 2)  # its log has both starts
+        self.assertTrue(all(0 < event["took_ms"] < SLACK * BACK_S * 1000 for event in told), told)
         stopped = weft.Weft("--no-model")  # it joins where no node runs, and is started then
         self.addCleanup(self.end, stopped)
         self.join(stopped, gateway)
