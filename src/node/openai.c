@@ -29,7 +29,9 @@ struct talk {
     struct weft_delivery *delivery;      /* NULL: not asked yet, or over */
     struct weft_openai_answer *answer;   /* from its turn on */
     bool asked, stream, paused;
-    bool peer_told; /* the head says who of the mesh answers */
+    bool peer_told; /* the head says that this one of the mesh answers, and by which path */
+    struct weft_key peer;
+    enum weft_peer_path path;
 };
 
 static struct weft_exchange *exchange_of(struct talk *talk)
@@ -188,6 +190,8 @@ static int add_peer(struct talk *talk, const struct weft_key *key, enum weft_pee
         error = add_field(exchange, "x-weft-peer", weft_slice_text(peer));
     }
     talk->peer_told = error == 0;
+    talk->peer = *key;
+    talk->path = path;
     return error;
 }
 
@@ -198,10 +202,14 @@ static int add_asked_peer(struct talk *talk)
     return choice ? add_peer(talk, &choice->key, choice->path) : 0;
 }
 
-/* What one head cannot say: several have answered, or it went out before anybody did. */
+/* What the head does not say: several have answered, or it went out before anybody was asked, or named one who then
+ * brought nothing. */
 static bool needs_segments(const struct talk *talk, const struct weft_segments *segments)
 {
-    return talk->model.mesh && segments->count > (talk->peer_told ? 1 : 0);
+    const struct weft_segment *first = &segments->at[0];
+    bool said = segments->count == 1 && talk->peer_told && weft_key_equal(&first->peer, &talk->peer) &&
+                first->path == talk->path;
+    return talk->model.mesh && segments->count > 0 && !said;
 }
 
 static int write_segments(const struct weft_segments *segments, struct weft_bytes *out)

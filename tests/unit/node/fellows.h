@@ -30,7 +30,8 @@ static struct fellow {
     size_t tokens; /* of the answer: they count down to 1 */
     int status;
     const char *code;
-    bool away; /* it cannot be reached */
+    bool away;  /* it cannot be reached */
+    bool signs; /* says that it reads the prompt before it writes */
     uint32_t load;
     size_t asked, left, most_unread;
     char model[80], exchange[32], body[512 * 1024]; /* of the last request */
@@ -72,6 +73,11 @@ static inline int fellow_begin(struct fellow_errand *errand)
         exchange->answer.status = 200;
         weft_exchange_begin_answer(exchange);
         error = fellow_write(errand, &(const struct weft_frame){.kind = WEFT_FRAME_LOAD, .load = {fellow->load, 0}});
+    }
+    if (error == 0 && fellow->signs) {
+        const struct weft_frame sign = {.kind = WEFT_FRAME_PROGRESS,
+                                        .progress = {.phase = WEFT_PHASE_PREFILL, .done = 1, .total = 2}};
+        error = fellow_write(errand, &sign);
     }
     return error;
 }

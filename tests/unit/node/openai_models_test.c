@@ -263,6 +263,23 @@ static void a_head_says_nothing_that_is_not_known(void **state)
     end();
 }
 
+/* It went out when the first one began to read the prompt, and that one wrote nothing. */
+static void a_head_that_has_become_wrong_is_set_right(void **state)
+{
+    (void)state;
+    begin(NULL);
+    two_fellows();
+    fellows[0].end = FELLOW_CUT;
+    fellows[0].signs = true;
+    assert_int_equal(ask("big", true), 200);
+    head_has("x-weft-peer: " FIRST "\n", true);
+    parlour_has(": segments [{\"peer\":\"" OTHER "\",\"path\":\"relayed\",\"from\":0,\"to\":8}]\n\n", true);
+    assert_int_equal(ask("big", false), 200);
+    head_has("x-weft-peer: " OTHER "\n", true);
+    head_has("x-weft-segments", false);
+    end();
+}
+
 static void what_is_held_here_is_served_here(void **state)
 {
     (void)state;
@@ -323,6 +340,7 @@ int main(void)
         cmocka_unit_test(an_answer_says_who_gave_it),
         cmocka_unit_test(after_a_failover_all_who_wrote_are_named),
         cmocka_unit_test(a_head_says_nothing_that_is_not_known),
+        cmocka_unit_test(a_head_that_has_become_wrong_is_set_right),
         cmocka_unit_test(what_is_held_here_is_served_here),
         cmocka_unit_test(errors_are_typed),
     };
