@@ -74,26 +74,34 @@ static enum weft_way way_out(const struct stream *stream)
     return opens(stream) ? WEFT_REQUEST : WEFT_ANSWER;
 }
 
+static const struct {
+    int why;
+    const char *word;
+} words[] = {
+    {WEFT_ERR_INVALID, "malformed"}, {WEFT_ERR_TOO_LARGE, "too_large"}, {WEFT_ERR_UNSUPPORTED, "newer"},
+    {WEFT_ERR_CRYPTO, "forged"},     {WEFT_ERR_FULL, "too_much"},       {WEFT_ERR_DENIED, "not_yours"},
+    {WEFT_ERR_MEMORY, "memory"},     {WEFT_ERR_CLOSED, "closed"},
+};
+
 static const char *word_of(int why)
 {
-    switch (why) {
-    case WEFT_ERR_INVALID:
-        return "malformed";
-    case WEFT_ERR_TOO_LARGE:
-        return "too_large";
-    case WEFT_ERR_UNSUPPORTED:
-        return "newer";
-    case WEFT_ERR_CRYPTO:
-        return "forged";
-    case WEFT_ERR_FULL:
-        return "too_much";
-    case WEFT_ERR_DENIED:
-        return "not_yours";
-    case WEFT_ERR_MEMORY:
-        return "memory";
-    default:
-        return "closed";
+    for (size_t i = 0; i < WEFT_COUNT(words); i++) {
+        if (words[i].why == why) {
+            return words[i].word;
+        }
     }
+    return "closed";
+}
+
+/* What the other end said, if it is one of these: anything else could be anything, and is not journaled. */
+static const char *word_said(struct weft_slice text)
+{
+    for (size_t i = 0; i < WEFT_COUNT(words); i++) {
+        if (weft_slice_equal(text, weft_slice_text(words[i].word))) {
+            return words[i].word;
+        }
+    }
+    return text.size > 0 ? "it gave a reason that this weft does not know" : "closed";
 }
 
 static void note_end(const struct stream *stream, const char *side, const char *why, bool bad)
@@ -212,12 +220,8 @@ static bool other_ended(struct stream *stream)
     if (!weft_exchange_drained(exchange, way_in(stream))) {
         return false;
     }
-    char text[32];
-    struct weft_slice why = weft_fields_value(&in->trailers, WEFT_GOSSIPING_END);
-    size_t size = why.size < sizeof(text) ? why.size : sizeof(text) - 1;
-    memcpy(text, why.data ? why.data : "", size);
-    text[size] = '\0';
-    note_end(stream, "other", size > 0 ? text : "closed", size > 0 && strcmp(text, "closed") != 0);
+    const char *why = word_said(weft_fields_value(&in->trailers, WEFT_GOSSIPING_END));
+    note_end(stream, "other", why, strcmp(why, "closed") != 0);
     return true;
 }
 

@@ -88,12 +88,23 @@ static void put_text(char *to, size_t size, struct weft_slice text)
     to[used] = '\0';
 }
 
+/* Codes get into the journal, and a peer's could be anything else, an answer's text too. */
+static bool is_code(struct weft_slice text)
+{
+    size_t i = 0;
+    while (i < text.size && ((text.data[i] >= 'a' && text.data[i] <= 'z') ||
+                             (text.data[i] >= '0' && text.data[i] <= '9') || text.data[i] == '_')) {
+        i++;
+    }
+    return i > 0 && i == text.size && i < WEFT_NATIVE_CODE_MAX;
+}
+
 static void end_as_engine_says(struct weft_native *native, int status, struct weft_slice code,
                                struct weft_slice message)
 {
     struct weft_native_problem problem = {
         .status = status, .retry_s = status == 503 ? WEFT_NATIVE_RETRY_S : 0, .passes = status == 503};
-    if (status < 400 || status > 599 || code.size == 0 || message.size == 0) {
+    if (status < 400 || status > 599 || !is_code(code) || message.size == 0) {
         end(native, &engine_malformed);
         return;
     }

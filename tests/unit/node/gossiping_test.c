@@ -206,6 +206,30 @@ static void all_end_with_the_mesh(void **state)
     leave(&asker);
 }
 
+/* Of what the other end says of that, the journal has the words of the protocol alone. */
+static void a_reason_that_is_no_word_is_not_journaled(void **state)
+{
+    (void)state;
+    static const char *const reasons[] = {"forged", "the canary sings"};
+    start(&office.gateway, true);
+    assert_int_equal(weft_gossiping_start(gossiping), 0);
+    for (size_t i = 0; i < WEFT_COUNT(reasons); i++) {
+        struct asker asker;
+        assert_int_equal(open_stream(&asker, &office.nodes[0].key, false), 0);
+        assert_int_equal(weft_fields_add(&asker.exchange->flows[WEFT_REQUEST].trailers, &asker.exchange->arena,
+                                         WEFT_SLICE(WEFT_GOSSIPING_END), weft_slice_text(reasons[i])),
+                         0);
+        weft_exchange_end(asker.exchange, WEFT_REQUEST);
+        turn();
+        assert_int_equal(weft_gossiping_streams(gossiping), 0);
+        leave(&asker);
+    }
+    const char *log = weft_world_log(office.host);
+    assert_non_null(strstr(log, "forged"));
+    assert_non_null(strstr(log, "a reason that this weft does not know"));
+    assert_null(strstr(log, "canary"));
+}
+
 /* -- one that this node opens -- */
 
 static void a_stream_that_cannot_be_opened_is_tried_again(void **state)
@@ -230,6 +254,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_key_opens_so_many, begin, end),
         cmocka_unit_test_setup_teardown(who_says_what_cannot_be_read_is_told_so, begin, end),
         cmocka_unit_test_setup_teardown(all_end_with_the_mesh, begin, end),
+        cmocka_unit_test_setup_teardown(a_reason_that_is_no_word_is_not_journaled, begin, end),
         cmocka_unit_test_setup_teardown(a_stream_that_cannot_be_opened_is_tried_again, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -549,6 +549,27 @@ static void an_engine_that_failed_there_need_not_fail_elsewhere(void **state)
     end();
 }
 
+/* Its code would be journaled. */
+static void what_a_peer_calls_an_error_is_a_word_or_nothing(void **state)
+{
+    static const char *const codes[] = {"the canary sings", "Canary", "canary\n", ""};
+    (void)state;
+    for (size_t i = 0; i < 2 * WEFT_COUNT(codes); i++) {
+        begin();
+        two_of_them(2);
+        fellows[0].end = i % 2 ? FELLOW_REFUSES : FELLOW_ERROR;
+        fellows[0].status = 503;
+        fellows[0].code = codes[i / 2];
+        assert_int_equal(ask(), 0);
+        assert_true(engines_wait(is_over, NULL));
+        assert_whole(TOKENS);
+        assert_int_equal(fellows[0].asked, 1);
+        assert_null(strstr(weft_world_log(engines.host), "anary"));
+        assert_non_null(strstr(weft_world_log(engines.host), "peer_malformed"));
+        end();
+    }
+}
+
 /* -- nobody is there -- */
 
 static void who_has_nobody_waits_and_goes_on(void **state)
@@ -694,6 +715,7 @@ int main(void)
         cmocka_unit_test(when_all_are_full_that_is_said),
         cmocka_unit_test(what_is_wrong_with_the_request_is_final),
         cmocka_unit_test(an_engine_that_failed_there_need_not_fail_elsewhere),
+        cmocka_unit_test(what_a_peer_calls_an_error_is_a_word_or_nothing),
         cmocka_unit_test(who_has_nobody_waits_and_goes_on),
         cmocka_unit_test(nobody_for_long_is_an_error),
         cmocka_unit_test(a_slow_reader_slows_the_peer_down),
