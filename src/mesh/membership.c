@@ -287,6 +287,23 @@ enum weft_verdict weft_membership_judge(struct weft_membership *membership, stru
     return verdict;
 }
 
+int64_t weft_membership_ends_s(struct weft_slice chain)
+{
+    struct weft_chain links;
+    struct weft_certificate own, issuer;
+    struct weft_signed parts;
+    if (weft_chain_read(chain, &links) < 0 || weft_certificate_read(links.own, &own, &parts) < 0) {
+        return 0;
+    }
+    if (links.issuer.size == 0) {
+        return own.not_after_s + WEFT_SKEW_S;
+    }
+    if (weft_certificate_read(links.issuer, &issuer, &parts) < 0) {
+        return 0;
+    }
+    return (own.not_after_s < issuer.not_after_s ? own.not_after_s : issuer.not_after_s) + WEFT_SKEW_S;
+}
+
 bool weft_membership_renewal_due(const struct weft_certificate *certificate, int64_t now_s)
 {
     return now_s >= weft_certificate_renew_s(certificate);

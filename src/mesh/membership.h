@@ -56,6 +56,10 @@ const struct weft_key *weft_membership_mesh(const struct weft_membership *member
 enum weft_verdict weft_membership_judge(struct weft_membership *membership, struct weft_slice chain,
                                         const struct weft_key *subject, int64_t now_s, struct weft_certificate *out);
 
+/* The last second at which a chain that was judged a member's counts, WEFT_SKEW_S included: then one of its
+ * certificates is past its end. What cannot be read has always been. */
+int64_t weft_membership_ends_s(struct weft_slice chain);
+
 /* Half its life is over: ask a gateway for another. */
 bool weft_membership_renewal_due(const struct weft_certificate *certificate, int64_t now_s);
 

@@ -352,11 +352,9 @@ static enum weft_roster_outcome judge(struct weft_roster *roster, struct offer *
 
 static int64_t expiry_of(const struct offer *offer)
 {
-    int64_t end_s = offer->announcement.made_s + WEFT_ROSTER_LIFE_S;
-    if (offer->kind == WEFT_ENTRY_MEMBER && offer->certificate.not_after_s < end_s) {
-        end_s = offer->certificate.not_after_s;
-    }
-    return end_s + WEFT_SKEW_S;
+    int64_t end_s = offer->announcement.made_s + WEFT_ROSTER_LIFE_S + WEFT_SKEW_S;
+    int64_t chain_s = offer->kind == WEFT_ENTRY_MEMBER ? weft_membership_ends_s(offer->announcement.chain) : end_s;
+    return chain_s < end_s ? chain_s : end_s;
 }
 
 static void fill(struct weft_roster *roster, struct weft_entry *entry, const struct offer *offer)

@@ -317,10 +317,10 @@ void weft_attaching_opened(struct weft_attaching *attaching, struct weft_link *l
     }
 }
 
-static void end_by_link(struct attachment *a, bool asked, int why)
+static void end_by_link(struct attachment *a, bool asked, int why, const char *more)
 {
     bool denied = why == WEFT_ERR_DENIED || why == WEFT_ERR_CRYPTO || why == WEFT_ERR_UNSUPPORTED;
-    const char *phrase = why < 0 ? weft_error_text(why) : "it has closed the link";
+    const char *phrase = more ? more : why < 0 ? weft_error_text(why) : "it has closed the link";
     if (asked && a->stage == STAGE_DIALLING && !denied && ++a->at < a->count) {
         a->stage = STAGE_LOOKING; /* the name has another address */
         look_soon(a->attaching);
@@ -331,14 +331,14 @@ static void end_by_link(struct attachment *a, bool asked, int why)
     }
 }
 
-void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why)
+void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why, const char *phrase)
 {
     for (struct attachment *a = attaching->first; a; a = a->next) {
         if (a->ask == link || a->serve == link) {
             bool asked = a->ask == link;
             a->ask = asked ? NULL : a->ask;
             a->serve = asked ? a->serve : NULL;
-            end_by_link(a, asked, why);
+            end_by_link(a, asked, why, phrase);
             return;
         }
     }

@@ -69,7 +69,7 @@ void weft_attaching_forget(struct weft_attaching *attaching, const struct weft_k
 
 /* What the links tell: see struct weft_links_user. */
 void weft_attaching_opened(struct weft_attaching *attaching, struct weft_link *link);
-void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why);
+void weft_attaching_closed(struct weft_attaching *attaching, const struct weft_link *link, int why, const char *phrase);
 
 /* To whom we are attached now: 0, 1 ...; false behind the last. */
 struct weft_attaching_gateway {

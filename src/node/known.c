@@ -8,6 +8,7 @@
 
 struct entry {
     struct weft_key key;
+    int64_t ends_s;
     size_t size;
     uint8_t chain[];
 };
@@ -92,7 +93,7 @@ static int keep(struct weft_known *known, const struct weft_key *key, struct wef
     if (!entry) {
         return error < 0 ? error : WEFT_ERR_MEMORY;
     }
-    *entry = (struct entry){.key = *key, .size = chain.size};
+    *entry = (struct entry){.key = *key, .ends_s = weft_membership_ends_s(chain), .size = chain.size};
     memcpy(entry->chain, chain.data, chain.size);
     if (there) {
         weft_free(known->entries[place]);
@@ -111,6 +112,23 @@ enum weft_verdict weft_known_show(struct weft_known *known, struct weft_membersh
     enum weft_verdict verdict = weft_membership_judge(membership, chain, key, now_s, &certificate);
     *error = verdict == WEFT_VERDICT_MEMBER ? keep(known, key, chain) : 0;
     return verdict;
+}
+
+int64_t weft_known_ends_s(const struct weft_known *known, const struct weft_key *key)
+{
+    const struct entry *entry = find(known, key);
+    return entry ? entry->ends_s : INT64_MAX;
+}
+
+const struct weft_key *weft_known_ended(const struct weft_known *known, int64_t now_s, size_t *cursor)
+{
+    while (*cursor < known->count) {
+        const struct entry *entry = known->entries[(*cursor)++];
+        if (entry->ends_s < now_s) {
+            return &entry->key;
+        }
+    }
+    return NULL;
 }
 
 void weft_known_forget(struct weft_known *known, const struct weft_key *key)

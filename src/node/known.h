@@ -22,6 +22,11 @@ void weft_known_free(struct weft_known *known);
  * is good; else 0. */
 enum weft_verdict weft_known_show(struct weft_known *known, struct weft_membership *membership,
                                   const struct weft_key *key, struct weft_slice chain, int64_t now_s, int *error);
+/* The last second at which what it has shown counts (weft_membership_ends_s); INT64_MAX if it has shown nothing. */
+int64_t weft_known_ends_s(const struct weft_known *known, const struct weft_key *key);
+/* One after the other, from *cursor 0 on, those for whom that is before `now_s`; NULL behind the last. It holds until
+ * that key shows something or is forgotten. */
+const struct weft_key *weft_known_ended(const struct weft_known *known, int64_t now_s, size_t *cursor);
 void weft_known_forget(struct weft_known *known, const struct weft_key *key);
 void weft_known_forget_all(struct weft_known *known);
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "host/address.h"
+#include "node/expiring.h"
 #include "node/renewing.h"
 
 enum stage {
@@ -27,6 +28,7 @@ struct weft_mesh {
     struct weft_known *known;
     struct weft_attaching *attaching;
     struct weft_renewing renewing;
+    struct weft_expiring expiring;
     struct weft_mesh_gossip *gossip;
     struct weft_models *models;
     struct weft_peers *peers;
@@ -62,6 +64,7 @@ static void end_start(struct weft_mesh *mesh, int status, const char *problem)
 
 static void free_parts(struct weft_mesh *mesh)
 {
+    weft_expiring_deinit(&mesh->expiring);
     weft_mesh_gossip_free(mesh->gossip);
     weft_renewing_deinit(&mesh->renewing);
     weft_attaching_free(mesh->attaching);
@@ -141,6 +144,22 @@ static int make_gossip(struct weft_mesh *mesh)
     return weft_mesh_gossip_new(&mesh->gossip, &options);
 }
 
+static struct weft_links *links_to_cut(const void *self)
+{
+    return weft_mesh_links(self);
+}
+
+static int make_expiring(struct weft_mesh *mesh)
+{
+    const struct weft_expiring_options options = {.loop = mesh->options.loop,
+                                                  .state = mesh->state,
+                                                  .known = mesh->known,
+                                                  .gossip = mesh->gossip,
+                                                  .links = links_to_cut,
+                                                  .self = mesh};
+    return weft_expiring_init(&mesh->expiring, &options);
+}
+
 static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_options *options)
 {
     int error = weft_mesh_state_new(&mesh->state, options);
@@ -164,7 +183,10 @@ static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_optio
         error = weft_renewing_init(&mesh->renewing, mesh->options.loop, mesh->options.journal, options->node,
                                    mesh->state, mesh->attaching);
     }
-    return error < 0 ? error : make_gossip(mesh);
+    if (error == 0) {
+        error = make_gossip(mesh);
+    }
+    return error < 0 ? error : make_expiring(mesh);
 }
 
 static void on_revoked(void *self, struct weft_slice revocation, const struct weft_key *subject)
@@ -235,6 +257,7 @@ void weft_mesh_forget(struct weft_mesh *mesh)
         weft_mesh_gossip_stop(mesh->gossip);
     }
     if (mesh->attaching) {
+        weft_expiring_stop(&mesh->expiring);
         weft_renewing_stop(&mesh->renewing);
         weft_attaching_stop(mesh->attaching);
     }
@@ -405,6 +428,7 @@ void weft_mesh_attach(struct weft_mesh *mesh)
         return;
     }
     weft_renewing_start(&mesh->renewing);
+    weft_expiring_start(&mesh->expiring);
     int error = weft_mesh_gossip_start(mesh->gossip);
     if (error == 0) {
         error = weft_attaching_start(mesh->attaching, mesh->options.port->links);
@@ -422,6 +446,7 @@ static void on_left(void *self, int status, const char *problem)
     weft_mesh_state_done *left = mesh->left;
     mesh->left = NULL;
     if (status == 0) {
+        weft_expiring_stop(&mesh->expiring);
         weft_renewing_stop(&mesh->renewing);
         weft_attaching_leave(mesh->attaching);
         weft_known_forget_all(mesh->known);
@@ -611,11 +636,11 @@ void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link)
     }
 }
 
-void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why)
+void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why, const char *phrase)
 {
     weft_applying_closed(&mesh->applying, link, why);
     if (mesh->attaching) {
-        weft_attaching_closed(mesh->attaching, link, why);
+        weft_attaching_closed(mesh->attaching, link, why, phrase);
     }
     forget_key(mesh, link);
 }

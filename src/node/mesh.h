@@ -44,7 +44,7 @@ void weft_mesh_forget(struct weft_mesh *mesh); /* the node ends: nothing is told
 /* What the port and its links tell. */
 void weft_mesh_found(struct weft_mesh *mesh, int status, const char *problem);
 void weft_mesh_opened(struct weft_mesh *mesh, struct weft_link *link);
-void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why);
+void weft_mesh_closed(struct weft_mesh *mesh, const struct weft_link *link, int why, const char *phrase);
 
 /* -- who others are -- */
 

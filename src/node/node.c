@@ -168,7 +168,7 @@ static void link_opened(void *self, struct weft_link *link)
 static void link_closed(void *self, struct weft_link *link, int why, const char *phrase)
 {
     const struct weft_node *node = self;
-    weft_mesh_closed(node->in_mesh, link, why);
+    weft_mesh_closed(node->in_mesh, link, why, phrase);
     note_failed(self, "link failed", why, phrase);
 }
 

@@ -8,6 +8,7 @@ Bug = collections.namedtuple("Bug", "name file old new tests who")
 
 MESH = ("unit_mesh_", "conformance_")
 STORE = ("unit_node_admitting", "unit_node_mesh_state", "torture_store", "unit_store_")
+LINKS = ("unit_node_expiring", "unit_node_known")
 ISSUE = "named when the mesh was planned"
 BLIND = "from the sources alone, before its tests were read"
 
@@ -59,6 +60,13 @@ BUGS = (
         "return WEFT_ROSTER_ADDED;", MESH, ISSUE),
     Bug("a revocation does not end", "src/mesh/membership.c",
         "if (in_power && now_s <= entry->until_s + WEFT_SKEW_S) {", "if (in_power && now_s >= 0) {", MESH, ISSUE),
+    Bug("a link does not end with the certificate of its peer", "src/node/expiring.c",
+        "ended = ended || weft_known_ends_s(options->known, &key) < now_s;", "ended = false;", LINKS, ISSUE),
+    Bug("a newer certificate that was announced is not looked for", "src/node/expiring.c",
+        "        take_announced(expiring, &key, now_s);\n", "        (void)take_announced;\n", LINKS, ISSUE),
+    Bug("a chain does not end with its gateway's certificate", "src/mesh/membership.c",
+        "return (own.not_after_s < issuer.not_after_s ? own.not_after_s : issuer.not_after_s) + WEFT_SKEW_S;",
+        "return own.not_after_s + WEFT_SKEW_S;", MESH, ISSUE),
     # -- something is done twice --
     Bug("a node that asks again uses an invite again", "src/mesh/invites.c",
         "return !use ? WEFT_REDEMPTION_STORE : use->stored", "return !use || now_s > 0 ? WEFT_REDEMPTION_STORE : use->stored", MESH + STORE, ISSUE),

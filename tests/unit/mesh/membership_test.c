@@ -69,6 +69,27 @@ static void test_dates(void **state)
     assert_true(weft_membership_renewal_due(&own, NOW_S + 15 * DAY_S));
 }
 
+/* Whatever ends first, and the verdict agrees. */
+static void test_ends(void **state)
+{
+    (void)state;
+    struct shown shown;
+    struct weft_certificate own = peer(), over = issuer();
+    struct weft_slice chain = show(&shown, &gateway, &own, &over);
+    assert_int_equal(weft_membership_ends_s(chain), own.not_after_s + WEFT_SKEW_S);
+    over.not_after_s = own.not_after_s - 1;
+    chain = show(&shown, &gateway, &own, &over);
+    assert_int_equal(weft_membership_ends_s(chain), over.not_after_s + WEFT_SKEW_S);
+    assert_int_equal(judge_at(chain, &anna, weft_membership_ends_s(chain)), WEFT_VERDICT_MEMBER);
+    assert_int_equal(judge_at(chain, &anna, weft_membership_ends_s(chain) + 1), WEFT_VERDICT_ISSUER_EXPIRED);
+    chain = show(&shown, &root, &over, NULL);
+    assert_int_equal(weft_membership_ends_s(chain), over.not_after_s + WEFT_SKEW_S);
+    assert_int_equal(weft_membership_ends_s(WEFT_SLICE("no chain")), 0);
+    (void)show(&shown, &gateway, &own, &over);
+    shown.issuer[0] = 2; /* newer */
+    assert_int_equal(weft_membership_ends_s(chain_of(&shown)), 0);
+}
+
 static void test_why_not(void **state)
 {
     (void)state;
@@ -393,13 +414,21 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        JUDGED_TEST(test_members),         JUDGED_TEST(test_dates),
-        JUDGED_TEST(test_why_not),         JUDGED_TEST(test_newer),
-        JUDGED_TEST(test_each_bit_counts), JUDGED_TEST(test_many_gateways),
-        JUDGED_TEST(test_sentences),       JUDGED_TEST(test_revoked),
-        JUDGED_TEST(test_power),           JUDGED_TEST(test_revoked_gateway_takes_its_own_along),
-        JUDGED_TEST(test_unreadable),      JUDGED_TEST(test_longer_replaces),
-        JUDGED_TEST(test_bounds),          JUDGED_TEST(test_memory_runs_out),
+        JUDGED_TEST(test_members),
+        JUDGED_TEST(test_dates),
+        JUDGED_TEST(test_ends),
+        JUDGED_TEST(test_why_not),
+        JUDGED_TEST(test_newer),
+        JUDGED_TEST(test_each_bit_counts),
+        JUDGED_TEST(test_many_gateways),
+        JUDGED_TEST(test_sentences),
+        JUDGED_TEST(test_revoked),
+        JUDGED_TEST(test_power),
+        JUDGED_TEST(test_revoked_gateway_takes_its_own_along),
+        JUDGED_TEST(test_unreadable),
+        JUDGED_TEST(test_longer_replaces),
+        JUDGED_TEST(test_bounds),
+        JUDGED_TEST(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

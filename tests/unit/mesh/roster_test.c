@@ -159,6 +159,18 @@ static void test_certificate_ends_first(void **state)
     assert_non_null(entry_of(&node));
     weft_roster_sweep(roster, NOW, end_s + WEFT_SKEW_S + 1);
     assert_null(entry_of(&node));
+    /* So does its gateway's. */
+    struct shown shown;
+    struct weft_certificate own = certificate_of(&gateway, &node.identity, WEFT_ROLE_PEER), over;
+    over = certificate_of(&root, &gateway, WEFT_ROLE_GATEWAY);
+    over.not_after_s = end_s - 5;
+    node.announcement.chain = show(&shown, &gateway, &own, &over);
+    assert_int_equal(weft_roster_offer(roster, sign_now(&node), WEFT_ROSTER_RELAYED, NOW, end_s - 10, &name),
+                     WEFT_ROSTER_ADDED);
+    weft_roster_sweep(roster, NOW, end_s - 5 + WEFT_SKEW_S);
+    assert_non_null(entry_of(&node));
+    weft_roster_sweep(roster, NOW, end_s - 5 + WEFT_SKEW_S + 1);
+    assert_null(entry_of(&node));
 }
 
 static void test_no_member(void **state)

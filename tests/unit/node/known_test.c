@@ -110,6 +110,25 @@ static void it_is_judged_anew_each_time(void **state)
     assert_false(weft_known_leans(known, &ben.key, &gateway.key));
 }
 
+static void who_has_ended_is_named(void **state)
+{
+    (void)state;
+    size_t cursor = 0;
+    const int64_t end_s = NOW_S + WEFT_MEMBER_LIFE_S + WEFT_SKEW_S;
+    assert_int_equal(meet(&anna, &gateway, WEFT_ROLE_PEER), WEFT_VERDICT_MEMBER);
+    assert_int_equal(meet(&gateway, NULL, WEFT_ROLE_GATEWAY), WEFT_VERDICT_MEMBER);
+    assert_int_equal(weft_known_ends_s(known, &anna.key), end_s);
+    assert_true(weft_known_ends_s(known, &ben.key) == INT64_MAX);
+    assert_null(weft_known_ended(known, end_s, &cursor));
+    cursor = 0;
+    const struct weft_key *ended = weft_known_ended(known, end_s + 1, &cursor);
+    assert_non_null(ended);
+    assert_true(weft_key_equal(ended, &anna.key));
+    assert_null(weft_known_ended(known, end_s + 1, &cursor));
+    assert_int_equal(who(&anna, end_s), WEFT_MEMBER); /* to the second, as it is judged */
+    assert_int_equal(who(&anna, end_s + 1), WEFT_ANONYMOUS);
+}
+
 static void many_are_found_and_forgotten(void **state)
 {
     (void)state;
@@ -139,9 +158,8 @@ int main(void)
 {
 #define test(f) cmocka_unit_test_setup_teardown(f, begin, end)
     const struct CMUnitTest tests[] = {
-        test(each_is_what_its_certificate_says),
-        test(who_shows_nothing_of_worth_is_nobody_and_stays_what_he_was),
-        test(it_is_judged_anew_each_time),
+        test(each_is_what_its_certificate_says), test(who_shows_nothing_of_worth_is_nobody_and_stays_what_he_was),
+        test(it_is_judged_anew_each_time),       test(who_has_ended_is_named),
         test(many_are_found_and_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
