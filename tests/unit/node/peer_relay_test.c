@@ -1,6 +1,7 @@
 /* tests/unit/node/peer_relay_test.c - a gateway passes on what one node asks another that is attached to it. */
 #include "host/address.h"
 #include "node/delivery.h"
+#include "node/gossiping.h"
 #include "node/peer_way.h"
 #include "sim/filter.h"
 #include "stage.h"
@@ -13,6 +14,7 @@
 static struct link_end asker, server; /* the latter is attached: it has dialled, and serves */
 static struct weft_link *attachment;
 static struct weft_key gate;
+static struct weft_key gateways[2]; /* those who are such, besides the node itself; others are members */
 
 static struct {
     struct weft_native *running;
@@ -21,10 +23,10 @@ static struct {
     struct weft_native_problem problem; /* status 0: it went well */
 } heard;
 
-static enum weft_principal everybody_is_a_member(void *self, const struct weft_key *key)
+static enum weft_principal everybody_is_somebody(void *self, const struct weft_key *key)
 {
-    (void)self, (void)key;
-    return WEFT_MEMBER;
+    (void)self;
+    return weft_key_equal(key, &gateways[0]) || weft_key_equal(key, &gateways[1]) ? WEFT_GATEWAY : WEFT_MEMBER;
 }
 
 static void pass(weft_time time)
@@ -38,19 +40,21 @@ static struct weft_link *dial(struct link_end *end, bool serve)
 {
     struct weft_address place;
     struct weft_link *link;
+    size_t before = end->opened;
     assert_int_equal(weft_address_parse(WEFT_SLICE(PLACE), &place), 0);
     assert_int_equal(weft_links_dial(end->links, &place, NULL, serve, &link), 0);
     pass(WEFT_SECOND);
-    assert_int_equal(end->opened, 1);
+    assert_int_equal(end->opened, before + 1);
     return link;
 }
 
 static void begin(const char *yaml)
 {
     const struct weft_resident_options options = {
-        .yaml = yaml, .journal_format = WEFT_JOURNAL_JSON, .who = everybody_is_a_member};
+        .yaml = yaml, .journal_format = WEFT_JOURNAL_JSON, .who = everybody_is_somebody};
     stage_begin_with(&options);
     memset(&heard, 0, sizeof(heard));
+    memset(gateways, 0, sizeof(gateways));
     assert_int_equal(link_end_init(&asker, stage.clients, &weft_world_security, 1), 0);
     assert_int_equal(link_end_init(&server, stage.upstream, &weft_world_security, 2), 0);
     weft_world_set_guest(stage.clients, (struct weft_guest){.self = &asker, .turn = link_end_turn});
@@ -128,6 +132,65 @@ static void what_is_asked_arrives_as_it_was(void **state)
     end();
 }
 
+/* -- by way of another gateway -- */
+
+static void hear_nothing(void *self, struct weft_exchange *exchange)
+{
+    struct weft_bytes heard_bytes = {0};
+    (void)self;
+    (void)weft_exchange_take_all(exchange, WEFT_ANSWER, &heard_bytes);
+    weft_bytes_deinit(&heard_bytes);
+}
+
+/* The server is a gateway, and says so that it reaches the peer, on a stream of gossip that lasts until it is left. */
+static struct weft_exchange *say_reach(const struct weft_key *peer)
+{
+    const struct weft_gossip_message message = {
+        .reach = {.said = true, .more = weft_slice(peer->bytes, WEFT_KEY_SIZE)}};
+    uint8_t bytes[WEFT_GOSSIP_SIZE_SIZE + 2 * WEFT_KEY_SIZE] = {0};
+    struct weft_exchange *stream;
+    gateways[0] = server.identity.key;
+    struct weft_link *link = dial(&server, false);
+    int64_t size = weft_gossip_message_write(&message, bytes + WEFT_GOSSIP_SIZE_SIZE, (size_t)2 * WEFT_KEY_SIZE);
+    assert_true(size > 0);
+    bytes[WEFT_GOSSIP_SIZE_SIZE - 1] = (uint8_t)size;
+    assert_int_equal(weft_exchange_new(&stream, &server.loop.turn), 0);
+    stream->request.method = WEFT_SLICE("POST");
+    stream->request.target = WEFT_SLICE(WEFT_GOSSIPING_PATH);
+    weft_exchange_attach(stream, WEFT_ASKER, hear_nothing, NULL);
+    assert_int_equal(weft_link_ask(link, stream), 0);
+    assert_int_equal(weft_exchange_write(stream, WEFT_REQUEST, bytes, WEFT_GOSSIP_SIZE_SIZE + (size_t)size), 0);
+    pass(WEFT_SECOND);
+    return stream;
+}
+
+/* A gateway that is asked by one has been chosen by that one: the peer is attached here, or not at all. */
+static void what_another_gateway_reaches_is_asked_there_but_for_no_gateway(void **state)
+{
+    (void)state;
+    const struct weft_key peer = {{7, 7}};
+    char path[160], id[WEFT_PEER_ID_SIZE];
+    begin(GATEWAY);
+    struct weft_exchange *stream = say_reach(&peer);
+    weft_key_text(&peer, id);
+    (void)snprintf(path, sizeof(path), "/mesh/v1/peers/%s/generate", id);
+    ask(&peer, WEFT_MESH_GENERATE);
+    assert_int_equal(heard.problem.status, 0);
+    assert_int_equal(server.requests, 1);
+    assert_string_equal(server.target, path);
+    gateways[1] = asker.identity.key;
+    ask(&peer, WEFT_MESH_GENERATE);
+    assert_refused(404, "peer_not_attached");
+    assert_int_equal(server.requests, 1);
+    ask(&server.identity.key, WEFT_MESH_GENERATE); /* what is attached here itself is asked for a gateway too */
+    assert_int_equal(heard.problem.status, 0);
+    assert_string_equal(server.target, "/mesh/v1/generate");
+    weft_exchange_leave(stream, WEFT_ASKER, WEFT_ERR_CANCELLED);
+    end();
+}
+
+/* -- what cannot be, and what ends -- */
+
 static void who_is_not_attached_is_said_not_to_be(void **state)
 {
     (void)state;
@@ -194,8 +257,11 @@ static void a_gateway_that_ends_says_so(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_asked_arrives_as_it_was), cmocka_unit_test(who_is_not_attached_is_said_not_to_be),
-        cmocka_unit_test(other_paths_lead_nowhere),        cmocka_unit_test(who_leaves_is_told_to_the_other),
+        cmocka_unit_test(what_is_asked_arrives_as_it_was),
+        cmocka_unit_test(what_another_gateway_reaches_is_asked_there_but_for_no_gateway),
+        cmocka_unit_test(who_is_not_attached_is_said_not_to_be),
+        cmocka_unit_test(other_paths_lead_nowhere),
+        cmocka_unit_test(who_leaves_is_told_to_the_other),
         cmocka_unit_test(a_gateway_that_ends_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
