@@ -15,43 +15,17 @@ from pyzbar import pyzbar
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
-
-GATEWAY = ("--gateway", "--mesh-listen", "127.0.0.1:0", "--no-model")
-DAY_S = 86400
-
-
-def run(node, *words, given=""):
-    """A command with the home of `node`."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
-    env["WEFT_HOME"] = node.home
-    return subprocess.run([weft.binary_path(), *words], env=env, input=given, capture_output=True, text=True,
-                          timeout=weft.WAIT_S)
+from lib.mesh import GATEWAY, ask, end, run, say  # noqa: E402
 
 
 class Mesh(unittest.TestCase):
     def node(self, *flags):
         node = weft.Weft(*(flags or ("--no-model",)))
-        self.addCleanup(self.end, node)
+        self.addCleanup(end, node)
         return node
 
-    @staticmethod
-    def end(node):
-        try:
-            if node.process:
-                node.stop()
-        finally:
-            node.give_up()
-
     def gateway(self):
-        return self.node(*GATEWAY).start().wait_ready()
-
-    def say(self, node, *words, given=""):
-        done = run(node, *words, given=given)
-        self.assertEqual(done.returncode, 0, (words[0], done.stderr))
-        return done.stdout
-
-    def ask(self, node, *words, given=""):
-        return json.loads(self.say(node, *words, "--json", given=given))
+        return self.node(*GATEWAY, "--no-model").start().wait_ready()
 
     def refused(self, says, node, *words, given="", code=1):
         done = run(node, *words, given=given)
@@ -76,7 +50,7 @@ class Mesh(unittest.TestCase):
             self.refused(says, self.node(), "up", *flags, code=2)
 
     def test_a_mesh_begins_and_its_keys_are_its_owners_only(self):
-        node = self.node(*GATEWAY).start()
+        node = self.node(*GATEWAY, "--no-model").start()
         said = []
         while (line := node.lines.next()) is not None and not line.startswith("ready"):
             said.append(line)
@@ -85,41 +59,41 @@ class Mesh(unittest.TestCase):
         self.assertIn(root, "\n".join(said))
         for name in self.files(node):
             self.assertEqual(stat.S_IMODE(os.stat(os.path.join(node.home, name)).st_mode) & 0o077, 0, name)
-        self.assertEqual(self.say(node, "id").strip(), self.ask(node, "id")["id"])
+        self.assertEqual(say(node, "id").strip(), ask(node, "id")["id"])
 
     def test_two_machines_become_a_mesh_by_one_line(self):
         gateway = self.gateway()
-        line = self.say(gateway, "invite")
+        line = say(gateway, "invite")
         self.assertTrue(line.startswith("weft1") and len(line) < 300)
         stopped, running = self.node(), self.node().start().wait_ready()
-        joined = self.ask(stopped, "join", line.strip())  # no node runs there
+        joined = ask(stopped, "join", line.strip())  # no node runs there
         self.assertEqual(joined["role"], "peer")
         self.assertEqual(self.files(stopped)[:2], ["mesh.db", "node.key"])
-        line = self.say(gateway, "invite", "--uses", "2", "--ttl", "90m", "--role", "client")
-        said = self.say(running, "join", "-", given=line)
+        line = say(gateway, "invite", "--uses", "2", "--ttl", "90m", "--role", "client")
+        said = say(running, "join", "-", given=line)
         self.assertIn(joined["mesh"], said)
         self.assertIn("as client", said)
         stopped.start().wait_ready()
         self.refused("in that mesh already", stopped, "join", "-", given=line)
         used = {invite["role"]: (invite["uses"], invite["uses_max"])
-                for invite in self.ask(gateway, "invite", "--list")["invites"]}
+                for invite in ask(gateway, "invite", "--list")["invites"]}
         self.assertEqual(used, {"peer": (1, 1), "client": (1, 2)})
         for node in (gateway, stopped, running):
             self.assertNotIn(line.strip(), node.log())
             for name in self.files(node):
                 with open(os.path.join(node.home, name), "rb") as file:
                     self.assertNotIn(line.strip().encode(), file.read(), name)
-        self.say(stopped, "leave")
+        say(stopped, "leave")
         self.refused("in no mesh", stopped, "leave")
         other = self.gateway()
-        self.refused("in another mesh", running, "join", "-", given=self.say(other, "invite"))
-        self.say(stopped, "join", "-", given=self.say(other, "invite"))
+        self.refused("in another mesh", running, "join", "-", given=say(other, "invite"))
+        say(stopped, "join", "-", given=say(other, "invite"))
 
     def shown(self, node, *words):
         """What a command shows on a terminal."""
         ours, its = pty.openpty()
         process = subprocess.Popen([weft.binary_path(), *words], stdout=its, stderr=subprocess.DEVNULL,
-                                   env={**os.environ, "WEFT_HOME": node.home})
+                                   env=weft.environment(node.home))
         os.close(its)
         said = b""
         with contextlib.suppress(OSError):  # it is over
@@ -141,22 +115,22 @@ class Mesh(unittest.TestCase):
 
     def test_each_invite_that_lets_nobody_in_has_its_own_sentence(self):
         gateway, other = self.gateway(), self.gateway()
-        one = self.say(gateway, "invite").strip()
-        self.say(self.node(), "join", one)
+        one = say(gateway, "invite").strip()
+        say(self.node(), "join", one)
         said = {self.refused("as often as it may be", self.node(), "join", one)}
-        invite = self.ask(gateway, "invite")
-        self.assertIn(invite["id"], self.say(gateway, "invite", "--list"))
-        self.say(gateway, "invite", "--revoke", invite["id"])
+        invite = ask(gateway, "invite")
+        self.assertIn(invite["id"], say(gateway, "invite", "--list"))
+        say(gateway, "invite", "--revoke", invite["id"])
         said.add(self.refused("was revoked", self.node(), "join", invite["line"]))
         said.add(self.refused("This invite is damaged", self.node(), "join", one[:-9]))
         changed = one[:60] + ("A" if one[60] != "A" else "B") + one[61:]
         self.assertIn(self.refused("This invite is damaged", self.node(), "join", changed), said)
         said.add(self.refused("made by a newer weft", self.node(), "join", "weft2" + one[5:]))
         said.add(self.refused("This is no invite", self.node(), "join", "nonsense"))
-        line = self.ask(other, "invite")["line"]
+        line = ask(other, "invite")["line"]
         other.stop()
         said.add(self.refused("No gateway of this invite's mesh answers", self.node(), "join", line))
-        short = self.say(gateway, "invite", "--ttl", "1s").strip()
+        short = say(gateway, "invite", "--ttl", "1s").strip()
         self.wait_expired(short)
         said.add(self.refused("has expired", self.node(), "join", short))
         self.assertEqual(len(said), 7)  # no two alike
@@ -171,30 +145,30 @@ class Mesh(unittest.TestCase):
 
     def test_who_is_put_out_does_not_come_back(self):
         gateway, node = self.gateway(), self.node()
-        line = self.say(gateway, "invite", "--uses", "9")
-        identity = self.ask(node, "join", "-", given=line)["id"]
-        self.assertTrue(self.say(gateway, "revoke", identity).endswith(" is out of the mesh\n"))
-        self.say(node, "leave")
+        line = say(gateway, "invite", "--uses", "9")
+        identity = ask(node, "join", "-", given=line)["id"]
+        self.assertTrue(say(gateway, "revoke", identity).endswith(" is out of the mesh\n"))
+        say(node, "leave")
         self.refused("put out", node, "join", "-", given=line)
         self.refused("is no id of a node", gateway, "revoke", "nobody", code=2)
 
     def test_a_letter_of_the_root_is_delivered(self):
         gateway, node = self.gateway(), self.node()
-        line = self.say(gateway, "invite")
-        identity = self.ask(node, "join", "-", given=line)["id"]
+        line = say(gateway, "invite")
+        identity = ask(node, "join", "-", given=line)["id"]
         key = os.path.join(gateway.home, "root.key")
         moved = os.path.join(gateway.folder, "moved.key")
         os.rename(key, moved)
-        letter = self.say(gateway, "root", "certify", "--key", moved, identity)
+        letter = say(gateway, "root", "certify", "--key", moved, identity)
         node.start().wait_ready()
-        self.say(node, "root", "deliver", "-", given=letter)
+        say(node, "root", "deliver", "-", given=letter)
         gateway.stop()
         gateway.terminated = False
         gateway.start().wait_ready()
         self.refused("root's key is needed", gateway, "invite", "--role", "gateway")
-        self.assertIn("unless it is a gateway", self.say(gateway, "revoke", identity))  # as here it is
-        out = self.say(gateway, "root", "revoke", "--key", moved, identity)
-        self.say(gateway, "root", "deliver", "-", given=out)
+        self.assertIn("unless it is a gateway", say(gateway, "revoke", identity))  # as here it is
+        out = say(gateway, "root", "revoke", "--key", moved, identity)
+        say(gateway, "root", "deliver", "-", given=out)
         self.refused("somebody else", gateway, "root", "deliver", letter.strip())
         self.refused("no letter", gateway, "root", "deliver", "nonsense")
 

@@ -10,10 +10,9 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from cli.mesh_test import run  # noqa: E402
 from lib import engine, weft  # noqa: E402
+from lib.mesh import GATEWAY, end, id_of, join, wait  # noqa: E402
 
-POLL_S = 0.05
 NAME = os.path.splitext(os.path.basename(engine.model_path()))[0]
 TOKENS = 120  # of an answer
 CUT = 20      # events, after which its writer is killed: well before its end
@@ -27,54 +26,25 @@ class Serving(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         real = ("--engine", engine.binary_path(), "--model", engine.model_path(), "--threads", "1")
-        cls.gateway = cls.node("--gateway", "--mesh-listen", "127.0.0.1:0", "--no-model")
-        cls.client = cls.join(cls.node("--no-model"), "client")
-        cls.private = cls.join(cls.node(*real, "--private", NAME))
-        shares = [cls.join(cls.node(*real)) for _ in range(2)]
-        cls.peers = {cls.id_of(node): node for node in shares}
-        cls.wait_for(2)
+        cls.gateway = cls.node(*GATEWAY, "--no-model")
+        cls.client = cls.node("--no-model")
+        join(cls.client, cls.gateway, "client")
+        cls.private, *shares = [cls.node(*real, *more) for more in (("--private", NAME), (), ())]
+        for node in (cls.private, *shares):
+            join(node, cls.gateway)
+        cls.peers = {id_of(node): node for node in shares}
+        wait("the client knows two who hold the model", lambda: (cls.listed() or {"weft": {}})["weft"].get("peers_there") == 2)
 
     @classmethod
     def node(cls, *flags):
         node = weft.Weft(*flags)
-        cls.addClassCleanup(cls.end, node)
+        cls.addClassCleanup(end, node)
         return node.start().wait_ready()
-
-    @staticmethod
-    def end(node):
-        try:
-            if node.process and node.process.poll() is None:
-                node.stop()
-        finally:
-            node.give_up()
-
-    @staticmethod
-    def say(node, *words, given=""):
-        done = run(node, *words, given=given)
-        assert done.returncode == 0, (words[0], done.stderr)
-        return done.stdout
-
-    @classmethod
-    def id_of(cls, node):
-        return json.loads(cls.say(node, "id", "--json"))["id"]
-
-    @classmethod
-    def join(cls, node, role="peer"):
-        cls.say(node, "join", "-", given=cls.say(cls.gateway, "invite", "--role", role))
-        return node
 
     @classmethod
     def listed(cls):
         models = {model["id"]: model for model in json.load(cls.client.ask("GET", "/v1/models"))["data"]}
         return models.get(NAME)
-
-    @classmethod
-    def wait_for(cls, peers):
-        """Until the client knows so many who hold the model and are there."""
-        end = time.monotonic() + weft.WAIT_S
-        while (cls.listed() or {"weft": {"peers_there": 0}})["weft"]["peers_there"] != peers:
-            assert time.monotonic() < end, (cls.listed(), cls.client.log())
-            time.sleep(POLL_S)
 
     def ask(self, **more):
         return self.client.post("/v1/completions", {**ASKED, **more})

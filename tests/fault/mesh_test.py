@@ -12,7 +12,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -20,6 +19,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import engine, netlab, weft  # noqa: E402
+from lib.mesh import attached, id_of, join, told, wait  # noqa: E402
 
 ROUNDS = int(os.environ.get("MESH_ROUNDS", "10"))
 SEED = int(os.environ.get("FAULT_SEED", "1"))
@@ -31,7 +31,6 @@ PROMPTS = ("One, two, three,", "Once upon a time", "The sea is", "In the morning
 TOKENS = 100
 TAKEN_OVER_S, GONE_S = 2.0, 5.0  # the targets: attached to another gateway; out of the routes
 SLACK = 3
-POLL_S = 0.05
 
 
 def listens(address):
@@ -89,10 +88,9 @@ class Mesh(unittest.TestCase):
         cls.all = (*cls.gates, *cls.holders, cls.asker)
         for node in cls.all:
             node.start().wait_ready()
-        roles = zip(cls.all[1:], ("gateway", "peer", "peer", "client"))
-        for node, role in roles:
-            cls.say(node, "join", "-", given=cls.say(cls.gates[0], "invite", "--role", role))
-        cls.ids = {json.loads(cls.say(node, "id", "--json"))["id"]: node for node in cls.all}
+        for node, role in zip(cls.all[1:], ("gateway", "peer", "peer", "client")):
+            join(node, cls.gates[0], role)
+        cls.ids = {id_of(node): node for node in cls.all}
 
     @classmethod
     def node(cls, place, *flags):
@@ -101,36 +99,15 @@ class Mesh(unittest.TestCase):
         return node
 
     @staticmethod
-    def say(node, *words, given=""):
-        env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
-        done = subprocess.run([*node.place.inside, weft.binary_path(), *words], env={**env, "WEFT_HOME": node.home},
-                              input=given, capture_output=True, text=True, timeout=weft.WAIT_S, check=False)
-        if done.returncode != 0:
-            raise AssertionError((words[0], done.stderr, node.log()))
-        return done.stdout
-
-    @staticmethod
-    def told(node):
-        """What its owner is told of the mesh."""
-        with open(os.path.join(node.home, "owner.token"), encoding="utf-8") as file:
-            return json.load(node.ask("GET", "/weft/v1/mesh", token=file.read().strip()))
-
-    def wait(self, what, is_so, target_s=None):
-        """Until it is so; how long that took is held to the target."""
-        began = time.monotonic()
-        while not is_so():
-            self.assertLess(time.monotonic() - began, weft.WAIT_S, (what, self.told(self.asker)))
-            time.sleep(POLL_S)
-        took = time.monotonic() - began
-        print(f"# {what}: {took:.2f} s", flush=True)
-        self.assertLess(took, SLACK * target_s if target_s else weft.WAIT_S, what)
+    def wait(what, is_so, target_s=None):
+        wait(what, is_so, SLACK * target_s if target_s else weft.WAIT_S)
 
     def holders_there(self):
         models = {model["id"]: model for model in json.load(self.asker.ask("GET", "/v1/models"))["data"]}
         return models[NAME]["weft"]["peers_there"] if NAME in models else 0
 
     def attached_to(self, node):
-        return {self.ids[gateway["id"]] for gateway in self.told(node)["gateways"]}
+        return {self.ids[identity] for identity in attached(node)}
 
     def wait_whole(self):
         for node in (*self.holders, self.asker):
@@ -163,8 +140,8 @@ class Mesh(unittest.TestCase):
     def test_2_one_line_each_and_they_know_each_other(self):
         self.wait_whole()
         for node in self.all:
-            known = {peer["id"] for peer in self.told(node)["peers"] if peer["state"] == "alive"}
-            self.assertGreaterEqual(known | {self.told(node)["id"]}, {self.told(holder)["id"] for holder in self.holders})
+            known = {peer["id"] for peer in told(node)["peers"] if peer["state"] == "alive"}
+            self.assertGreaterEqual(known | {told(node)["id"]}, {told(holder)["id"] for holder in self.holders})
 
     def test_3_answers_from_behind_nat_to_behind_nat(self):
         for node, path in ((self.asker, "relayed"), *((gate, "direct") for gate in self.gates)):

@@ -29,6 +29,11 @@ def binary_path():
     return os.environ.get("WEFT_BINARY") or os.path.join(HOUSE, "build", "release", "weft")
 
 
+def environment(home):
+    """Of this process, with that home, and nothing else that Weft would heed."""
+    return {**{name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}, "WEFT_HOME": home}
+
+
 class Lines:
     """Lines of a pipe, read by a thread, so that waiting for one has an end."""
 
@@ -96,8 +101,7 @@ class Weft(Program):
             self._args += ["--listen", "tls:127.0.0.1:0", "--cert", self.ca_file, "--key", key]
         if unix:
             self._args += ["--listen", "unix:" + os.path.join(self.folder, "socket")]
-        self._env = {name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}
-        self._env.update({"WEFT_HOME": self.home}, **(env or {}))
+        self._env = {**environment(self.home), **(env or {})}
 
     def _forget(self):
         self.addresses = []  # as the node printed them
@@ -167,10 +171,13 @@ class Weft(Program):
             raise Refused(path, answer.status, answer.read().decode())
         return answer
 
-    def status(self):
-        """All that its owner is told."""
+    def told(self, path):
+        """What its owner is told there."""
         with open(os.path.join(self.home, "owner.token"), encoding="utf-8") as file:
-            return json.load(self.ask("GET", "/weft/v1/status", token=file.read().strip()))
+            return json.load(self.ask("GET", path, token=file.read().strip()))
+
+    def status(self):
+        return self.told("/weft/v1/status")
 
     def model(self, name=None):
         """What its owner is told of a model; without a name, of the first."""
