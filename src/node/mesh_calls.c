@@ -114,45 +114,12 @@ static int64_t whole(const json_t *value, int64_t fallback)
 
 /* -- what it looks like -- */
 
-/* NULL: there is none. */
-static void add_key(struct weft_json *json, const char *name, const struct weft_key *key)
-{
-    char text[WEFT_PEER_ID_SIZE];
-    weft_json_key(json, name);
-    if (key) {
-        weft_key_text(key, text);
-        weft_json_text(json, text);
-    } else {
-        weft_json_null(json);
-    }
-}
-
 void weft_call_mesh(struct weft_call *call)
 {
-    const struct weft_mesh *mesh = call->front->mesh;
-    const struct weft_mesh_state *state = weft_mesh_state_of(mesh);
-    const struct weft_certificate *own = state ? weft_mesh_state_certificate(state) : NULL;
     struct weft_bytes text = {0};
     struct weft_json json;
     weft_json_start(&json, &text);
-    weft_json_object(&json);
-    add_key(&json, "id", state ? &weft_mesh_identity(mesh)->key : NULL);
-    add_key(&json, "mesh", own ? &own->mesh : NULL);
-    if (own) {
-        char address[WEFT_HOSTPORT_MAX + 1];
-        const char *where = weft_mesh_address(mesh, address);
-        enum weft_verdict verdict = weft_mesh_state_verdict(state, weft_mesh_state_now_s(state));
-        weft_json_add_text(&json, "role", weft_role_text(own->role));
-        weft_json_add_text(&json, "standing", weft_verdict_word(verdict));
-        weft_json_add_text(&json, "standing_text", weft_verdict_text(verdict));
-        weft_json_add_int(&json, "expires", own->not_after_s);
-        weft_json_add_bool(&json, "root_key_here", weft_mesh_state_has_root(state));
-        if (where) {
-            weft_json_add_text(&json, "address", where);
-        }
-        weft_mesh_view_write(mesh, call->front->loop->turn.now, &json);
-    }
-    weft_json_object_end(&json);
+    weft_mesh_view_write(call->front->mesh, call->front->loop->turn.now, &json);
     weft_call_answer(call, 200, JSON_TYPE, &text, weft_json_finish(&json));
 }
 

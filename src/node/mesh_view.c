@@ -9,6 +9,7 @@
 
 #define LINE_SIZE 256
 
+/* NULL: there is none. */
 static void add_key(struct weft_json *json, const char *name, const struct weft_key *key)
 {
     char text[WEFT_PEER_ID_SIZE];
@@ -130,7 +131,7 @@ static bool is_shown(const struct weft_mesh *mesh, const struct weft_entry *entr
            !weft_key_equal(&entry->key, &weft_mesh_identity(mesh)->key);
 }
 
-void weft_mesh_view_write(const struct weft_mesh *mesh, weft_time now, struct weft_json *json)
+static void write_peers(const struct weft_mesh *mesh, weft_time now, struct weft_json *json)
 {
     const struct weft_gossiping *gossiping = weft_mesh_gossip_of(weft_mesh_gossip(mesh));
     const struct weft_roster *roster = weft_gossiping_roster(gossiping);
@@ -138,7 +139,6 @@ void weft_mesh_view_write(const struct weft_mesh *mesh, weft_time now, struct we
     const struct weft_entry *entry;
     uint32_t cursor = 0;
     int64_t count = 0;
-    write_gateways(mesh, now, json);
     weft_json_key(json, "peers");
     weft_json_array(json);
     while (roster && (entry = weft_roster_next(roster, &cursor))) {
@@ -148,6 +148,39 @@ void weft_mesh_view_write(const struct weft_mesh *mesh, weft_time now, struct we
     }
     weft_json_array_end(json);
     weft_json_add_int(json, "peers_known", count);
+}
+
+/* -- all of it -- */
+
+static void write_own(const struct weft_mesh *mesh, const struct weft_certificate *own, struct weft_json *json)
+{
+    const struct weft_mesh_state *state = weft_mesh_state_of(mesh);
+    enum weft_verdict verdict = weft_mesh_state_verdict(state, weft_mesh_state_now_s(state));
+    char address[WEFT_HOSTPORT_MAX + 1];
+    const char *where = weft_mesh_address(mesh, address);
+    weft_json_add_text(json, "role", weft_role_text(own->role));
+    weft_json_add_text(json, "standing", weft_verdict_word(verdict));
+    weft_json_add_text(json, "standing_text", weft_verdict_text(verdict));
+    weft_json_add_int(json, "expires", own->not_after_s);
+    weft_json_add_bool(json, "root_key_here", weft_mesh_state_has_root(state));
+    if (where) {
+        weft_json_add_text(json, "address", where);
+    }
+}
+
+void weft_mesh_view_write(const struct weft_mesh *mesh, weft_time now, struct weft_json *json)
+{
+    const struct weft_mesh_state *state = weft_mesh_state_of(mesh);
+    const struct weft_certificate *own = state ? weft_mesh_state_certificate(state) : NULL;
+    weft_json_object(json);
+    add_key(json, "id", state ? &weft_mesh_identity(mesh)->key : NULL);
+    add_key(json, "mesh", own ? &own->mesh : NULL);
+    if (own) {
+        write_own(mesh, own, json);
+        write_gateways(mesh, now, json);
+        write_peers(mesh, now, json);
+    }
+    weft_json_object_end(json);
 }
 
 /* -- metrics -- */
