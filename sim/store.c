@@ -228,33 +228,33 @@ static int count_use(struct weft_world_store *store, struct weft_store_invite *i
     return put_record(store, WEFT_STORE_ISSUED, &op->record, op->now_s);
 }
 
-static enum weft_store_verdict judge(const struct weft_store_invite *invite, bool before, int64_t now_s)
+static int refuse(struct weft_store_result *result, enum weft_refused why)
 {
-    const struct weft_invite_entry entry = {
-        .uses_max = invite->uses, .expires_s = invite->expires_s, .revoked = invite->revoked};
-    enum weft_refused why;
-    if (weft_invite_lets_in(&entry, invite->uses - invite->left, before, now_s, &why)) {
-        return before ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
-    }
-    return why == WEFT_REFUSAL_REVOKED   ? WEFT_STORE_REVOKED
-           : why == WEFT_REFUSAL_EXPIRED ? WEFT_STORE_EXPIRED
-                                         : WEFT_STORE_USED_UP;
+    result->verdict = WEFT_STORE_REFUSED;
+    result->refusal = why;
+    return 0;
 }
 
 static int redeem(struct weft_world_store *store, const struct weft_store_op *op, struct weft_store_result *result)
 {
     struct weft_store_invite *invite = find_invite(store, &op->key);
     const struct weft_world_redemption *before = find_redemption(store, op);
-    result->verdict = invite ? judge(invite, before, op->now_s) : WEFT_STORE_UNKNOWN;
-    result->left = invite ? invite->left : 0;
-    if (result->verdict == WEFT_STORE_AGAIN) {
-        result->record = before->record;
+    enum weft_refused why;
+    if (!invite) {
+        return refuse(result, WEFT_REFUSAL_UNKNOWN);
     }
-    if (result->verdict != WEFT_STORE_REDEEMED) {
+    const struct weft_invite_entry entry = {
+        .uses_max = invite->uses, .expires_s = invite->expires_s, .revoked = invite->revoked};
+    result->left = invite->left;
+    if (!weft_invite_lets_in(&entry, invite->uses - invite->left, before, op->now_s, &why)) {
+        return refuse(result, why);
+    }
+    result->verdict = before ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
+    result->record = before ? before->record : op->record;
+    if (before) {
         return 0;
     }
     result->left--;
-    result->record = op->record;
     return count_use(store, invite, op);
 }
 

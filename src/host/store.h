@@ -90,16 +90,14 @@ struct weft_store_op {
 enum weft_store_verdict {
     WEFT_STORE_REDEEMED, /* the certificate is kept, and stands among the issued ones */
     WEFT_STORE_AGAIN,    /* this node has redeemed this invite before: result->record is the certificate it got then */
-    WEFT_STORE_UNKNOWN,  /* no such invite */
-    WEFT_STORE_REVOKED,  /* for those too who have redeemed it before */
-    WEFT_STORE_EXPIRED,
-    WEFT_STORE_USED_UP,
+    WEFT_STORE_REFUSED,  /* result->refusal says why: no such invite, or as weft_invite_lets_in() has it */
 };
 
 struct weft_store_result {
     const char *problem; /* when the store itself failed: what that means and what to do, for people. Else NULL */
     unsigned version;    /* of a store that was opened: what it was before, 0 for a new one */
     enum weft_store_verdict verdict;
+    unsigned refusal;                /* an enum weft_refused (wire/admission) */
     uint32_t left;                   /* of a redemption, unless the invite is unknown: uses */
     struct weft_store_record record; /* got, or redeemed */
     uint64_t incarnation, sequence;

@@ -138,19 +138,13 @@ static void settle(const struct matter *matter, bool stored)
 
 static void on_redeemed(void *self, int status, const struct weft_store_result *result)
 {
-    static const enum weft_refused refusals[] = {
-        [WEFT_STORE_UNKNOWN] = WEFT_REFUSAL_UNKNOWN,
-        [WEFT_STORE_REVOKED] = WEFT_REFUSAL_REVOKED,
-        [WEFT_STORE_EXPIRED] = WEFT_REFUSAL_EXPIRED,
-        [WEFT_STORE_USED_UP] = WEFT_REFUSAL_USED_UP,
-    };
     struct matter *matter = self;
-    bool stored = status == 0 && (result->verdict == WEFT_STORE_REDEEMED || result->verdict == WEFT_STORE_AGAIN);
+    bool stored = status == 0 && result->verdict != WEFT_STORE_REFUSED;
     settle(matter, stored);
     if (stored) {
         tell_all(matter, weft_slice(result->record.bytes, result->record.size), WEFT_REFUSAL_OTHER);
     } else {
-        tell_all(matter, (struct weft_slice){0}, status < 0 ? WEFT_REFUSAL_BUSY : refusals[result->verdict]);
+        tell_all(matter, (struct weft_slice){0}, status < 0 ? WEFT_REFUSAL_BUSY : (enum weft_refused)result->refusal);
     }
 }
 

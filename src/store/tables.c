@@ -263,19 +263,6 @@ static int do_revoke_invite(struct weft_database *database, const struct weft_st
     return changed == 0 ? WEFT_ERR_NOT_FOUND : changed;
 }
 
-static enum weft_store_verdict judge(const struct weft_store_invite *invite, bool before, int64_t now_s)
-{
-    const struct weft_invite_entry entry = {
-        .uses_max = invite->uses, .expires_s = invite->expires_s, .revoked = invite->revoked};
-    enum weft_refused why;
-    if (weft_invite_lets_in(&entry, invite->uses - invite->left, before, now_s, &why)) {
-        return before ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
-    }
-    return why == WEFT_REFUSAL_REVOKED   ? WEFT_STORE_REVOKED
-           : why == WEFT_REFUSAL_EXPIRED ? WEFT_STORE_EXPIRED
-                                         : WEFT_STORE_USED_UP;
-}
-
 /* Has this node redeemed it before? Then 1 and its certificate. */
 static int redeemed_before(struct weft_database *database, const struct weft_store_op *op,
                            struct weft_store_record *out)
@@ -306,13 +293,19 @@ static int count_use(struct weft_database *database, const struct weft_store_op 
     return status < 0 ? status : put_record(database, &records[WEFT_STORE_ISSUED], record, op->now_s);
 }
 
+static int refuse(struct weft_store_result *result, enum weft_refused why)
+{
+    result->verdict = WEFT_STORE_REFUSED;
+    result->refusal = why;
+    return 0;
+}
+
 static int do_redeem(struct weft_database *database, const struct weft_store_op *op, struct weft_store_result *result)
 {
     struct weft_store_invite invite;
     int status = get_invite(database, &op->key, &invite);
     if (status < 0) {
-        result->verdict = WEFT_STORE_UNKNOWN;
-        return status == WEFT_ERR_NOT_FOUND ? 0 : status;
+        return status == WEFT_ERR_NOT_FOUND ? refuse(result, WEFT_REFUSAL_UNKNOWN) : status;
     }
     result->left = invite.left;
     struct weft_store_record before;
@@ -320,15 +313,19 @@ static int do_redeem(struct weft_database *database, const struct weft_store_op 
     if (status < 0) {
         return status;
     }
-    result->verdict = judge(&invite, status > 0, op->now_s);
-    if (result->verdict == WEFT_STORE_AGAIN) {
-        result->record = before;
+    const struct weft_invite_entry entry = {
+        .uses_max = invite.uses, .expires_s = invite.expires_s, .revoked = invite.revoked};
+    enum weft_refused why;
+    bool again = status > 0;
+    if (!weft_invite_lets_in(&entry, invite.uses - invite.left, again, op->now_s, &why)) {
+        return refuse(result, why);
     }
-    if (result->verdict != WEFT_STORE_REDEEMED) {
+    result->verdict = again ? WEFT_STORE_AGAIN : WEFT_STORE_REDEEMED;
+    result->record = again ? before : op->record;
+    if (again) {
         return 0;
     }
     result->left--;
-    result->record = op->record;
     return count_use(database, op);
 }
 

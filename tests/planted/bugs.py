@@ -72,8 +72,7 @@ BUGS = (
     Bug("a node that asks again uses an invite again", "src/mesh/invites.c",
         "return !use ? WEFT_REDEMPTION_STORE : use->stored", "return !use || now_s > 0 ? WEFT_REDEMPTION_STORE : use->stored", MESH + STORE, ISSUE),
     Bug("the store counts a redemption again", "src/store/tables.c",
-        "result->verdict = judge(&invite, status > 0, op->now_s);", "result->verdict = judge(&invite, false, op->now_s);",
-        STORE, ISSUE),
+        "bool again = status > 0;", "bool again = false;", STORE, ISSUE),
     Bug("the same announcement is taken again", "src/mesh/roster.c",
         """        return WEFT_ROSTER_KNOWN;
     }

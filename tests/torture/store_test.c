@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "sim/world.h"
 #include "support/store_faults.h"
+#include "wire/admission.h"
 
 #define SEQUENCES      150
 #define SEQUENCE_OPS   150
@@ -81,14 +82,23 @@ static bool same_invite(const struct weft_store_invite *a, const struct weft_sto
 
 static bool same_result(enum weft_store_kind kind, const struct weft_store_result *a, const struct weft_store_result *b)
 {
-    bool same = a->version == b->version && a->verdict == b->verdict && a->left == b->left &&
-                same_record(&a->record, &b->record) && a->incarnation == b->incarnation && a->sequence == b->sequence &&
-                a->count == b->count && a->more == b->more;
+    bool same = a->version == b->version && a->verdict == b->verdict && a->refusal == b->refusal &&
+                a->left == b->left && same_record(&a->record, &b->record) && a->incarnation == b->incarnation &&
+                a->sequence == b->sequence && a->count == b->count && a->more == b->more;
     for (size_t i = 0; same && i < a->count; i++) {
         same = kind == WEFT_STORE_LIST_INVITES ? same_invite(&a->page.invites[i], &b->page.invites[i])
                                                : same_record(&a->page.records[i], &b->page.records[i]);
     }
     return same;
+}
+
+/* Each refusal is one of its own. */
+#define VERDICTS (WEFT_STORE_REFUSED + 1 + WEFT_REFUSAL_USED_UP - WEFT_REFUSAL_UNKNOWN)
+
+static unsigned verdict_of(const struct store_end *end)
+{
+    unsigned verdict = (unsigned)end->result.verdict;
+    return verdict == WEFT_STORE_REFUSED ? verdict + end->result.refusal - WEFT_REFUSAL_UNKNOWN : verdict;
 }
 
 static bool is_done(void *self)
@@ -121,11 +131,11 @@ static void run_sequence(struct store_end *real, uint64_t seed, const char *path
     for (int i = 0; i < (crowded ? 4 : 1) * SEQUENCE_OPS; i++) {
         int status = store_end_ask(real, &op), faked = ask_world(&fake, world, &op);
         if (status != faked || (status == 0 && !same_result(op.kind, &real->result, &fake.result))) {
-            fail_msg("seed %llu, operation %d of kind %d: %d and %d, verdicts %d and %d", (unsigned long long)seed, i,
-                     (int)op.kind, status, faked, (int)real->result.verdict, (int)fake.result.verdict);
+            fail_msg("seed %llu, operation %d of kind %d: %d and %d, verdicts %u and %u", (unsigned long long)seed, i,
+                     (int)op.kind, status, faked, verdict_of(real), verdict_of(&fake));
         }
         did[op.kind] += status == 0 ? 1 : 0;
-        did[WEFT_STORE_KINDS + real->result.verdict] += status == 0 && op.kind == WEFT_STORE_REDEEM ? 1 : 0;
+        did[WEFT_STORE_KINDS + verdict_of(real)] += status == 0 && op.kind == WEFT_STORE_REDEEM ? 1 : 0;
         *pages += status == 0 && real->result.more ? 1 : 0;
         op = draw_op(&random, path, crowded);
     }
@@ -135,7 +145,7 @@ static void run_sequence(struct store_end *real, uint64_t seed, const char *path
 static void both_stores_give_the_same_answers(void **state)
 {
     (void)state;
-    unsigned did[WEFT_STORE_KINDS + WEFT_STORE_USED_UP + 1] = {0}, pages = 0;
+    unsigned did[WEFT_STORE_KINDS + VERDICTS] = {0}, pages = 0;
     struct store_folder folder;
     for (uint64_t seed = 1; seed <= SEQUENCES; seed++) {
         struct store_end real;

@@ -2,6 +2,7 @@
 #include "store/tables.h"
 
 #include "support/store_ends.h"
+#include "wire/admission.h"
 
 #define NOW 1000
 
@@ -36,10 +37,11 @@ static void script(const char *sql)
     assert_int_equal(sqlite3_exec(database.handle, sql, NULL, NULL, NULL), SQLITE_OK);
 }
 
-static enum weft_store_verdict redeem(uint32_t id, uint32_t node, const char *certificate, int64_t now_s)
+/* What came of it; why not, below zero. */
+static int redeem(uint32_t id, uint32_t node, const char *certificate, int64_t now_s)
 {
     assert_int_equal(run(store_redeem(id, node, certificate, now_s)), 0);
-    return result.verdict;
+    return result.verdict == WEFT_STORE_REFUSED ? -(int)result.refusal : (int)result.verdict;
 }
 
 static void assert_got(const char *bytes)
@@ -81,7 +83,7 @@ static void a_use_is_counted_once_for_each_node(void **state)
     assert_got("first");
     assert_int_equal(redeem(1, 72, "second", NOW), WEFT_STORE_REDEEMED);
     assert_int_equal(result.left, 0);
-    assert_int_equal(redeem(1, 73, "third", NOW), WEFT_STORE_USED_UP);
+    assert_int_equal(redeem(1, 73, "third", NOW), -WEFT_REFUSAL_USED_UP);
     assert_int_equal(redeem(1, 72, "fourth", 9000), WEFT_STORE_AGAIN); /* expired or not: it was let in */
     assert_got("second");
     assert_int_equal(uses_left(1), 0);
@@ -95,13 +97,13 @@ static void why_nobody_is_let_in_is_told_apart(void **state)
 {
     (void)state;
     assert_int_equal(run(store_invite(1, 2, 2000)), 0);
-    assert_int_equal(redeem(2, 71, "c", NOW), WEFT_STORE_UNKNOWN);
-    assert_int_equal(redeem(1, 71, "c", 2001), WEFT_STORE_EXPIRED);
+    assert_int_equal(redeem(2, 71, "c", NOW), -WEFT_REFUSAL_UNKNOWN);
+    assert_int_equal(redeem(1, 71, "c", 2001), -WEFT_REFUSAL_EXPIRED);
     assert_int_equal(redeem(1, 71, "c", 2000), WEFT_STORE_REDEEMED);
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(1)}), 0);
-    assert_int_equal(redeem(1, 72, "c", NOW), WEFT_STORE_REVOKED);
-    assert_int_equal(redeem(1, 72, "c", 3000), WEFT_STORE_REVOKED);
-    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REVOKED); /* who was let in before too */
+    assert_int_equal(redeem(1, 72, "c", NOW), -WEFT_REFUSAL_REVOKED);
+    assert_int_equal(redeem(1, 72, "c", 3000), -WEFT_REFUSAL_REVOKED);
+    assert_int_equal(redeem(1, 71, "c", NOW), -WEFT_REFUSAL_REVOKED); /* who was let in before too */
     assert_int_equal(result.record.size, 0);
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(2)}),
                      WEFT_ERR_NOT_FOUND);
@@ -273,9 +275,9 @@ static void full_invites_drop_those_that_are_over_with_their_redemptions(void **
     assert_int_equal(run(store_invite(2, 2, 2000)), WEFT_ERR_FULL);
     assert_non_null(strstr(database.problem, "1024 invites at most"));
     assert_int_equal(run((struct weft_store_op){.kind = WEFT_STORE_REVOKE_INVITE, .key = store_key(1)}), 0);
-    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_REVOKED);
+    assert_int_equal(redeem(1, 71, "c", NOW), -WEFT_REFUSAL_REVOKED);
     assert_int_equal(run(store_invite(2, 2, 2000)), 0);
-    assert_int_equal(redeem(1, 71, "c", NOW), WEFT_STORE_UNKNOWN);
+    assert_int_equal(redeem(1, 71, "c", NOW), -WEFT_REFUSAL_UNKNOWN);
     assert_int_equal(run(store_invite(1, 2, 2000)), WEFT_ERR_FULL);
 }
 
@@ -290,7 +292,7 @@ static void full_redemptions_drop_those_of_invites_that_are_over(void **state)
     assert_int_equal(uses_left(2), 2);
     assert_int_equal(run(store_redeem(2, 72, "c", 1500)), WEFT_ERR_FULL); /* its last second */
     assert_int_equal(redeem(2, 72, "c", 1501), WEFT_STORE_REDEEMED);
-    assert_int_equal(redeem(1, 71, "c", 1501), WEFT_STORE_EXPIRED);
+    assert_int_equal(redeem(1, 71, "c", 1501), -WEFT_REFUSAL_EXPIRED);
 }
 
 static void what_we_never_wrote_is_damage(void **state)
