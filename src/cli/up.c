@@ -242,6 +242,19 @@ static void say_try(const struct up *up)
     }
 }
 
+static void say_no_model(const struct up *up)
+{
+    const struct weft_mesh_state *mesh = weft_mesh_state_of(weft_node_mesh(up->node));
+    const char *answers = mesh && weft_mesh_state_membership(mesh) ? "/v1 answers with what others of its mesh serve"
+                                                                   : "/v1 lists none and answers the rest with 503";
+    if (up->settings.config.no_model) {
+        printf("ready: no model, as was asked (no_model), so %s\n", answers);
+    } else {
+        printf("ready: no model, so %s; put a GGUF file into %s, or name one with --model\n", answers,
+               up->models.folder);
+    }
+}
+
 static void on_ready(void *self)
 {
     struct up *up = self;
@@ -255,12 +268,8 @@ static void on_ready(void *self)
                up->settings.config.externals.count == 1 ? "" : "s");
     } else if (up->settings.config.upstream_text.size > 0) {
         printf("ready: /v1 is relayed to %s\n", up->settings.config.upstream_text.data);
-    } else if (up->settings.config.no_model) {
-        printf("ready: no model, as was asked (no_model), so /v1 lists none and answers the rest with 503\n");
     } else {
-        printf("ready: no model, so /v1 lists none and answers the rest with 503; put a GGUF file into %s, or name one "
-               "with --model\n",
-               up->models.folder);
+        say_no_model(up);
     }
     (void)fflush(stdout); /* as above */
 }

@@ -15,6 +15,7 @@ struct matter {
     weft_admitting_answer *answer;
     weft_admitting_invited *invited;
     struct weft_invite_use use; /* of an application */
+    enum weft_role role;        /* likewise: which the invite gives */
     bool rides;             /* the same node's use is being stored for another application: it is answered with it */
     bool counts;            /* a use is held back until it is stored */
     struct weft_key invite; /* that is made or taken back */
@@ -25,6 +26,7 @@ struct matter {
 struct weft_admitting {
     struct weft_mesh_state *state;
     struct weft_host *host;
+    struct weft_journal *journal;
     struct matter *matters;
     size_t count;
 };
@@ -73,6 +75,21 @@ static int ask(struct weft_admitting *admitting, struct weft_store_op *op, weft_
 
 /* -- answers -- */
 
+/* `node`: NULL if it is not known who asks. */
+static void note(const struct weft_admitting *admitting, const char *event, const struct weft_key *node,
+                 const char *name, const char *value)
+{
+    char id[WEFT_PEER_ID_SIZE];
+    if (weft_journal_begin(admitting->journal, WEFT_LOG_INFO, event)) {
+        if (node) {
+            weft_key_text(node, id);
+            weft_journal_word(admitting->journal, "node", id);
+        }
+        weft_journal_word(admitting->journal, name, value);
+        weft_journal_end(admitting->journal);
+    }
+}
+
 static void tell(weft_admitting_answer *answer, void *self, struct weft_slice chain, enum weft_refused refusal)
 {
     uint8_t record[WEFT_ADMISSION_MAX];
@@ -82,8 +99,10 @@ static void tell(weft_admitting_answer *answer, void *self, struct weft_slice ch
     answer(self, weft_slice(record, (size_t)size));
 }
 
-static int refuse(weft_admitting_answer *answer, void *self, enum weft_refused refusal)
+static int refuse(const struct weft_admitting *admitting, weft_admitting_answer *answer, void *self,
+                  enum weft_refused refusal)
 {
+    note(admitting, "node not admitted", NULL, "why", weft_refusal_word(refusal));
     tell(answer, self, (struct weft_slice){0}, refusal);
     return 0;
 }
@@ -92,6 +111,9 @@ static void tell_matter(struct matter *matter, struct weft_slice chain, enum wef
 {
     weft_admitting_answer *answer = matter->answer;
     void *self = matter->self;
+    if (chain.size == 0) {
+        note(matter->admitting, "node not admitted", &matter->use.node, "why", weft_refusal_word(refusal));
+    }
     free_matter(matter);
     if (answer) {
         tell(answer, self, chain, refusal);
@@ -142,6 +164,7 @@ static void on_redeemed(void *self, int status, const struct weft_store_result *
     bool stored = status == 0 && result->verdict != WEFT_STORE_REFUSED;
     settle(matter, stored);
     if (stored) {
+        note(matter->admitting, "node admitted", &matter->use.node, "role", weft_role_text(matter->role));
         tell_all(matter, weft_slice(result->record.bytes, result->record.size), WEFT_REFUSAL_OTHER);
     } else {
         tell_all(matter, (struct weft_slice){0}, status < 0 ? WEFT_REFUSAL_BUSY : (enum weft_refused)result->refusal);
@@ -152,7 +175,7 @@ static void on_redeemed(void *self, int status, const struct weft_store_result *
 
 /* The use is held back: stores it with its certificate. Also for one that is stored: then the store has the certificate
  * that was given then, and tells that one. */
-static void store_use(struct matter *matter, const struct weft_registrar *registrar, enum weft_role role)
+static void store_use(struct matter *matter, const struct weft_registrar *registrar)
 {
     struct weft_store_op op = {.kind = WEFT_STORE_REDEEM, .key = weft_mesh_loading_key(&matter->use.invite)};
     const struct weft_invite_use *use = &matter->use;
@@ -161,8 +184,8 @@ static void store_use(struct matter *matter, const struct weft_registrar *regist
     struct weft_chain links;
     struct weft_certificate own;
     struct weft_signed parts;
-    int64_t size = weft_registrar_certify(registrar, &use->node, role, weft_mesh_state_now_s(matter->admitting->state),
-                                          use->serial, chain, &why);
+    int64_t size = weft_registrar_certify(registrar, &use->node, matter->role,
+                                          weft_mesh_state_now_s(matter->admitting->state), use->serial, chain, &why);
     bool made = size > 0 && weft_chain_read(weft_slice(chain, (size_t)size), &links) == 0 &&
                 weft_certificate_read(links.own, &own, &parts) == 0;
     if (made) {
@@ -183,9 +206,10 @@ static int redeem(struct weft_admitting *admitting, const struct weft_registrar 
     enum weft_refused why = WEFT_REFUSAL_BUSY;
     struct matter *matter = new_matter(admitting, self);
     if (!matter) {
-        return refuse(answer, self, WEFT_REFUSAL_BUSY);
+        return refuse(admitting, answer, self, WEFT_REFUSAL_BUSY);
     }
     matter->answer = answer;
+    matter->use.node = asked->node;
     int redemption = weft_invites_redeem(invites, &asked->invite, &asked->node, serial,
                                          weft_mesh_state_now_s(admitting->state), &matter->use, &why);
     if (redemption < 0 || redemption == WEFT_REDEMPTION_REFUSED) {
@@ -195,7 +219,8 @@ static int redeem(struct weft_admitting *admitting, const struct weft_registrar 
     matter->rides = redemption == WEFT_REDEMPTION_WAIT;
     matter->counts = redemption == WEFT_REDEMPTION_STORE;
     if (!matter->rides) {
-        store_use(matter, registrar, weft_invites_of(invites, &asked->invite)->role);
+        matter->role = weft_invites_of(invites, &asked->invite)->role;
+        store_use(matter, registrar);
     }
     return 0;
 }
@@ -207,7 +232,7 @@ int weft_admitting_hear(struct weft_admitting *admitting, struct weft_slice appl
     struct weft_registrar_case asked;
     uint64_t serial = draw_serial(admitting);
     if (!weft_mesh_state_registrar(admitting->state, &registrar)) {
-        return refuse(answer, self, WEFT_REFUSAL_GATEWAY_LAPSED); /* it has left its mesh */
+        return refuse(admitting, answer, self, WEFT_REFUSAL_GATEWAY_LAPSED); /* it has left its mesh */
     }
     switch (
         weft_registrar_hear(&registrar, application, link, weft_mesh_state_now_s(admitting->state), serial, &asked)) {
@@ -222,7 +247,7 @@ int weft_admitting_hear(struct weft_admitting *admitting, struct weft_slice appl
     case WEFT_REGISTRAR_REFUSE:
         break;
     }
-    return refuse(answer, self, asked.refusal);
+    return refuse(admitting, answer, self, asked.refusal);
 }
 
 void weft_admitting_leave(struct weft_admitting *admitting, const void *self)
@@ -358,7 +383,8 @@ int weft_admitting_take_back(struct weft_admitting *admitting, struct weft_slice
 
 /* -- made and unmade -- */
 
-int weft_admitting_new(struct weft_admitting **out, struct weft_mesh_state *state, struct weft_host *host)
+int weft_admitting_new(struct weft_admitting **out, struct weft_mesh_state *state, struct weft_host *host,
+                       struct weft_journal *journal)
 {
     *out = weft_zalloc(sizeof(**out));
     if (!*out) {
@@ -366,6 +392,7 @@ int weft_admitting_new(struct weft_admitting **out, struct weft_mesh_state *stat
     }
     (*out)->state = state;
     (*out)->host = host;
+    (*out)->journal = journal;
     return 0;
 }
 

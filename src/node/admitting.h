@@ -1,7 +1,8 @@
 /* node/admitting.h - how a gateway admits: its invites made and taken back, and applications answered, each when what
  * it says is stored and never before.
  *
- * An answer may come at once, from inside the call, where there is nothing to store. */
+ * An answer may come at once, from inside the call, where there is nothing to store. The journal says who was admitted,
+ * and who was not and why; an invite is not named there. */
 #ifndef WEFT_NODE_ADMITTING_H
 #define WEFT_NODE_ADMITTING_H
 
@@ -13,8 +14,8 @@
 struct weft_admitting;
 
 /* `state` outlives it. On error *out is NULL. */
-WEFT_MUST_USE int weft_admitting_new(struct weft_admitting **out, struct weft_mesh_state *state,
-                                     struct weft_host *host);
+WEFT_MUST_USE int weft_admitting_new(struct weft_admitting **out, struct weft_mesh_state *state, struct weft_host *host,
+                                     struct weft_journal *journal);
 /* After the host's loop has ended. NULL is fine. */
 void weft_admitting_free(struct weft_admitting *admitting);
 

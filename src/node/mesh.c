@@ -164,7 +164,7 @@ static int make_parts(struct weft_mesh *mesh, const struct weft_mesh_state_optio
 {
     int error = weft_mesh_state_new(&mesh->state, options);
     if (error == 0) {
-        error = weft_admitting_new(&mesh->admitting, mesh->state, options->host);
+        error = weft_admitting_new(&mesh->admitting, mesh->state, options->host, options->journal);
     }
     if (error == 0) {
         error = weft_known_new(&mesh->known);

@@ -57,6 +57,7 @@ class Mesh(unittest.TestCase):
         root = os.path.join(node.home, "root.key")
         self.assertIn("a new mesh has begun", "\n".join(said))
         self.assertIn(root, "\n".join(said))
+        self.assertIn("what others of its mesh serve", line)
         for name in self.files(node):
             self.assertEqual(stat.S_IMODE(os.stat(os.path.join(node.home, name)).st_mode) & 0o077, 0, name)
         self.assertEqual(say(node, "id").strip(), ask(node, "id")["id"])

@@ -29,6 +29,19 @@ static void assert_refused(const struct weft_identity *node, enum weft_refused r
     assert_int_equal(admission.refusal, refusal);
 }
 
+/* How often the journal has said this of this node. */
+static size_t noted(const char *event, const struct weft_identity *node, const char *rest)
+{
+    char id[WEFT_PEER_ID_SIZE], line[256];
+    size_t count = 0;
+    weft_key_text(&node->key, id);
+    (void)snprintf(line, sizeof(line), "\"event\":\"%s\",\"node\":\"%s\",%s", event, id, rest);
+    for (const char *at = weft_world_log(office.host); (at = strstr(at, line)); at++) {
+        count++;
+    }
+    return count;
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -54,6 +67,9 @@ static void an_invite_lets_in_as_many_as_it_says_and_each_once(void **state)
     assert_admitted(&office.nodes[1], WEFT_ROLE_PEER);
     assert_refused(&office.nodes[2], WEFT_REFUSAL_USED_UP);
     assert_int_equal(weft_invites_at(weft_mesh_state_invites(office.state), 0).uses, 2);
+    assert_int_equal(noted("node admitted", &office.nodes[1], "\"role\":\"peer\""), 1);
+    assert_int_equal(noted("node admitted", &office.nodes[2], ""), 0);
+    assert_int_equal(noted("node not admitted", &office.nodes[2], "\"why\":\"used_up\""), 1);
     office_crash();
     assert_int_equal(office_start(), 0);
     assert_int_equal(weft_invites_at(weft_mesh_state_invites(office.state), 0).uses, 2);

@@ -81,7 +81,7 @@ static inline int office_start_as(const struct weft_identity *who, bool begins)
     if (error < 0) {
         return error;
     }
-    error = weft_admitting_new(&office.admitting, office.state, office.host);
+    error = weft_admitting_new(&office.admitting, office.state, office.host, &office.journal);
     if (error < 0) {
         return error;
     }
