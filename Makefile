@@ -87,9 +87,9 @@ check-asan: build/setup.check
 		-E '^engine_(estimate|idle|openai|private|run|schema|stop)$$'
 
 check-tsan: build/setup.check
-	@echo '== unit tests under ThreadSanitizer =='
-	$(call build,tsan)
-	$(TSAN_CTEST) --test-dir build/tsan -L '^(unit|cli)$$' -E '^unit_engine_(guard|sandbox)$$'
+	@echo '== what has threads, under ThreadSanitizer =='
+	$(call build,tsan,--target threaded)
+	$(TSAN_CTEST) --test-dir build/tsan -L '^(threaded|cli)$$' -E '^unit_engine_(guard|sandbox)$$'
 
 check-fuzz: build/setup.check
 	@echo '== fuzz corpora under AddressSanitizer and UBSan =='
