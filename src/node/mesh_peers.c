@@ -55,6 +55,12 @@ static int target(void *self, const struct weft_key *key, struct weft_relay_targ
 
 /* -- what is told of one -- */
 
+/* A client asks, and a stranger is nobody: what they announce is not asked for, or they would get others' prompts. */
+static bool may_serve(const struct weft_entry *entry)
+{
+    return entry->kind == WEFT_ENTRY_MEMBER && entry->role != WEFT_ROLE_CLIENT;
+}
+
 static void tell(struct weft_mesh_peers *peers, const struct weft_entry *entry, struct weft_mesh_peers_told *told)
 {
     struct weft_announcement announcement;
@@ -65,7 +71,7 @@ static void tell(struct weft_mesh_peers *peers, const struct weft_entry *entry, 
     if (weft_announcement_read(weft_roster_bytes(entry), &announcement, &parts) < 0) {
         return; /* cannot be: the roster has read it */
     }
-    for (size_t i = 0; i < announcement.model_count; i++) {
+    for (size_t i = 0; may_serve(entry) && i < announcement.model_count; i++) {
         const struct weft_announced_model *model = &announcement.models[i];
         if (is_set(model->hash)) {
             struct weft_peer_model *out = &models[peer.model_count++];
