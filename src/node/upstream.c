@@ -54,7 +54,7 @@ struct weft_upstream {
     uint16_t port;
     size_t line_count, lines_max;
     struct line *lines, *usable;
-    const char *why; /* a secure connection failed last, or NULL */
+    const char *why; /* what became of the last connection that failed; NULL once one opens */
     bool asking;     /* where it is: once for all lines that are lost, however many open at a time */
     bool h2;         /* its connections carry many exchanges: known from the URL, or from the last one that opened */
 };
@@ -207,6 +207,7 @@ static void on_usable(void *self, struct weft_connection *connection)
     if (!line->ready) {
         line->ready = line->busy = true;
         line->upstream->h2 = weft_connection_h2(connection);
+        line->upstream->why = NULL;
         serve_waiters(line);
     }
     set_usable(line, weft_carrier_can_ask(carrier));
@@ -223,7 +224,7 @@ static void on_closed(void *self, struct weft_connection *connection, int why, c
 {
     struct line *line = self;
     (void)connection;
-    line->upstream->why = phrase ? phrase : line->upstream->why;
+    line->upstream->why = why < 0 ? phrase : line->upstream->why;
     line->upstream->metrics->upstream_connections--;
     line->connection = NULL;
     set_usable(line, false);

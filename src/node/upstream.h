@@ -31,7 +31,8 @@ struct weft_slice weft_upstream_via(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_scheme(const struct weft_upstream *upstream);
 struct weft_slice weft_upstream_path(const struct weft_upstream *upstream);
 
-/* Why a secure connection to it failed last: a phrase of the program's own, or NULL. */
+/* Why the last connection to it failed, if none has opened since and there is more to say than the error: a phrase of
+ * the program's own; else NULL. */
 const char *weft_upstream_why(const struct weft_upstream *upstream);
 
 /* Takes the worker's end of an exchange whose request head is complete. What goes wrong later is told by leaving it:

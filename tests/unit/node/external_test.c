@@ -258,6 +258,26 @@ static void test_it_is_not_there_and_comes(void **state)
     end();
 }
 
+static void speak_plainly(struct weft_raw *raw)
+{
+    weft_raw_text(raw, "HTTP/1.1 400 Bad Request\r\n\r\n");
+}
+
+/* What was wrong before is not why it cannot be reached now. */
+static void test_it_speaks_no_tls_and_is_gone(void **state)
+{
+    (void)state;
+    begin("https://" OUTSIDER_AT "/v1", "");
+    outsider.at.accepted = speak_plainly;
+    pass(WEFT_SECOND);
+    assert_non_null(look().problem);
+    assert_string_not_equal(look().problem, "it cannot be reached");
+    outsider_die();
+    pass(60 * WEFT_SECOND);
+    assert_string_equal(look().problem, "it cannot be reached");
+    end();
+}
+
 static void test_it_does_not_answer(void **state)
 {
     (void)state;
@@ -572,6 +592,7 @@ int main(void)
         cmocka_unit_test(test_it_is_looked_at_now_and_then),
         cmocka_unit_test(test_a_key_is_shown_to_it_and_to_nobody_else),
         cmocka_unit_test(test_it_is_not_there_and_comes),
+        cmocka_unit_test(test_it_speaks_no_tls_and_is_gone),
         cmocka_unit_test(test_it_does_not_answer),
         cmocka_unit_test(test_what_is_no_such_server),
         cmocka_unit_test(test_it_sends_requests_elsewhere),
