@@ -487,11 +487,8 @@ static int attempt_mesh(struct weft_delivery *delivery)
     weft_segments_begin(&delivery->segments, &delivery->choice.key, delivery->choice.path,
                         weft_resume_tokens(delivery->resume));
     weft_hex(hash, delivery->hash, sizeof(delivery->hash));
-    const struct weft_field fields[] = {
-        {WEFT_SLICE(WEFT_MESH_MODEL_FIELD), weft_slice(hash, sizeof(hash) - 1)},
-        {WEFT_SLICE(WEFT_MESH_EXCHANGE_FIELD), weft_slice_text(delivery->id)},
-    };
-    error = attempt_at(delivery, &delivery->choice.target, WEFT_SLICE(WEFT_MESH_GENERATE), fields, WEFT_COUNT(fields));
+    const struct weft_field field = {WEFT_SLICE(WEFT_MESH_MODEL_FIELD), weft_slice(hash, sizeof(hash) - 1)};
+    error = attempt_at(delivery, &delivery->choice.target, WEFT_SLICE(WEFT_MESH_GENERATE), &field, 1);
     if (error < 0) {
         struct weft_native_problem problem;
         set_lost(&problem, delivery->attempts);

@@ -20,9 +20,8 @@
 #define WEFT_DELIVERY_ATTEMPTS_MAX 32 /* of one answer */
 
 /* How another node of the mesh is asked: docs/PROTOCOL.md. */
-#define WEFT_MESH_GENERATE       "/generate" /* below the path of the way to it: node/peer_way.h */
-#define WEFT_MESH_MODEL_FIELD    "x-weft-model-hash"
-#define WEFT_MESH_EXCHANGE_FIELD "x-weft-exchange"
+#define WEFT_MESH_GENERATE    "/generate" /* below the path of the way to it: node/peer_way.h */
+#define WEFT_MESH_MODEL_FIELD "x-weft-model-hash"
 
 struct weft_delivery;
 

@@ -7,7 +7,7 @@
 #include "node/delivery.h"
 #include "node/peer_way.h"
 
-static const char *const request_fields[] = {"content-type", WEFT_MESH_MODEL_FIELD, WEFT_MESH_EXCHANGE_FIELD};
+static const char *const request_fields[] = {"content-type", WEFT_MESH_MODEL_FIELD};
 
 static const struct weft_refusal not_found = {404, "not_found", "There is nothing at this path."};
 static const struct weft_refusal not_attached = {

@@ -34,7 +34,7 @@ static struct fellow {
     bool signs; /* says that it reads the prompt before it writes */
     uint32_t load;
     size_t asked, left, most_unread;
-    char model[80], exchange[32], body[512 * 1024]; /* of the last request */
+    char model[80], body[512 * 1024]; /* of the last request */
     struct fellow_errand errands[FELLOW_RUNNING];
 } fellows[FELLOWS];
 
@@ -143,13 +143,11 @@ static inline void fellow_read(struct fellow_errand *errand)
     struct fellow *fellow = errand->fellow;
     const struct weft_fields *fields = &errand->exchange->request.fields;
     struct weft_slice model = weft_fields_value(fields, WEFT_MESH_MODEL_FIELD);
-    struct weft_slice id = weft_fields_value(fields, WEFT_MESH_EXCHANGE_FIELD);
     struct weft_bytes came = {0};
     (void)weft_exchange_take_all(errand->exchange, WEFT_REQUEST, &came);
     assert_true(came.size < sizeof(fellow->body));
     fellow->body[weft_bytes_read(&came, fellow->body, came.size)] = '\0';
     (void)snprintf(fellow->model, sizeof(fellow->model), "%.*s", (int)model.size, model.data);
-    (void)snprintf(fellow->exchange, sizeof(fellow->exchange), "%.*s", (int)id.size, id.data);
     int error = weft_json_parse(weft_slice_text(fellow->body), &errand->request, NULL);
     if (error < 0) {
         fellow_leave(errand, error);

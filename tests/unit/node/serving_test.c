@@ -41,10 +41,9 @@ static void begin(const char *deed)
 
 static bool knock(const char *hash)
 {
-    const struct weft_field fields[] = {{WEFT_SLICE(WEFT_MESH_MODEL_FIELD), weft_slice_text(hash)},
-                                        {WEFT_SLICE(WEFT_MESH_EXCHANGE_FIELD), WEFT_SLICE("req-0011223344556677")}};
+    const struct weft_field field = {WEFT_SLICE(WEFT_MESH_MODEL_FIELD), weft_slice_text(hash)};
     engines_pass(0);
-    return parlour_knock_as("POST", GENERATE, fields, WEFT_COUNT(fields), &member);
+    return parlour_knock_as("POST", GENERATE, &field, 1, &member);
 }
 
 static int ask(const char *hash, const char *body)
