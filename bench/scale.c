@@ -140,7 +140,7 @@ static void watch(const struct world_node *of, bool gone)
 static bool has_heard(const struct world_node *who, const struct watch *of)
 {
     const struct weft_entry *entry = weft_roster_get(who->roster, &of->of->self.identity.key);
-    bool live = entry && weft_roster_state(entry, world.now) == WEFT_ROSTER_LIVE;
+    bool live = entry && weft_roster_state(entry) == WEFT_ROSTER_LIVE;
     return of->gone ? !live : live && entry->bytes && entry->sequence >= of->sequence;
 }
 
@@ -361,7 +361,7 @@ static bool has_somebody(const struct member *member)
     for (size_t i = 0; i < range.count; i++) {
         const struct weft_entry *entry = weft_roster_holder(roster, range, i, hash, weft_slice("", 0));
         if (entry && !weft_key_equal(&entry->key, &member->node.self.identity.key) &&
-            weft_roster_state(entry, world.now) == WEFT_ROSTER_LIVE) {
+            weft_roster_state(entry) == WEFT_ROSTER_LIVE) {
             return true;
         }
     }

@@ -139,20 +139,19 @@ static bool called(const struct weft_roster *roster, const struct weft_entry *en
     return false;
 }
 
-static const struct weft_entry *live_holder(const struct weft_roster *roster, size_t index, weft_time now)
+static const struct weft_entry *live_holder(const struct weft_roster *roster, size_t index)
 {
     const struct weft_entry *entry = weft_roster_at(roster, weft_holders_entry(weft_roster_models(roster), index));
-    return entry && weft_roster_state(entry, now) != WEFT_ROSTER_GONE ? entry : NULL;
+    return entry && weft_roster_state(entry) != WEFT_ROSTER_GONE ? entry : NULL;
 }
 
 /* By the word of most of the first few. */
-static bool name_of(const struct weft_roster *roster, const struct found *found, weft_time now,
-                    struct weft_gossip_line *out)
+static bool name_of(const struct weft_roster *roster, const struct found *found, struct weft_gossip_line *out)
 {
     struct weft_gossip_line said[VOTERS_MAX];
     size_t count = 0, best = 0, most = 0;
     for (size_t i = 0; i < found->range.count && count < VOTERS_MAX; i++) {
-        const struct weft_entry *entry = live_holder(roster, found->range.first + i, now);
+        const struct weft_entry *entry = live_holder(roster, found->range.first + i);
         count += entry && called(roster, entry, found->model, &said[count]) ? 1 : 0;
     }
     for (size_t i = 0; i < count; i++) {
@@ -172,13 +171,13 @@ static bool name_of(const struct weft_roster *roster, const struct found *found,
 }
 
 /* The model that stands at `first` in the index, and all who hold it. */
-static struct found look_at(const struct weft_roster *roster, size_t first, weft_time now)
+static struct found look_at(const struct weft_roster *roster, size_t first)
 {
     const struct weft_holders *holders = weft_roster_models(roster);
     struct found found = {.range.first = first, .model = weft_holders_model_at(holders, first), .strangers = true};
     while (first + found.range.count < holders->count &&
            weft_holders_model_at(holders, first + found.range.count) == found.model) {
-        const struct weft_entry *entry = live_holder(roster, first + found.range.count, now);
+        const struct weft_entry *entry = live_holder(roster, first + found.range.count);
         found.range.count++;
         found.live += entry ? 1 : 0;
         found.strangers = found.strangers && !(entry && entry->kind == WEFT_ENTRY_MEMBER);
@@ -202,12 +201,12 @@ void weft_catalogue_update(struct weft_catalogue *catalogue, const struct weft_r
     remove_old(catalogue, now);
     size_t strangers = strangers_of(catalogue);
     for (size_t first = 0; first < holders->count;) {
-        struct found found = look_at(roster, first, now);
+        struct found found = look_at(roster, first);
         struct weft_catalogue_line *line = found.live > 0 ? find(catalogue, found.model) : NULL;
         struct weft_gossip_line name;
         first += found.range.count;
         if (!line && found.live > 0 && catalogue->count < WEFT_CATALOGUE_MAX &&
-            (!found.strangers || strangers < WEFT_CATALOGUE_STRANGERS_MAX) && name_of(roster, &found, now, &name)) {
+            (!found.strangers || strangers < WEFT_CATALOGUE_STRANGERS_MAX) && name_of(roster, &found, &name)) {
             line = add(catalogue, found.model, &name);
             if (line) { /* those behind it moved by one */
                 size_t place = (size_t)(line - catalogue->lines);

@@ -39,7 +39,6 @@ struct weft_entry {
     uint64_t issuer;                 /* weft_gossip_id() of whoever certified it */
     int64_t expires_s;               /* the announcement, or its certificate */
     weft_time since;                 /* reachable, or gone */
-    weft_time suspect_until;         /* 0: not suspect */
     uint32_t place;                  /* below WEFT_ENTRIES_MAX: its own as long as it is there */
     uint32_t next;                   /* in the hash table: a place plus 1, or 0; and so below */
     uint32_t list_before, list_next; /* in its list */

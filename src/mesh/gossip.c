@@ -243,7 +243,7 @@ void weft_gossip_close(struct weft_gossip_link *link, weft_time now)
     } else if (!link->attached->superseded && !succeed(gossip, &link->key)) {
         weft_roster_lose(gossip->settings.roster, WEFT_ROSTER_SELF, &link->key, now);
         weft_gossip_tell_reach(gossip, &link->key, false);
-        weft_gossip_tell_lost(gossip, &link->key, now);
+        weft_gossip_tell_lost(gossip, &link->key);
     }
     free_link(link);
 }

@@ -136,7 +136,7 @@ void weft_gossip_greet_anchor(struct weft_gossip_link *link);
 void weft_gossip_tell(struct weft_gossip_link *link, weft_time now); /* what it does not know yet, as far as it may */
 void weft_gossip_tick_attached(struct weft_gossip *gossip, weft_time now);
 /* A gateway reaches this one no longer: who was told of it hears so at once, if no other gateway does. */
-void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *key, weft_time now);
+void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *key);
 /* Revocations were taken out of the membership: links that were not told all begin again. */
 void weft_gossip_tell_revocations_again(struct weft_gossip *gossip);
 

@@ -536,7 +536,7 @@ static void hear_reach(struct weft_gossip_link *link, const struct weft_gossip_r
     }
     while (weft_gossip_packed_next(&less, key.bytes, WEFT_KEY_SIZE)) {
         weft_roster_lose(roster, link->place, &key, now);
-        weft_gossip_tell_lost(link->gossip, &key, now);
+        weft_gossip_tell_lost(link->gossip, &key);
     }
     while (weft_gossip_packed_next(&more, key.bytes, WEFT_KEY_SIZE)) {
         if (weft_key_set(&key) && weft_roster_reach(roster, link->place, &key, now) < 0) {

@@ -231,11 +231,11 @@ static struct weft_gossip_told *told_of(struct weft_gossip_attached *attached, c
 }
 
 static bool serves(const struct weft_gossip_link *link, const struct weft_entry *entry,
-                   const uint8_t hash[WEFT_HASH_SIZE], weft_time now)
+                   const uint8_t hash[WEFT_HASH_SIZE])
 {
     struct weft_announcement announcement;
     struct weft_signed parts;
-    if (!entry || !entry->bytes || weft_roster_state(entry, now) == WEFT_ROSTER_GONE ||
+    if (!entry || !entry->bytes || weft_roster_state(entry) == WEFT_ROSTER_GONE ||
         weft_key_equal(&entry->key, &link->key) ||
         weft_announcement_read(weft_roster_bytes(entry), &announcement, &parts) < 0) {
         return false;
@@ -248,10 +248,10 @@ static bool serves(const struct weft_gossip_link *link, const struct weft_entry 
     return false;
 }
 
-static bool serves_any(const struct weft_gossip_link *link, const struct weft_entry *entry, weft_time now)
+static bool serves_any(const struct weft_gossip_link *link, const struct weft_entry *entry)
 {
     for (size_t i = 0; i < link->attached->used_count; i++) {
-        if (serves(link, entry, link->attached->used[i], now)) {
+        if (serves(link, entry, link->attached->used[i])) {
             return true;
         }
     }
@@ -259,12 +259,12 @@ static bool serves_any(const struct weft_gossip_link *link, const struct weft_en
 }
 
 /* Those it was told of and that serve it no longer. False: no room. */
-static bool take_back(struct weft_gossip_link *link, weft_time now)
+static bool take_back(struct weft_gossip_link *link)
 {
     struct weft_gossip_attached *attached = link->attached;
     for (size_t i = attached->told_count; i-- > 0;) {
         struct weft_gossip_told *told = &attached->told[i];
-        if (serves_any(link, weft_roster_get(link->gossip->settings.roster, &told->key), now)) {
+        if (serves_any(link, weft_roster_get(link->gossip->settings.roster, &told->key))) {
             continue;
         }
         struct weft_gossip_message message = {
@@ -277,10 +277,10 @@ static bool take_back(struct weft_gossip_link *link, weft_time now)
     return true;
 }
 
-void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *key, weft_time now)
+void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *key)
 {
     const struct weft_entry *entry = weft_roster_get(gossip->settings.roster, key);
-    if (entry && weft_roster_state(entry, now) != WEFT_ROSTER_GONE) {
+    if (entry && weft_roster_state(entry) != WEFT_ROSTER_GONE) {
         return; /* another gateway reaches it */
     }
     struct weft_gossip_message message = {.reach = {.said = true, .less = weft_slice(key->bytes, WEFT_KEY_SIZE)}};
@@ -319,14 +319,14 @@ static bool tell_holder(struct weft_gossip_link *link, const struct weft_entry *
 }
 
 /* Up to WEFT_GOSSIP_HOLDERS of one model: those it knows go first, others from a place of its own. False: no room. */
-static bool tell_holders(struct weft_gossip_link *link, const uint8_t hash[WEFT_HASH_SIZE], weft_time now)
+static bool tell_holders(struct weft_gossip_link *link, const uint8_t hash[WEFT_HASH_SIZE])
 {
     const struct weft_roster *roster = link->gossip->settings.roster;
     struct weft_gossip_attached *attached = link->attached;
     size_t count = 0;
     for (size_t i = 0; i < attached->told_count; i++) {
         const struct weft_entry *entry = weft_roster_get(roster, &attached->told[i].key);
-        if (serves(link, entry, hash, now)) {
+        if (serves(link, entry, hash)) {
             count++;
             if (!tell_holder(link, entry)) {
                 return false;
@@ -338,7 +338,7 @@ static bool tell_holders(struct weft_gossip_link *link, const uint8_t hash[WEFT_
     for (size_t i = 0; i < range.count && i < LOOKED_AT_MAX && count < WEFT_GOSSIP_HOLDERS; i++) {
         size_t index = range.first + (start + i) % range.count;
         const struct weft_entry *entry = weft_roster_at(roster, weft_holders_entry(weft_roster_models(roster), index));
-        if (serves(link, entry, hash, now) && !told_of(attached, &entry->key)) {
+        if (serves(link, entry, hash) && !told_of(attached, &entry->key)) {
             count++;
             if (!tell_holder(link, entry)) {
                 return false;
@@ -348,15 +348,15 @@ static bool tell_holders(struct weft_gossip_link *link, const uint8_t hash[WEFT_
     return true;
 }
 
-static void tell_used(struct weft_gossip_link *link, weft_time now)
+static void tell_used(struct weft_gossip_link *link)
 {
     struct weft_gossip_attached *attached = link->attached;
     uint64_t changes = weft_roster_changes(link->gossip->settings.roster);
-    if (!attached->told || changes == attached->changes_seen || !take_back(link, now)) {
+    if (!attached->told || changes == attached->changes_seen || !take_back(link)) {
         return;
     }
     for (size_t i = 0; i < attached->used_count; i++) {
-        if (attached->tell_bytes <= 0 || !tell_holders(link, attached->used[i], now)) {
+        if (attached->tell_bytes <= 0 || !tell_holders(link, attached->used[i])) {
             return;
         }
     }
@@ -379,7 +379,7 @@ void weft_gossip_tell(struct weft_gossip_link *link, weft_time now)
         more = tell_gateway(link) || tell_line(link); /* of many gateways and models: it can do without them for long */
     }
     if (attached->tell_bytes > 0) {
-        tell_used(link, now);
+        tell_used(link);
     }
 }
 

@@ -598,28 +598,12 @@ const struct weft_key *weft_roster_gateway(const struct weft_roster *roster, int
     return &roster->gateways[place].key;
 }
 
-void weft_roster_suspect(struct weft_roster *roster, const struct weft_key *key, weft_time now)
-{
-    struct weft_entry *entry = weft_entries_find(&roster->entries, key);
-    if (entry) {
-        entry->suspect_until = now + WEFT_ROSTER_SUSPICION;
-    }
-}
-
-void weft_roster_answered(struct weft_roster *roster, const struct weft_key *key)
-{
-    struct weft_entry *entry = weft_entries_find(&roster->entries, key);
-    if (entry) {
-        entry->suspect_until = 0;
-    }
-}
-
-enum weft_roster_state weft_roster_state(const struct weft_entry *entry, weft_time now)
+enum weft_roster_state weft_roster_state(const struct weft_entry *entry)
 {
     if (!reachable(entry)) {
         return WEFT_ROSTER_GONE;
     }
-    return now < entry->suspect_until || entry->equivocates ? WEFT_ROSTER_SUSPECT : WEFT_ROSTER_LIVE;
+    return entry->equivocates ? WEFT_ROSTER_SUSPECT : WEFT_ROSTER_LIVE;
 }
 
 /* -- time, and revocations -- */

@@ -33,7 +33,6 @@
 #define WEFT_ROSTER_LIFE_S    3600
 #define WEFT_ROSTER_RENEW_S   (WEFT_ROSTER_LIFE_S / 2)
 #define WEFT_ROSTER_PROBATION (600 * WEFT_SECOND)
-#define WEFT_ROSTER_SUSPICION (5 * WEFT_SECOND)
 
 #define WEFT_ROSTER_SELF 0 /* the place of what is attached to this node itself */
 
@@ -68,7 +67,7 @@ enum weft_roster_source {
 
 enum weft_roster_state {
     WEFT_ROSTER_LIVE,
-    WEFT_ROSTER_SUSPECT, /* it failed somebody a moment ago, or equivocates: others first */
+    WEFT_ROSTER_SUSPECT, /* it equivocates: nobody asks it */
     WEFT_ROSTER_GONE,    /* no gateway reaches it */
 };
 
@@ -111,10 +110,7 @@ void weft_roster_lose_all(struct weft_roster *roster, int place, weft_time now);
 /* The gateway's key, for entry->via[i] - 1. */
 const struct weft_key *weft_roster_gateway(const struct weft_roster *roster, int place);
 
-/* Whoever asked it had no answer: it is suspect for WEFT_ROSTER_SUSPICION. */
-void weft_roster_suspect(struct weft_roster *roster, const struct weft_key *key, weft_time now);
-void weft_roster_answered(struct weft_roster *roster, const struct weft_key *key); /* and it is not any more */
-enum weft_roster_state weft_roster_state(const struct weft_entry *entry, weft_time now);
+enum weft_roster_state weft_roster_state(const struct weft_entry *entry);
 
 /* -- time, and revocations -- */
 

@@ -13,11 +13,6 @@ struct weft_mesh_gossip {
     uint64_t learnt;    /* stamp of the last announcement that was looked at for where a gateway is */
 };
 
-static weft_time now_of(const struct weft_mesh_gossip *gossip)
-{
-    return gossip->options.loop->turn.now;
-}
-
 static bool is_gateway(const struct weft_mesh_gossip *gossip)
 {
     return weft_mesh_state_certificate(gossip->options.state)->role == WEFT_ROLE_GATEWAY;
@@ -90,7 +85,7 @@ static void on_changed(void *self)
         return;
     }
     learn_gateways(gossip, roster);
-    weft_mesh_peers_update(&gossip->peers, now_of(gossip));
+    weft_mesh_peers_update(&gossip->peers);
     if (weft_roster_outrun(roster, &incarnation)) {
         weft_announcing_outrun(&gossip->announcing, incarnation);
     }

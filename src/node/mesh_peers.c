@@ -113,7 +113,7 @@ static void remove_told(struct weft_mesh_peers *peers, struct weft_mesh_peers_to
     *told = (struct weft_mesh_peers_told){0};
 }
 
-static void look_at(struct weft_mesh_peers *peers, const struct weft_entry *entry, weft_time now)
+static void look_at(struct weft_mesh_peers *peers, const struct weft_entry *entry)
 {
     if (!entry->bytes || weft_key_equal(&entry->key, &peers->options.self_key) || make_room(peers, entry->place) < 0) {
         return; /* without memory it is told with a later change */
@@ -124,7 +124,7 @@ static void look_at(struct weft_mesh_peers *peers, const struct weft_entry *entr
         .key = entry->key,
         .stamp = entry->stamp,
         .round = peers->round,
-        .alive = by && !entry->equivocates && weft_roster_state(entry, now) != WEFT_ROSTER_GONE,
+        .alive = by && !entry->equivocates && weft_roster_state(entry) != WEFT_ROSTER_GONE,
         .path = by && weft_key_equal(by, &entry->key) ? WEFT_PEER_DIRECT : WEFT_PEER_RELAYED,
     };
     if (!weft_key_equal(&told->key, &entry->key)) {
@@ -187,7 +187,7 @@ void weft_mesh_peers_want(struct weft_mesh_peers *peers, const uint8_t hash[WEFT
 
 /* -- all of it -- */
 
-void weft_mesh_peers_update(struct weft_mesh_peers *peers, weft_time now)
+void weft_mesh_peers_update(struct weft_mesh_peers *peers)
 {
     const struct weft_roster *roster = weft_gossiping_roster(peers->options.gossiping);
     uint32_t cursor = 0;
@@ -196,7 +196,7 @@ void weft_mesh_peers_update(struct weft_mesh_peers *peers, weft_time now)
     }
     peers->round++;
     for (const struct weft_entry *entry; (entry = weft_roster_next(roster, &cursor));) {
-        look_at(peers, entry, now);
+        look_at(peers, entry);
     }
     for (size_t i = 0; i < peers->room; i++) {
         if (peers->told[i].round != peers->round) {

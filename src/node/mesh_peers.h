@@ -44,7 +44,7 @@ void weft_mesh_peers_init(struct weft_mesh_peers *peers, const struct weft_mesh_
 void weft_mesh_peers_deinit(struct weft_mesh_peers *peers); /* zeros are fine */
 
 /* The roster, or the links, may have changed. */
-void weft_mesh_peers_update(struct weft_mesh_peers *peers, weft_time now);
+void weft_mesh_peers_update(struct weft_mesh_peers *peers);
 void weft_mesh_peers_forget(struct weft_mesh_peers *peers); /* the mesh was left: nobody is known */
 /* Somebody asked for a model of this hash. */
 void weft_mesh_peers_want(struct weft_mesh_peers *peers, const uint8_t hash[WEFT_HASH_SIZE]);

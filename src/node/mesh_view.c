@@ -46,11 +46,11 @@ static void write_gateways(const struct weft_mesh *mesh, weft_time now, struct w
 
 /* -- peers -- */
 
-static const char *state_word(const struct weft_entry *entry, weft_time now)
+static const char *state_word(const struct weft_entry *entry)
 {
     static const char *const words[] = {
         [WEFT_ROSTER_LIVE] = "alive", [WEFT_ROSTER_SUSPECT] = "suspect", [WEFT_ROSTER_GONE] = "gone"};
-    return words[weft_roster_state(entry, now)];
+    return words[weft_roster_state(entry)];
 }
 
 static void write_model(struct weft_json *json, const struct weft_announced_model *model)
@@ -112,7 +112,7 @@ static void write_peer(const struct weft_mesh *mesh, const struct weft_entry *en
     weft_json_object(json);
     add_key(json, "id", &entry->key);
     weft_json_add_text(json, "role", weft_role_text(entry->role));
-    weft_json_add_text(json, "state", state_word(entry, now));
+    weft_json_add_text(json, "state", state_word(entry));
     weft_json_add_int(json, "since_ms", (now - entry->since) / WEFT_MS);
     weft_json_key(json, "path");
     if (by) {

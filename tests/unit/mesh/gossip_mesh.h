@@ -76,7 +76,7 @@ static inline void end_all(size_t gateway_count, size_t node_count)
 static inline enum weft_roster_state state_at(const struct world_node *who, const struct world_node *of)
 {
     const struct weft_entry *entry = weft_roster_get(who->roster, &of->self.identity.key);
-    return entry ? weft_roster_state(entry, world.now) : WEFT_ROSTER_GONE;
+    return entry ? weft_roster_state(entry) : WEFT_ROSTER_GONE;
 }
 
 static inline uint64_t sequence_at(const struct world_node *who, const struct world_node *of)
