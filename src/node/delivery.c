@@ -30,6 +30,7 @@ struct weft_delivery {
     uint8_t hash[WEFT_HOST_HASH_SIZE];      /* of the model, if one was named */
     struct weft_peers_choice choice;        /* who of the mesh is asked */
     struct weft_key last;                   /* who was, the time before */
+    uint32_t context_over;                  /* and whoever has no larger context is not; 0: nobody's was too small */
     weft_time alone_since, alone_told;      /* nobody of the mesh can be asked; 0: somebody could */
     struct weft_segments segments;
     char *body; /* of each request, but for its closing brace and what it resumes */
@@ -113,9 +114,14 @@ static void delivery_free(struct weft_delivery *delivery)
 /* What came of an attempt at a peer; NULL: it is not to blame. */
 static void settle(struct weft_delivery *delivery, struct weft_native_problem *problem)
 {
-    if (is_mesh(&delivery->options)) {
-        weft_segments_reach(&delivery->segments, weft_resume_tokens(delivery->resume));
-        weft_peers_done(delivery->options.peers, delivery->hash, &delivery->choice, problem);
+    uint32_t context = delivery->choice.context;
+    if (!is_mesh(&delivery->options)) {
+        return;
+    }
+    weft_segments_reach(&delivery->segments, weft_resume_tokens(delivery->resume));
+    weft_peers_done(delivery->options.peers, delivery->hash, &delivery->choice, problem);
+    if (problem && strcmp(problem->code, WEFT_PEERS_OVERFLOW) == 0 && context > delivery->context_over) {
+        delivery->context_over = context;
     }
 }
 
@@ -478,7 +484,8 @@ static int attempt_own(struct weft_delivery *delivery)
 static int attempt_mesh(struct weft_delivery *delivery)
 {
     char hash[2 * WEFT_HOST_HASH_SIZE + 1];
-    int error = weft_peers_choose(delivery->options.peers, delivery->hash, &delivery->last, &delivery->choice);
+    int error = weft_peers_choose(delivery->options.peers, delivery->hash, &delivery->last, delivery->context_over,
+                                  &delivery->choice);
     if (error < 0) {
         return error;
     }

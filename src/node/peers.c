@@ -308,12 +308,21 @@ static uint64_t bounded(uint32_t said)
     return said < SAID_MAX ? said : SAID_MAX;
 }
 
+/* Who is wanted. */
+struct wish {
+    const uint8_t *hash;
+    const struct weft_key *last;
+    uint32_t context_over;
+};
+
 /* What it said, and what of ours came since. UINT64_MAX: it is not to be asked. */
-static uint64_t load_of(const struct weft_peers *peers, const struct peer *peer,
-                        const uint8_t hash[WEFT_HOST_HASH_SIZE], const struct weft_key *last)
+static uint64_t load_of(const struct weft_peers *peers, const struct peer *peer, const struct wish *wish)
 {
-    const struct holding *holding = holding_of(peer, hash);
+    const struct holding *holding = holding_of(peer, wish->hash);
     if (!holding || !peer->is.alive || peer->passed_over == peers->round) {
+        return UINT64_MAX;
+    }
+    if (wish->context_over > 0 && holding->model.context <= wish->context_over) {
         return UINT64_MAX;
     }
     uint64_t at_it = bounded(peer->is.running) + bounded(peer->is.waiting) + peer->own;
@@ -321,24 +330,24 @@ static uint64_t load_of(const struct weft_peers *peers, const struct peer *peer,
     uint64_t slots = holding->model.slots > 0 ? holding->model.slots : 1;
     uint64_t load = at_it * FULL / slots;
     load += peer->avoid_until > peers->options.loop->turn.now ? AVOIDED : 0;
-    return load + (weft_key_equal(&peer->is.key, last) ? LAST : 0);
+    return load + (weft_key_equal(&peer->is.key, wish->last) ? LAST : 0);
 }
 
 /* Of those that are as good as the best, two by chance, and the better of them: what many know of one peer is late, and
  * all of them would go there. */
-static struct peer *pick(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE], const struct weft_key *last)
+static struct peer *pick(struct weft_peers *peers, const struct wish *wish)
 {
     struct weft_host *host = peers->options.loop->host;
     uint64_t best = UINT64_MAX, count = 0, chance[2];
     for (const struct peer *peer = peers->first; peer; peer = peer->next) {
-        uint64_t load = load_of(peers, peer, hash, last);
+        uint64_t load = load_of(peers, peer, wish);
         best = load < best ? load : best;
     }
     if (best == UINT64_MAX) {
         return NULL;
     }
     for (const struct peer *peer = peers->first; peer; peer = peer->next) {
-        uint64_t load = load_of(peers, peer, hash, last);
+        uint64_t load = load_of(peers, peer, wish);
         count += load != UINT64_MAX && load - best <= NEAR;
     }
     WEFT_ASSERT(count > 0); /* the best is among them */
@@ -348,7 +357,7 @@ static struct peer *pick(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_
     struct peer *chosen[2] = {NULL};
     uint64_t index = 0, loads[2] = {0};
     for (struct peer *peer = peers->first; peer; peer = peer->next) {
-        uint64_t load = load_of(peers, peer, hash, last);
+        uint64_t load = load_of(peers, peer, wish);
         if (load == UINT64_MAX || load - best > NEAR) {
             continue;
         }
@@ -362,15 +371,17 @@ static struct peer *pick(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_
 }
 
 int weft_peers_choose(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE], const struct weft_key *last,
-                      struct weft_peers_choice *choice)
+                      uint32_t context_over, struct weft_peers_choice *choice)
 {
+    const struct wish wish = {.hash = hash, .last = last, .context_over = context_over};
     struct peer *peer;
     peers->round++;
     *choice = (struct weft_peers_choice){.path = WEFT_PEER_DIRECT};
-    while ((peer = pick(peers, hash, last))) { /* ends: each round passes one over */
+    while ((peer = pick(peers, &wish))) { /* ends: each round passes one over */
         if (peer->is.target(peer->is.self, &peer->is.key, &choice->target) == 0) {
             choice->key = peer->is.key;
             choice->path = peer->is.path;
+            choice->context = holding_of(peer, hash)->model.context;
             peer->own++;
             return 0;
         }
@@ -401,6 +412,18 @@ static bool is_final(const struct weft_native_problem *problem)
            strcmp(problem->code, "request_kills_engine") == 0;
 }
 
+/* Whether somebody is there with a larger context than one that was too small. */
+static bool has_larger(const struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE], uint32_t context)
+{
+    for (const struct peer *peer = peers->first; peer; peer = peer->next) {
+        const struct holding *holding = peer->is.alive ? holding_of(peer, hash) : NULL;
+        if (holding && holding->model.context > context) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void blame(struct weft_peers *peers, struct peer *peer, const uint8_t hash[WEFT_HOST_HASH_SIZE],
                   const struct weft_native_problem *problem)
 {
@@ -428,12 +451,13 @@ void weft_peers_done(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH
         peer->own--;
         peer->own_then = peer->own_then < peer->own ? peer->own_then : peer->own;
     }
+    uint32_t context = choice->context;
     *choice = (struct weft_peers_choice){.path = WEFT_PEER_DIRECT};
     if (!problem) {
         return;
     }
     if (is_final(problem)) {
-        problem->passes = false;
+        problem->passes = strcmp(problem->code, WEFT_PEERS_OVERFLOW) == 0 && has_larger(peers, hash, context);
         return;
     }
     problem->passes = problem->passes || problem->status != 503; /* a 503 of our own: no memory here */

@@ -96,15 +96,22 @@ bool weft_peers_hash_begins(const uint8_t hash[WEFT_HOST_HASH_SIZE], struct weft
 struct weft_peers_choice {
     struct weft_key key; /* not set: nobody was chosen */
     enum weft_peer_path path;
+    uint32_t context;                /* of the model there; 0: not known */
     struct weft_relay_target target; /* holds for this turn */
 };
 
+/* Of a problem: the prompt did not fit. */
+#define WEFT_PEERS_OVERFLOW "context_overflow"
+
 /* Chooses who of those that hold this model is asked: who has most room for it, and not the `last` one, if there is
- * another. WEFT_ERR_NOT_FOUND if nobody can be asked now. */
+ * another. `context_over`: and a larger context than this; 0: any will do. WEFT_ERR_NOT_FOUND if nobody can be asked
+ * now. */
 WEFT_MUST_USE int weft_peers_choose(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE],
-                                    const struct weft_key *last, struct weft_peers_choice *choice);
-/* What came of it: NULL if nothing is wrong with that peer. What others may do better `passes` from then on. Clears the
- * choice; one that is clear is fine. */
+                                    const struct weft_key *last, uint32_t context_over,
+                                    struct weft_peers_choice *choice);
+/* What came of it: NULL if nothing is wrong with that peer. What others may do better `passes` from then on; so does a
+ * context that is too small, if somebody is there who has a larger one. Clears the choice; one that is clear is fine.
+ */
 void weft_peers_done(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE],
                      struct weft_peers_choice *choice, struct weft_native_problem *problem);
 

@@ -30,9 +30,9 @@ static struct fellow {
     size_t tokens; /* of the answer: they count down to 1 */
     int status;
     const char *code;
-    bool away;  /* it cannot be reached */
-    bool signs; /* says that it reads the prompt before it writes */
-    uint32_t load;
+    bool away;              /* it cannot be reached */
+    bool signs;             /* says that it reads the prompt before it writes */
+    uint32_t load, context; /* the latter 0: 4,096 */
     size_t asked, left, most_unread;
     char model[80], body[512 * 1024]; /* of the last request */
     struct fellow_errand errands[FELLOW_RUNNING];
@@ -198,7 +198,8 @@ static inline int fellow_target(void *self, const struct weft_key *key, struct w
 static inline void fellow_set(struct weft_peers *peers, size_t i, const char *name, uint8_t hash, bool alive)
 {
     struct fellow *fellow = &fellows[i];
-    struct weft_peer_model model = {.name = weft_slice_text(name), .context = 4096, .slots = 2};
+    struct weft_peer_model model = {
+        .name = weft_slice_text(name), .context = fellow->context > 0 ? fellow->context : 4096, .slots = 2};
     memset(model.hash, hash, sizeof(model.hash));
     memset(fellow->key.bytes, (int)i + 1, sizeof(fellow->key.bytes));
     const struct weft_peer peer = {.key = fellow->key,

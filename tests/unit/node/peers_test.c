@@ -32,7 +32,7 @@ static const uint8_t *hash_of(uint8_t byte)
 static int choose(uint8_t hash, struct weft_peers_choice *choice)
 {
     static const struct weft_key nobody;
-    int error = weft_peers_choose(peers, hash_of(hash), &nobody, choice);
+    int error = weft_peers_choose(peers, hash_of(hash), &nobody, 0, choice);
     return error < 0 ? error : choice->key.bytes[0] - 1;
 }
 
@@ -121,7 +121,7 @@ static void who_has_failed_is_asked_last_for_a_while(void **state)
     engines_pass(WEFT_PEERS_AVOID + WEFT_SECOND);
     engines_pass(0); /* a turn, which learns the time */
     assert_int_equal(choose_and_let_go(7), 0);
-    assert_int_equal(weft_peers_choose(peers, hash_of(7), &fellows[0].key, &choice), 0); /* it failed just now */
+    assert_int_equal(weft_peers_choose(peers, hash_of(7), &fellows[0].key, 0, &choice), 0); /* it failed just now */
     assert_true(weft_key_equal(&choice.key, &fellows[1].key));
     weft_peers_done(peers, hash_of(7), &choice, NULL);
 }
@@ -532,6 +532,32 @@ static void what_is_wrong_with_the_request_is_final(void **state)
     }
 }
 
+/* Nodes give one file different contexts: what did not fit into one may fit into another, also in mid-answer. Whose
+ * is not larger is not asked for that again. */
+static void a_larger_context_goes_on_where_one_was_too_small(void **state)
+{
+    (void)state;
+    for (size_t written = 0; written <= 5; written += 5) {
+        begin();
+        fellows[0].context = fellows[1].context = 2048;
+        two_of_them(2);
+        fellow_set(house.peers, 2, "Small-1B", HASH, true);
+        weft_peers_load(house.peers, &fellows[2].key, 9, 0);
+        fellows[0].end = FELLOW_CUT;
+        fellows[0].writes = written;
+        fellows[1].end = FELLOW_REFUSES;
+        fellows[1].status = 400;
+        fellows[1].code = "context_overflow";
+        assert_int_equal(ask(), 0);
+        assert_true(engines_wait(is_over, NULL));
+        assert_whole(TOKENS);
+        assert_int_equal(fellows[0].asked, 1);
+        assert_int_equal(fellows[1].asked, 1);
+        assert_int_equal(fellows[2].asked, 1);
+        end();
+    }
+}
+
 /* What it could not do itself, another may. */
 static void an_engine_that_failed_there_need_not_fail_elsewhere(void **state)
 {
@@ -713,6 +739,7 @@ int main(void)
         cmocka_unit_test(one_that_does_not_hold_it_is_not_asked_for_it_again),
         cmocka_unit_test(when_all_are_full_that_is_said),
         cmocka_unit_test(what_is_wrong_with_the_request_is_final),
+        cmocka_unit_test(a_larger_context_goes_on_where_one_was_too_small),
         cmocka_unit_test(an_engine_that_failed_there_need_not_fail_elsewhere),
         cmocka_unit_test(what_a_peer_calls_an_error_is_a_word_or_nothing),
         cmocka_unit_test(who_has_nobody_waits_and_goes_on),
