@@ -258,6 +258,15 @@ bool weft_resume_possible(const struct weft_resume *resume)
     return !resume->loose;
 }
 
+bool weft_resume_whole(const struct weft_resume *resume)
+{
+    uint16_t finished = 0;
+    while (finished < resume->count && resume->at[finished].finished) {
+        finished++;
+    }
+    return finished == resume->count;
+}
+
 size_t weft_resume_tokens(const struct weft_resume *resume)
 {
     size_t tokens = 0;

@@ -26,8 +26,8 @@ void weft_resume_free(struct weft_resume *resume); /* not from inside of `tell` 
 WEFT_MUST_USE int weft_resume_read(struct weft_resume *resume, const json_t *ids);
 
 /* Takes one frame (no error, no end) and tells what of the answer it completes. 1: a part of the answer that was not
- * told before; 0: nothing new. WEFT_ERR_INVALID for a frame that cannot come there; after an error the answer cannot
- * go on. The usage that is told counts the tokens that were told, by whichever attempt. */
+ * told before; 0: nothing new. WEFT_ERR_INVALID for a frame that cannot come there; after an error this attempt is
+ * over. The usage that is told counts the tokens that were told, by whichever attempt. */
 WEFT_MUST_USE int weft_resume_frame(struct weft_resume *resume, const struct weft_frame *frame, weft_resume_tell *tell,
                                     void *self);
 /* Another attempt begins: what came of a step that was not whole is forgotten. */
@@ -35,6 +35,7 @@ void weft_resume_again(struct weft_resume *resume);
 
 /* Whether another attempt can go on: not if text was told of which no ids are known. */
 bool weft_resume_possible(const struct weft_resume *resume);
+bool weft_resume_whole(const struct weft_resume *resume);    /* of each choice it was told how it ended */
 size_t weft_resume_tokens(const struct weft_resume *resume); /* told, over all choices, an echoed prompt not counted */
 /* Appends what the next attempt is told: [[1,2,3],[]], the ids of each choice. */
 WEFT_MUST_USE int weft_resume_write(const struct weft_resume *resume, struct weft_bytes *out);

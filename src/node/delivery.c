@@ -188,6 +188,13 @@ static void set_no_memory(struct weft_native_problem *problem)
     problem->retry_s = WEFT_NATIVE_RETRY_S;
 }
 
+static void set_malformed(struct weft_native_problem *problem)
+{
+    set_problem(problem, 502, "engine_malformed",
+                "The engine answered in a way that this node does not understand. If weft and weft-engine are of one "
+                "build, this is a fault in Weft: please report it.");
+}
+
 static int whole_seconds(weft_time time)
 {
     weft_time seconds = (time + WEFT_SECOND - 1) / WEFT_SECOND;
@@ -280,11 +287,55 @@ static void fail_here(struct weft_delivery *delivery, int error)
     if (error == WEFT_ERR_MEMORY) {
         set_no_memory(&problem);
     } else {
-        set_problem(&problem, 502, "engine_malformed",
-                    "The engine answered in a way that this node does not understand. If weft and weft-engine are of "
-                    "one build, this is a fault in Weft: please report it.");
+        set_malformed(&problem);
     }
     end(delivery, &problem);
+}
+
+static void say_again(const struct weft_delivery *delivery, const char *why)
+{
+    struct weft_journal *journal = delivery->options.journal;
+    if (weft_journal_begin(journal, WEFT_LOG_INFO, "answer goes on later")) {
+        weft_journal_word(journal, "id", delivery->id);
+        weft_journal_word(journal, "why", why);
+        weft_journal_number(journal, "tokens", (int64_t)weft_resume_tokens(delivery->resume));
+        weft_journal_number(journal, "attempts", delivery->attempts);
+        weft_journal_end(journal);
+    }
+}
+
+/* The attempt is over, and the answer is not. */
+static void again(struct weft_delivery *delivery, const char *why, bool cut)
+{
+    weft_resume_again(delivery->resume);
+    say_again(delivery, why);
+    weft_line_again(&delivery->place, cut);
+}
+
+static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
+{
+    delivery->why = *problem;
+    /* By 503 it says that it takes nothing, or it has not heard of it: nothing was done twice. */
+    delivery->broken += is_external(&delivery->options) && problem->status != 503 && delivery->barren > 0;
+    if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {
+        again(delivery, problem->code, true);
+    } else {
+        end(delivery, problem);
+    }
+}
+
+/* What came means nothing here: of a peer, another one may do better. */
+static void fail_malformed(struct weft_delivery *delivery, int error)
+{
+    struct weft_native_problem problem;
+    if (!is_mesh(&delivery->options) || error == WEFT_ERR_MEMORY) {
+        fail_here(delivery, error);
+        return;
+    }
+    set_malformed(&problem);
+    settle(delivery, &problem);
+    let_go(delivery);
+    lost(delivery, &problem);
 }
 
 /* A client says by its id which tool call it answers: one that its server gave none gets one of the kind that our
@@ -331,44 +382,12 @@ static void on_frame(void *self, const struct weft_frame *frame)
     }
     int got = weft_resume_frame(delivery->resume, frame, tell, delivery);
     if (!delivery->over && got < 0) {
-        fail_here(delivery, got);
+        fail_malformed(delivery, got);
     } else if (!delivery->over && got > 0) {
         delivery->barren = delivery->broken = 0;
         weft_line_got_on(&delivery->place);
     }
     leave(delivery);
-}
-
-static void say_again(const struct weft_delivery *delivery, const char *why)
-{
-    struct weft_journal *journal = delivery->options.journal;
-    if (weft_journal_begin(journal, WEFT_LOG_INFO, "answer goes on later")) {
-        weft_journal_word(journal, "id", delivery->id);
-        weft_journal_word(journal, "why", why);
-        weft_journal_number(journal, "tokens", (int64_t)weft_resume_tokens(delivery->resume));
-        weft_journal_number(journal, "attempts", delivery->attempts);
-        weft_journal_end(journal);
-    }
-}
-
-/* The attempt is over, and the answer is not. */
-static void again(struct weft_delivery *delivery, const char *why, bool cut)
-{
-    weft_resume_again(delivery->resume);
-    say_again(delivery, why);
-    weft_line_again(&delivery->place, cut);
-}
-
-static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
-{
-    delivery->why = *problem;
-    /* By 503 it says that it takes nothing, or it has not heard of it: nothing was done twice. */
-    delivery->broken += is_external(&delivery->options) && problem->status != 503 && delivery->barren > 0;
-    if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {
-        again(delivery, problem->code, true);
-    } else {
-        end(delivery, problem);
-    }
 }
 
 static void on_ended(void *self, const struct weft_native_problem *problem)
@@ -378,11 +397,15 @@ static void on_ended(void *self, const struct weft_native_problem *problem)
     delivery->native = NULL; /* freed by its owner after this */
     delivery->external = NULL;
     struct weft_native_problem said = problem ? *problem : (struct weft_native_problem){0};
-    settle(delivery, problem ? &said : NULL);
-    if (problem && said.passes) {
+    if (!problem && is_mesh(&delivery->options) && !weft_resume_whole(delivery->resume)) {
+        set_malformed(&said); /* the peer says that it is whole, and not of every choice how it ended */
+    }
+    bool failed = said.status != 0;
+    settle(delivery, failed ? &said : NULL);
+    if (said.passes) {
         lost(delivery, &said);
     } else {
-        end(delivery, problem ? &said : NULL);
+        end(delivery, failed ? &said : NULL);
     }
     leave(delivery);
 }

@@ -14,6 +14,8 @@ enum fellow_end {
     FELLOW_SILENT,  /* nothing more comes */
     FELLOW_ERROR,   /* an error frame: `status`, `code` */
     FELLOW_REFUSES, /* no stream at all: the same, as an answer */
+    FELLOW_RAVES,   /* a token of a choice that nobody asked for */
+    FELLOW_CLOSES,  /* the end, and not how it ended */
 };
 
 struct fellow_errand {
@@ -102,6 +104,12 @@ static inline int fellow_end(struct fellow_errand *errand)
         break;
     case FELLOW_SILENT:
         return 0;
+    case FELLOW_RAVES:
+        status = fellow_write(errand, &(const struct weft_frame){.kind = WEFT_FRAME_TOKEN, .choice = 7});
+        break;
+    case FELLOW_CLOSES:
+        status = fellow_write(errand, &(const struct weft_frame){.kind = WEFT_FRAME_END});
+        break;
     default:
         fellow_leave(errand, WEFT_ERR_CLOSED);
         return 1;

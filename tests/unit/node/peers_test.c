@@ -574,6 +574,28 @@ static void an_engine_that_failed_there_need_not_fail_elsewhere(void **state)
     end();
 }
 
+/* Each frame can be read, and they make no sense. */
+static void one_that_raves_is_left(void **state)
+{
+    static const enum fellow_end ends[] = {FELLOW_RAVES, FELLOW_CLOSES};
+    (void)state;
+    for (size_t i = 0; i < WEFT_COUNT(ends); i++) {
+        begin();
+        two_of_them(2);
+        fellows[0].end = ends[i];
+        fellows[0].writes = 3;
+        assert_int_equal(ask(), 0);
+        assert_true(engines_wait(is_over, NULL));
+        assert_whole(TOKENS);
+        assert_int_equal(house.segments.count, 2);
+        fellows[1].end = ends[i]; /* when all do, that is said */
+        assert_int_equal(ask(), 0);
+        assert_true(engines_wait(is_over, NULL));
+        assert_string_equal(house.problem.code, "peer_malformed");
+        end();
+    }
+}
+
 /* Its code would be journaled. */
 static void what_a_peer_calls_an_error_is_a_word_or_nothing(void **state)
 {
@@ -741,6 +763,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_the_request_is_final),
         cmocka_unit_test(a_larger_context_goes_on_where_one_was_too_small),
         cmocka_unit_test(an_engine_that_failed_there_need_not_fail_elsewhere),
+        cmocka_unit_test(one_that_raves_is_left),
         cmocka_unit_test(what_a_peer_calls_an_error_is_a_word_or_nothing),
         cmocka_unit_test(who_has_nobody_waits_and_goes_on),
         cmocka_unit_test(nobody_for_long_is_an_error),
