@@ -502,3 +502,13 @@ struct weft_slice weft_membership_revocation(const struct weft_membership *membe
     WEFT_ASSERT(index < membership->count);
     return weft_slice(membership->revocations[index].bytes, membership->revocations[index].size);
 }
+
+bool weft_membership_keeps(const struct weft_membership *membership, struct weft_slice revocation)
+{
+    for (size_t i = 0; i < membership->count; i++) {
+        if (weft_slice_equal(weft_membership_revocation(membership, i), revocation)) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -76,5 +76,6 @@ bool weft_membership_revoked(const struct weft_membership *membership, const str
 /* All that are known, as the bytes that came, sorted by whom they are about; each until the next _revoke(). */
 size_t weft_membership_revocations(const struct weft_membership *membership);
 struct weft_slice weft_membership_revocation(const struct weft_membership *membership, size_t index);
+bool weft_membership_keeps(const struct weft_membership *membership, struct weft_slice revocation);
 
 #endif

@@ -442,10 +442,11 @@ static void keep_heard(struct weft_gossiping *gossiping)
         }
     }
     while (gossiping->first) {
-        /* The membership has taken it: it is known, and stored all the same. */
-        int error = weft_mesh_state_revoke(options->state, weft_slice(gossiping->first->bytes, gossiping->first->size),
-                                           on_kept, gossiping);
-        if (error == WEFT_ERR_FULL) {
+        /* The membership has taken it: it is known, and stored all the same; unless one of the root's has taken its
+         * place since, and then it is not waited for. */
+        struct weft_slice bytes = weft_slice(gossiping->first->bytes, gossiping->first->size);
+        int error = weft_mesh_state_revoke(options->state, bytes, on_kept, gossiping);
+        if (error == WEFT_ERR_FULL && weft_membership_keeps(weft_mesh_state_membership(options->state), bytes)) {
             return; /* one of those that are being stored makes room */
         }
         if (error < 0) {

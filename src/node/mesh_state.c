@@ -612,16 +612,6 @@ static int store_revocation(struct change *change, struct weft_slice bytes, bool
     return store_change(change, &op);
 }
 
-static bool keeps(const struct weft_membership *membership, struct weft_slice revocation)
-{
-    for (size_t i = 0; i < weft_membership_revocations(membership); i++) {
-        if (weft_slice_equal(weft_membership_revocation(membership, i), revocation)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revocation, weft_mesh_state_done *done,
                            void *self)
 {
@@ -634,8 +624,9 @@ int weft_mesh_state_revoke(struct weft_mesh_state *state, struct weft_slice revo
         return status;
     }
     status = weft_membership_revoke(state->membership, revocation, weft_mesh_state_now_s(state));
-    if (status == 1 ||
-        (status == 0 && keeps(state->membership, revocation))) { /* perhaps it could not be stored then */
+    bool again =
+        status == 0 && weft_membership_keeps(state->membership, revocation); /* perhaps it was not stored then */
+    if (status == 1 || again) {
         status = store_revocation(change, revocation, status == 1);
         return status < 0 ? status : 1;
     }

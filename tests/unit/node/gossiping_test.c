@@ -230,6 +230,58 @@ static void a_reason_that_is_no_word_is_not_journaled(void **state)
     assert_null(strstr(log, "canary"));
 }
 
+/* -- revocations -- */
+
+static struct weft_slice revoked_by(const struct weft_registrar *registrar, bool root, size_t number,
+                                    uint8_t out[WEFT_REVOCATION_MAX])
+{
+    const struct weft_key key = {{0x80, (uint8_t)(number >> 8), (uint8_t)number}};
+    int64_t size = weft_issue_revocation(
+        root ? registrar->root : registrar->gateway, weft_membership_mesh(registrar->membership),
+        root ? weft_slice(NULL, 0) : registrar->certificate, &key, weft_mesh_state_now_s(office.state), out);
+    assert_true(size > 0);
+    return weft_slice(out, (size_t)size);
+}
+
+/* A gateway's goes for one of the root's before it was stored: it has no place any more, and holds up no other. */
+static void a_revocation_that_went_for_another_is_not_stored_and_the_other_is(void **state)
+{
+    (void)state;
+    static struct weft_gossip_message message;
+    static uint8_t bytes[WEFT_GOSSIP_SIZE_SIZE + 2 * WEFT_REVOCATION_MAX];
+    uint8_t first[WEFT_REVOCATION_MAX], second[WEFT_REVOCATION_MAX];
+    struct weft_registrar registrar;
+    struct asker asker;
+    start(&office.gateway, true);
+    assert_int_equal(weft_gossiping_start(gossiping), 0);
+    assert_true(weft_mesh_state_registrar(office.state, &registrar) && registrar.root);
+    for (size_t i = 1; i < WEFT_REVOCATIONS_MAX; i++) {
+        assert_int_equal(weft_membership_revoke(registrar.membership, revoked_by(&registrar, true, i, first),
+                                                weft_mesh_state_now_s(office.state)),
+                         1);
+    }
+    message = (struct weft_gossip_message){
+        .revocations = {.at = {revoked_by(&registrar, false, WEFT_REVOCATIONS_MAX, first),
+                               revoked_by(&registrar, true, WEFT_REVOCATIONS_MAX + 1, second)},
+                        .count = 2}};
+    int64_t size =
+        weft_gossip_message_write(&message, bytes + WEFT_GOSSIP_SIZE_SIZE, sizeof(bytes) - WEFT_GOSSIP_SIZE_SIZE);
+    assert_true(size > 0);
+    bytes[2] = (uint8_t)(size >> 8);
+    bytes[3] = (uint8_t)size;
+    assert_int_equal(open_stream(&asker, &office.nodes[0].key, true), 0);
+    say(&asker, bytes, WEFT_GOSSIP_SIZE_SIZE + (size_t)size);
+    pass(WEFT_SECOND);
+    assert_int_equal(revoked, 2);
+    leave(&asker);
+    weft_gossiping_stop(gossiping);
+    office_crash();
+    assert_int_equal(office_start(), 0); /* the others were not heard of by gossip, and not stored */
+    struct weft_membership *membership = weft_mesh_state_membership(office.state);
+    assert_int_equal(weft_membership_revocations(membership), 1);
+    assert_true(weft_membership_keeps(membership, message.revocations.at[1]));
+}
+
 /* -- one that this node opens -- */
 
 static void a_stream_that_cannot_be_opened_is_tried_again(void **state)
@@ -255,6 +307,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_says_what_cannot_be_read_is_told_so, begin, end),
         cmocka_unit_test_setup_teardown(all_end_with_the_mesh, begin, end),
         cmocka_unit_test_setup_teardown(a_reason_that_is_no_word_is_not_journaled, begin, end),
+        cmocka_unit_test_setup_teardown(a_revocation_that_went_for_another_is_not_stored_and_the_other_is, begin, end),
         cmocka_unit_test_setup_teardown(a_stream_that_cannot_be_opened_is_tried_again, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
