@@ -90,7 +90,7 @@ static void announce(size_t node, enum weft_role role)
     assert_int_equal(weft_roster_offer(roster, weft_slice(bytes, (size_t)size), WEFT_ROSTER_RELAYED, loop.turn.now,
                                        weft_mesh_state_now_s(office.state), &name),
                      WEFT_ROSTER_ADDED);
-    weft_mesh_peers_update(&mesh_peers, loop.turn.now);
+    weft_mesh_peers_update(&mesh_peers);
 }
 
 /* Whoever has a client's invite could else have others' prompts sent to it. */
