@@ -491,14 +491,15 @@ static int attempt_at(struct weft_delivery *delivery, const struct weft_relay_ta
     return error;
 }
 
-/* WEFT_ERR_UNSUPPORTED: it is another model now. */
+/* WEFT_ERR_UNSUPPORTED: it is another model now; WEFT_ERR_BUSY: that is not known yet. */
 static int attempt_own(struct weft_delivery *delivery)
 {
     const struct weft_delivery_options *options = &delivery->options;
     struct weft_relay_target target;
     int error = weft_models_target(options->models, options->model, &target);
-    if (error == 0 && options->hash && !weft_models_holds(options->models, options->model, delivery->hash)) {
-        error = WEFT_ERR_UNSUPPORTED;
+    if (error == 0 && options->hash) {
+        int holds = weft_models_holds(options->models, options->model, delivery->hash);
+        error = holds == 0 ? WEFT_ERR_UNSUPPORTED : holds < 0 ? holds : 0;
     }
     return error < 0 ? error : attempt_at(delivery, &target, WEFT_SLICE("/generate"), NULL, 0);
 }

@@ -27,6 +27,11 @@ static void on_hashed(void *self, int status, const uint8_t bytes[WEFT_HOST_HASH
     }
 }
 
+bool weft_model_hash_asks(const struct weft_model_hash *hash)
+{
+    return hash->told < hash->asked;
+}
+
 void weft_model_hash_begin(struct weft_model_hash *hash)
 {
     hash->holds = false;

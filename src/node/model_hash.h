@@ -17,6 +17,8 @@ struct weft_model_hash {
     uint64_t asked, told, begun; /* questions, answers, and questions before this load's */
 };
 
+/* Whether an answer is still to come, with which `holds` may change. */
+bool weft_model_hash_asks(const struct weft_model_hash *hash);
 /* A load begins, or somebody wants to know. */
 void weft_model_hash_begin(struct weft_model_hash *hash);
 /* The load is through. */

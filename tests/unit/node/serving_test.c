@@ -171,6 +171,24 @@ static void an_engine_dies_and_the_answer_goes_on(void **state)
     parlour_end();
 }
 
+/* The engine may have read the other file: until that is known nothing is answered under the hash that was asked for.
+ */
+static void a_file_that_is_swapped_during_a_load_answers_nobody(void **state)
+{
+    (void)state;
+    begin("do=frames&n=3");
+    engines.children.script.loads = 4 * WEFT_SECOND;
+    weft_child_die(&engines.children.at[0], 9);
+    engines_pass(2 * WEFT_SECOND); /* the next engine loads, and the file was as before */
+    ask_on(HI "}");
+    weft_world_put_file(engines.host, "/m/Small-1B.gguf", WEFT_SLICE("another one"));
+    assert_true(engines_wait(parlour_over, NULL));
+    read_frames();
+    assert_int_equal(count(WEFT_FRAME_TOKEN), 0);
+    assert_string_equal(told.code, "model_not_held");
+    parlour_end();
+}
+
 static void what_it_does_not_hold_or_share_is_421(void **state)
 {
     (void)state;
@@ -398,6 +416,7 @@ int main(void)
         cmocka_unit_test(what_is_missing_of_sampling_is_filled_in),
         cmocka_unit_test(it_goes_on_where_another_node_was_cut),
         cmocka_unit_test(an_engine_dies_and_the_answer_goes_on),
+        cmocka_unit_test(a_file_that_is_swapped_during_a_load_answers_nobody),
         cmocka_unit_test(what_it_does_not_hold_or_share_is_421),
         cmocka_unit_test(wrong_requests_are_refused),
         cmocka_unit_test(it_is_for_members),
