@@ -81,6 +81,9 @@ int weft_resident_begin(struct weft_resident *resident, struct weft_host *host, 
         .stopped = on_stopped,
         .self = resident,
     };
+    if (options->mesh_key) {
+        node_options.mesh_key = weft_slice_text(options->mesh_key);
+    }
     if (options->api_key) {
         node_options.api_key = weft_secret_of(weft_slice_text(options->api_key));
     }

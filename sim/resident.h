@@ -25,6 +25,7 @@ struct weft_resident {
 struct weft_resident_options {
     const char *yaml; /* its settings file */
     const char *api_key;
+    const char *mesh_key; /* an invite's line */
     struct weft_slice certificate, certificate_key;
     enum weft_journal_format journal_format;
     const char *const *models; /* paths; its engine is WEFT_CHILD_PROGRAM (see child.h) */

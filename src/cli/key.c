@@ -1,10 +1,11 @@
-/* cli/key.c - the API key on its way from a file or the environment to the node. */
+/* cli/key.c - the API key on its way from a file or the environment to the node, and the mesh key. */
 #include "cli/key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/input.h"
 #include "crypto/secret.h"
 
@@ -57,6 +58,13 @@ static int take_from_file(struct weft_api_key *key, const char *path, const char
     return status;
 }
 
+/* Overwritten where it stands: /proc/PID/environ shows that very memory, whatever unsetenv(3) does. */
+static void wipe_variable(const char *name, char *value)
+{
+    weft_secret_wipe(value, strlen(value));
+    (void)unsetenv(name); /* fails only for a bad name; what is left is empty */
+}
+
 int weft_key_take(struct weft_api_key *key, struct weft_config *config, struct weft_config_problem *problem)
 {
     *key = (struct weft_api_key){.size = 0};
@@ -67,15 +75,53 @@ int weft_key_take(struct weft_api_key *key, struct weft_config *config, struct w
                    : 0;
     }
     int status = take(key, weft_slice_text(variable), "the environment (" VARIABLE ")", problem);
-    /* Overwritten where it stands: /proc/PID/environ shows that very memory, whatever unsetenv(3) does. */
-    weft_secret_wipe(variable, strlen(variable));
+    wipe_variable(VARIABLE, variable);
     config->api_key = (struct weft_slice){0};
-    (void)unsetenv(VARIABLE); /* fails only for a bad name; what is left is empty */
     if (status == 0 && config->api_key_file.size > 0) {
         (void)snprintf(problem->text, sizeof(problem->text),
                        "an API key is in the environment (" VARIABLE ") and in a file (`api_key_file`): weft cannot "
                        "know which one is meant. Leave one of them out");
         status = WEFT_ERR_INVALID;
+    }
+    return status;
+}
+
+static int take_mesh_key(struct weft_mesh_key *key, const char *name, struct weft_slice text,
+                         struct weft_config_problem *problem)
+{
+    struct weft_invite invite;
+    struct weft_slice line = weft_trim(text);
+    int error = line.size < sizeof(key->line) ? weft_invite_read(line, &invite) : WEFT_ERR_INVALID;
+    if (error < 0) {
+        (void)snprintf(problem->text, sizeof(problem->text), "%s (environment): %s", name,
+                       weft_invite_problem(error)); /* fits */
+        return WEFT_ERR_INVALID;
+    }
+    weft_invite_deinit(&invite);
+    if (key->line[0] != '\0' && !weft_slice_equal(line, weft_slice_text(key->line))) {
+        (void)snprintf(
+            problem->text, sizeof(problem->text),
+            "WEFT_MESH_KEY and JIMBOMESH_API_KEY (environment) are two invites: weft cannot know which one is "
+            "meant. Leave one of them out");
+        return WEFT_ERR_INVALID;
+    }
+    memcpy(key->line, line.data, line.size);
+    key->line[line.size] = '\0';
+    return 0;
+}
+
+int weft_mesh_key_take(struct weft_mesh_key *key, struct weft_config *config, struct weft_config_problem *problem)
+{
+    static const char *const names[] = {"WEFT_MESH_KEY", "JIMBOMESH_API_KEY"};
+    int status = 0;
+    *key = (struct weft_mesh_key){.line = ""};
+    config->mesh_key = (struct weft_slice){0};
+    for (size_t i = 0; i < WEFT_COUNT(names); i++) {
+        char *value = getenv(names[i]);
+        if (value && value[0] != '\0') {
+            status = status < 0 ? status : take_mesh_key(key, names[i], weft_slice_text(value), problem);
+            wipe_variable(names[i], value);
+        }
     }
     return status;
 }
@@ -108,9 +154,8 @@ int weft_keys_take_external(struct weft_api_key keys[WEFT_CONFIG_EXTERNALS_MAX],
     for (size_t i = 0; i < config->externals.count; i++) { /* at last: two servers may share one */
         const char *name = config->externals.at[i].key_env.data;
         char *variable = name ? getenv(name) : NULL;
-        if (variable) { /* as above */
-            weft_secret_wipe(variable, strlen(variable));
-            (void)unsetenv(name);
+        if (variable) {
+            wipe_variable(name, variable);
         }
     }
     return status;

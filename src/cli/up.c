@@ -32,6 +32,7 @@
 
 struct up {
     struct weft_settings settings;
+    struct weft_mesh_key mesh_key;
     struct weft_api_key key, external_keys[WEFT_CONFIG_EXTERNALS_MAX];
     struct weft_lock lock;
     struct weft_model_files models;
@@ -316,6 +317,9 @@ static int load_secrets(struct up *up)
     const struct weft_config *config = &up->settings.config;
     int status = weft_key_take(&up->key, &up->settings.config, &up->problem);
     if (status == 0) {
+        status = weft_mesh_key_take(&up->mesh_key, &up->settings.config, &up->problem);
+    }
+    if (status == 0) {
         status = weft_keys_take_external(up->external_keys, config, &up->problem);
     }
     if (status == 0) {
@@ -366,6 +370,7 @@ static int make_node(struct up *up)
         .config = &up->settings.config,
         .certificate = weft_slice(up->certificate.data, up->certificate.size),
         .certificate_key = weft_slice(up->certificate_key.data, up->certificate_key.size),
+        .mesh_key = weft_slice_text(up->mesh_key.line),
         .state_folder = up->settings.places.state,
         .version = weft_version,
         .journal_format = up->pretty ? WEFT_JOURNAL_PRETTY : WEFT_JOURNAL_JSON,
@@ -387,6 +392,7 @@ static int make_node(struct up *up)
     }
     int status = weft_node_new(&up->node, &options, up->problem.text, sizeof(up->problem.text));
     weft_secret_wipe(&up->key, sizeof(up->key)); /* the node has its hash */
+    weft_secret_wipe(&up->mesh_key, sizeof(up->mesh_key));
     weft_secret_wipe(up->external_keys, sizeof(up->external_keys));
     weft_input_deinit(&up->certificate_key);
     weft_input_deinit(&up->certificate);
@@ -458,6 +464,7 @@ int weft_up_run(int argc, char **argv)
         weft_hashes_free(up.hashes);
     }
     weft_secret_wipe(&up.key, sizeof(up.key));
+    weft_secret_wipe(&up.mesh_key, sizeof(up.mesh_key));
     weft_secret_wipe(up.external_keys, sizeof(up.external_keys));
     weft_input_deinit(&up.certificate_key);
     weft_input_deinit(&up.certificate);

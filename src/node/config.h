@@ -76,6 +76,7 @@ struct weft_config {
     struct weft_address mesh_listen; /* an empty text: nowhere */
     struct weft_slice mesh_address;  /* host:port; empty: what mesh_listen says */
     bool gateway;
+    struct weft_slice mesh_key; /* an invite's line; stays in the environment's memory, as api_key */
     struct weft_slice api_key_file;
     struct weft_slice api_key; /* stays in the environment's memory: no copy is made */
     struct weft_url upstream;

@@ -13,6 +13,7 @@
 #include "node/errand.h"
 #include "node/front.h"
 #include "node/mesh.h"
+#include "node/opt_in.h"
 #include "node/owner_token.h"
 #include "wire/json.h"
 
@@ -51,6 +52,7 @@ struct weft_node {
     struct weft_kept_file owner; /* the owner's token */
     struct weft_mesh_port mesh;
     struct weft_mesh *in_mesh;
+    struct weft_opt_in opt_in;
 };
 
 /* -- what it says -- */
@@ -206,6 +208,7 @@ static void on_drain_timeout(struct weft_timer *timer)
 static void forget_files(struct weft_node *node)
 {
     weft_kept_forget(&node->owner);
+    weft_opt_in_stop(&node->opt_in);
     weft_mesh_forget(node->in_mesh);
 }
 
@@ -369,6 +372,7 @@ static void run(struct weft_node *node)
     weft_models_start(node->models);
     weft_externals_start(node->externals);
     weft_mesh_attach(node->in_mesh);
+    weft_opt_in_start(&node->opt_in);
     look_whether_ready(node);
 }
 
@@ -576,7 +580,10 @@ static int init_mesh(struct weft_node *node)
         .self = node,
     };
     int error = weft_mesh_port_init(&node->mesh, &options);
-    return error < 0 ? error : weft_mesh_new(&node->in_mesh, &mesh);
+    error = error < 0 ? error : weft_mesh_new(&node->in_mesh, &mesh);
+    return error < 0
+               ? error
+               : weft_opt_in_init(&node->opt_in, &node->loop, &node->journal, node->in_mesh, node->options.mesh_key);
 }
 
 static int make_peers(struct weft_node *node)
@@ -694,6 +701,7 @@ void weft_node_free(struct weft_node *node)
     weft_models_free(node->models);
     weft_turn_run(&node->loop.turn);
     weft_errands_end(&node->front);
+    weft_opt_in_deinit(&node->opt_in);
     weft_mesh_free(node->in_mesh);
     weft_mesh_port_deinit(&node->mesh);
     weft_timer_clear(&node->loop.timers, &node->drain_timer);

@@ -19,12 +19,13 @@
 struct weft_node;
 
 /* What a node needs to know before it starts. Everything must outlive the node, but for `certificate`,
- * `certificate_key` and `external_keys`. */
+ * `certificate_key`, `mesh_key` and `external_keys`. */
 struct weft_node_options {
     struct weft_host *host;
     const struct weft_config *config;
     struct weft_slice certificate, certificate_key; /* PEM; empty without a tls: listener */
     struct weft_secret api_key;                     /* all zeros: none */
+    struct weft_slice mesh_key;                     /* an invite's line: see node/opt_in.h; copied, may be empty */
     const char *state_folder;                       /* where owner.token is, or will be made */
     const char *version;
     enum weft_journal_format journal_format;

@@ -15,7 +15,7 @@ from pyzbar import pyzbar
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
-from lib.mesh import GATEWAY, ask, end, run, say  # noqa: E402
+from lib.mesh import GATEWAY, ask, end, run, say, told, wait  # noqa: E402
 
 
 class Mesh(unittest.TestCase):
@@ -89,6 +89,27 @@ class Mesh(unittest.TestCase):
         other = self.gateway()
         self.refused("in another mesh", running, "join", "-", given=say(other, "invite"))
         say(stopped, "join", "-", given=say(other, "invite"))
+
+    def test_a_key_in_the_environment_is_enough_to_join(self):
+        gateway = self.gateway()
+        line = say(gateway, "invite", "--uses", "2").strip()
+        mesh = told(gateway)["mesh"]
+        for name in ("WEFT_MESH_KEY", "JIMBOMESH_API_KEY"):
+            node = weft.Weft("--no-model", env={name: line})
+            self.addCleanup(end, node)
+            node.start().wait_ready()
+            wait("it is in", lambda node=node: told(node)["mesh"] == mesh)
+            with open(f"/proc/{node.process.pid}/environ", "rb") as environ:
+                self.assertNotIn(line.encode(), environ.read())
+            self.assertNotIn(line, node.log())
+            node.stop()
+        for env, says in (({"WEFT_MESH_KEY": line[:-9]}, "WEFT_MESH_KEY (environment): This invite is damaged"),
+                          ({"JIMBOMESH_API_KEY": "jm-0123"}, "JIMBOMESH_API_KEY (environment): This is no invite"),
+                          ({"WEFT_MESH_KEY": line, "JIMBOMESH_API_KEY": say(gateway, "invite")}, "are two invites")):
+            done = subprocess.run([weft.binary_path(), "up", "--no-model"], capture_output=True, text=True, check=False,
+                                  env={**os.environ, "WEFT_HOME": self.node().home, **env}, timeout=weft.WAIT_S)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn(says, done.stderr)
 
     def shown(self, node, *words):
         """What a command shows on a terminal."""

@@ -31,7 +31,7 @@ def binary_path():
 
 def environment(home):
     """Of this process, with that home, and nothing else that Weft would heed."""
-    return {**{name: value for name, value in os.environ.items() if not name.startswith("WEFT_")}, "WEFT_HOME": home}
+    return {**{name: value for name, value in os.environ.items() if not name.startswith(("WEFT_", "JIMBOMESH_"))}, "WEFT_HOME": home}
 
 
 class Lines:
