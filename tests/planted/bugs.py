@@ -109,7 +109,7 @@ BUGS = (
         ".state = WEFT_LIVENESS_ASKED, .next = now + WEFT_LIVENESS_ANSWER",
         ".state = WEFT_LIVENESS_ASKED, .next = liveness->next + WEFT_LIVENESS_ANSWER", MESH, BLIND),
     Bug("what the store could not keep is answered with a certificate", "src/node/admitting.c",
-        "bool stored = status == 0 && (result", "bool stored = status <= 0 && (result", STORE, BLIND),
+        "bool stored = status == 0 && result", "bool stored = status <= 0 && result", STORE, BLIND),
     Bug("a redemption that could not be stored stays counted", "src/node/admitting.c",
         "        weft_invites_failed(invites, &matter->use);\n", "        weft_invites_stored(invites, &matter->use);\n", STORE,
         BLIND),
