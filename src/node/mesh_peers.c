@@ -66,8 +66,13 @@ static void tell(struct weft_mesh_peers *peers, const struct weft_entry *entry, 
     struct weft_announcement announcement;
     struct weft_signed parts;
     struct weft_peer_model models[WEFT_ANNOUNCEMENT_MODELS_MAX];
-    struct weft_peer peer = {
-        .key = entry->key, .alive = told->alive, .path = told->path, .target = target, .self = peers, .models = models};
+    struct weft_peer peer = {.key = entry->key,
+                             .alive = told->alive,
+                             .since = told->since,
+                             .path = told->path,
+                             .target = target,
+                             .self = peers,
+                             .models = models};
     if (weft_announcement_read(weft_roster_bytes(entry), &announcement, &parts) < 0) {
         return; /* cannot be: the roster has read it */
     }
@@ -125,12 +130,13 @@ static void look_at(struct weft_mesh_peers *peers, const struct weft_entry *entr
         .stamp = entry->stamp,
         .round = peers->round,
         .alive = by && !entry->equivocates && weft_roster_state(entry) != WEFT_ROSTER_GONE,
+        .since = entry->since,
         .path = by && weft_key_equal(by, &entry->key) ? WEFT_PEER_DIRECT : WEFT_PEER_RELAYED,
     };
     if (!weft_key_equal(&told->key, &entry->key)) {
         remove_told(peers, told);
     }
-    bool same = told->stamp == is.stamp && told->alive == is.alive && told->path == is.path;
+    bool same = told->stamp == is.stamp && told->alive == is.alive && told->since == is.since && told->path == is.path;
     *told = is;
     if (!same) {
         tell(peers, entry, told);

@@ -25,6 +25,7 @@ struct weft_mesh_peers_told {
     uint64_t stamp;      /* of the announcement */
     uint64_t round;      /* in which it was seen last */
     bool alive;
+    weft_time since; /* as the roster has it */
     enum weft_peer_path path;
 };
 

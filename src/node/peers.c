@@ -24,7 +24,8 @@ struct peer {
     struct peer *next;
     struct weft_peer is;    /* but for its models */
     uint32_t own, own_then; /* requests of ours that run there: now, and when it said its load last */
-    weft_time avoid_until;  /* it has failed, or was full */
+    weft_time failed;       /* or was full, the last time ... */
+    weft_time avoid_until;  /* ... and so it is avoided */
     uint64_t passed_over;   /* in this round of choosing */
     size_t count;
     struct holding at[]; /* and behind them the names */
@@ -112,7 +113,8 @@ int weft_peers_set(struct weft_peers *peers, const struct weft_peer *said)
     if (before) {
         peer->next = before->next;
         peer->own = peer->own_then = before->own;
-        peer->avoid_until = before->avoid_until;
+        peer->failed = before->failed;
+        peer->avoid_until = said->since > before->failed ? 0 : before->avoid_until; /* else it is another life */
         weft_free(before);
     } else {
         peers->count++;
@@ -437,7 +439,8 @@ static void blame(struct weft_peers *peers, struct peer *peer, const uint8_t has
         int retry_s = problem->retry_s < RETRY_S_MAX ? problem->retry_s : RETRY_S_MAX;
         avoid = retry_s * WEFT_SECOND;
     }
-    peer->avoid_until = peers->options.loop->turn.now + avoid;
+    peer->failed = peers->options.loop->turn.now;
+    peer->avoid_until = peer->failed + avoid;
 }
 
 void weft_peers_done(struct weft_peers *peers, const uint8_t hash[WEFT_HOST_HASH_SIZE],

@@ -14,13 +14,14 @@
 #include "node/native.h"
 #include "wire/key.h"
 
-#define WEFT_PEERS_MAX             4096 /* then WEFT_ERR_FULL */
-#define WEFT_PEERS_OF_PEER_MAX     32   /* models of one; more are passed over */
-#define WEFT_PEERS_MODELS_MAX      512  /* models of all, by hash and name; more are not found by their name */
-#define WEFT_PEERS_NAME_MAX        128  /* bytes; a longer one is passed over, as an empty one */
-#define WEFT_PEERS_SHOWN_MAX       (WEFT_PEERS_NAME_MAX + 2 * WEFT_HOST_HASH_SIZE + 2)
-#define WEFT_PEERS_RUNNING_MAX     1024               /* choices that are written for this node at once */
-#define WEFT_PEERS_AVOID           (5 * WEFT_SECOND)  /* one that failed is asked after all others */
+#define WEFT_PEERS_MAX         4096 /* then WEFT_ERR_FULL */
+#define WEFT_PEERS_OF_PEER_MAX 32   /* models of one; more are passed over */
+#define WEFT_PEERS_MODELS_MAX  512  /* models of all, by hash and name; more are not found by their name */
+#define WEFT_PEERS_NAME_MAX    128  /* bytes; a longer one is passed over, as an empty one */
+#define WEFT_PEERS_SHOWN_MAX   (WEFT_PEERS_NAME_MAX + 2 * WEFT_HOST_HASH_SIZE + 2)
+#define WEFT_PEERS_RUNNING_MAX 1024 /* choices that are written for this node at once */
+#define WEFT_PEERS_AVOID                                                                                               \
+    (5 * WEFT_SECOND) /* one that failed is asked after all others, unless it went and came again */
 #define WEFT_PEERS_PATIENCE        (30 * WEFT_SECOND) /* nobody is there who could go on: then it is given up */
 #define WEFT_PEERS_HASH_DIGITS     8                  /* of a hash behind a name: NAME@1a2b3c4d */
 #define WEFT_PEERS_HASH_DIGITS_MIN 4                  /* that people may type */
@@ -41,6 +42,7 @@ struct weft_peer_model {
 struct weft_peer {
     struct weft_key key;
     bool alive;
+    weft_time since; /* it can be reached, or not */
     enum weft_peer_path path;
     /* Where requests to it go; holds for this turn. On an error it cannot be asked now. */
     int (*target)(void *self, const struct weft_key *key, struct weft_relay_target *target);

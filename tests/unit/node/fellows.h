@@ -32,7 +32,8 @@ static struct fellow {
     size_t tokens; /* of the answer: they count down to 1 */
     int status;
     const char *code;
-    bool away;              /* it cannot be reached */
+    bool away; /* it cannot be reached */
+    weft_time since;
     bool signs;             /* says that it reads the prompt before it writes */
     uint32_t load, context; /* the latter 0: 4,096 */
     size_t asked, left, most_unread;
@@ -212,6 +213,7 @@ static inline void fellow_set(struct weft_peers *peers, size_t i, const char *na
     memset(fellow->key.bytes, (int)i + 1, sizeof(fellow->key.bytes));
     const struct weft_peer peer = {.key = fellow->key,
                                    .alive = alive,
+                                   .since = fellow->since,
                                    .path = i % 2 ? WEFT_PEER_RELAYED : WEFT_PEER_DIRECT,
                                    .target = fellow_target,
                                    .self = fellow,

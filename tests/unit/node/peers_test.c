@@ -126,6 +126,24 @@ static void who_has_failed_is_asked_last_for_a_while(void **state)
     weft_peers_done(peers, hash_of(7), &choice, NULL);
 }
 
+static void who_came_again_is_not_avoided_for_what_was_before(void **state)
+{
+    (void)state;
+    struct weft_peers_choice choice;
+    struct weft_native_problem problem = {.status = 502, .code = "engine_lost"};
+    fellow_set(peers, 0, "One", 7, true);
+    assert_int_equal(choose(7, &choice), 0);
+    weft_peers_done(peers, hash_of(7), &choice, &problem);
+    fellow_set(peers, 1, "One", 7, true);
+    weft_peers_load(peers, &fellows[1].key, 50, 50);
+    fellows[0].since = engines.loop.turn.now; /* so it was before, and is news only to us */
+    fellow_set(peers, 0, "One", 7, true);
+    assert_int_equal(choose_and_let_go(7), 1);
+    fellows[0].since = engines.loop.turn.now + WEFT_MS; /* it went, and came, and only that was told */
+    fellow_set(peers, 0, "One", 7, true);
+    assert_int_equal(choose_and_let_go(7), 0);
+}
+
 static void what_was_asked_wrongly_is_nobodys_fault(void **state)
 {
     (void)state;
@@ -749,6 +767,7 @@ int main(void)
         test(of_equals_each_gets_some),
         test(the_least_loaded_is_asked),
         test(who_has_failed_is_asked_last_for_a_while),
+        test(who_came_again_is_not_avoided_for_what_was_before),
         test(what_was_asked_wrongly_is_nobodys_fault),
         test(there_is_a_bound),
         test(models_are_listed_once_for_each_name_and_hash),
