@@ -14,7 +14,8 @@
 #include "node/openai_native.h"
 #include "node/openai_request.h"
 
-#define MEMBERS ((uint64_t)1 << 63) /* of principals: no client of this node's own is among them */
+#define MEMBERS  ((uint64_t)1 << 63) /* of principals: no client of this node's own is among them */
+#define WAIT_MAX (600 * WEFT_SECOND) /* for a whole body, or for room: links do not end streams that rest */
 
 /* Lives in the exchange's arena. */
 struct serving {
@@ -24,6 +25,7 @@ struct serving {
     uint8_t hash[WEFT_HOST_HASH_SIZE];
     size_t model;
     struct weft_delivery *delivery; /* NULL: not yet, or over */
+    struct weft_timer timer;        /* runs while it waits for the node that asks */
     bool asked, paused;
 };
 
@@ -41,6 +43,9 @@ static const struct weft_refusal too_large = {413, "body_too_large", "The body i
 
 static void let_go(struct serving *serving)
 {
+    struct weft_timers *timers = &serving->call->front->loop->timers;
+    weft_timer_clear(timers, &serving->timer);
+    weft_timers_release(timers);
     if (serving->delivery) {
         weft_delivery_cancel(serving->delivery);
         serving->delivery = NULL;
@@ -57,6 +62,18 @@ static void end(struct serving *serving, bool cancelled, int error)
     let_go(serving);
     weft_call_close(call, exchange->answer_begun ? exchange->answer.status : 0, cancelled, error);
     weft_exchange_leave(exchange, WEFT_WORKER, cancelled ? WEFT_ERR_CANCELLED : error);
+}
+
+/* Whoever asks and then does not read would keep an engine's slot for good. */
+static void on_timer(struct weft_timer *timer)
+{
+    end(WEFT_CONTAINER(timer, struct serving, timer), false, WEFT_ERR_TIMEOUT);
+}
+
+static void wait_for_asker(struct serving *serving)
+{
+    struct weft_loop *loop = serving->call->front->loop;
+    weft_timer_set(&loop->timers, &serving->timer, loop->turn.now + WAIT_MAX);
 }
 
 static void refuse(struct serving *serving, const struct weft_refusal *refusal)
@@ -114,6 +131,7 @@ static void tell(struct serving *serving, const struct weft_frame *frame)
     }
     if (send(serving, &frames, error) && weft_exchange_room(serving->call->exchange, WEFT_ANSWER) == 0) {
         serving->paused = true;
+        wait_for_asker(serving);
         weft_delivery_pause(serving->delivery, true);
     }
 }
@@ -321,6 +339,7 @@ static void collect_body(struct serving *serving)
         exchange->flows[WEFT_REQUEST].length > (int64_t)WEFT_OPENAI_BODY_MAX) {
         refuse(serving, &too_large);
     } else if (exchange->flows[WEFT_REQUEST].ended) {
+        weft_timer_clear(&serving->call->front->loop->timers, &serving->timer);
         body_came(serving);
     }
 }
@@ -334,6 +353,7 @@ static void on_wake(void *self, struct weft_exchange *exchange)
         collect_body(serving);
     } else if (serving->paused && weft_exchange_room(exchange, WEFT_ANSWER) > 0) {
         serving->paused = false;
+        weft_timer_clear(&serving->call->front->loop->timers, &serving->timer);
         weft_delivery_pause(serving->delivery, false);
     }
 }
@@ -370,17 +390,21 @@ void weft_call_generate(struct weft_call *call)
 {
     struct weft_exchange *exchange = call->exchange;
     struct serving *serving = weft_arena_alloc(&exchange->arena, sizeof(*serving));
-    if (!serving) {
-        weft_call_refuse(call, weft_refusal_for_error(WEFT_ERR_MEMORY));
-        return;
-    }
-    *serving = (struct serving){.call = call};
-    if (!read_hash(serving->hash, weft_fields_value(&exchange->request.fields, WEFT_MESH_MODEL_FIELD))) {
+    struct serving made = {.call = call};
+    if (!read_hash(made.hash, weft_fields_value(&exchange->request.fields, WEFT_MESH_MODEL_FIELD))) {
         weft_call_refuse(call, &no_hash);
         return;
     }
+    int error = serving ? weft_timers_reserve(&call->front->loop->timers) : WEFT_ERR_MEMORY;
+    if (error < 0) {
+        weft_call_refuse(call, weft_refusal_for_error(error));
+        return;
+    }
+    *serving = made;
+    weft_timer_init(&serving->timer, on_timer);
     call->cut = cut;
     call->worker = serving;
+    wait_for_asker(serving);
     weft_exchange_want_body(exchange);
     weft_exchange_attach(exchange, WEFT_WORKER, on_wake, serving);
 }

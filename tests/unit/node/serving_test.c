@@ -288,6 +288,32 @@ static void a_slow_reader_is_waited_for(void **state)
     parlour_end();
 }
 
+/* No link ends a stream that rests: one that is never read would keep its slot, and one without its body its place. */
+static void who_never_reads_is_let_go(void **state)
+{
+    (void)state;
+    struct weft_line_info line;
+    begin("do=flood&n=3000");
+    assert_true(knock(model));
+    parlour.reads = false;
+    parlour_say(WEFT_SLICE(HI "}"), true);
+    engines_pass(9 * 60 * WEFT_SECOND);
+    weft_line_report(weft_models_line(parlour.front.models, 0), &line);
+    assert_int_equal(line.running, 1);
+    engines_pass(2 * 60 * WEFT_SECOND);
+    weft_line_report(weft_models_line(parlour.front.models, 0), &line);
+    assert_int_equal(line.running, 0);
+    assert_int_equal(parlour.metrics.running, 0);
+    assert_int_equal(parlour.exchange->aborted[WEFT_WORKER], WEFT_ERR_TIMEOUT);
+    parlour_leave();
+    assert_true(knock(model));
+    parlour_say(WEFT_SLICE("{"), false);
+    engines_pass(11 * 60 * WEFT_SECOND);
+    assert_true(parlour_over(NULL));
+    assert_int_equal(parlour.metrics.running, 0);
+    parlour_end();
+}
+
 /* -- several at once -- */
 
 static struct talker {
@@ -422,6 +448,7 @@ int main(void)
         cmocka_unit_test(it_is_for_members),
         cmocka_unit_test(who_asked_may_leave),
         cmocka_unit_test(a_slow_reader_is_waited_for),
+        cmocka_unit_test(who_never_reads_is_let_go),
         cmocka_unit_test(each_node_is_one_client_of_the_line),
         cmocka_unit_test(a_node_that_ends_says_so),
         cmocka_unit_test(torture),
