@@ -304,8 +304,8 @@ static void who_never_reads_is_let_go(void **state)
     weft_line_report(weft_models_line(parlour.front.models, 0), &line);
     assert_int_equal(line.running, 0);
     assert_int_equal(parlour.metrics.running, 0);
-    assert_int_equal(parlour.exchange->aborted[WEFT_WORKER], WEFT_ERR_TIMEOUT);
-    parlour_leave();
+    assert_true(parlour_over(NULL));
+    assert_int_equal(parlour.aborted, WEFT_ERR_TIMEOUT);
     assert_true(knock(model));
     parlour_say(WEFT_SLICE("{"), false);
     engines_pass(11 * 60 * WEFT_SECOND);
