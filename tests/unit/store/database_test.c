@@ -8,6 +8,9 @@
 #include "unit/store/folder.h"
 
 #define NOBODY 65534
+#define KEY_1  "1111111111111111111111111111111111111111111111111111111111111111" /* in hex */
+#define KEY_2  "2222222222222222222222222222222222222222222222222222222222222222"
+#define KEY_3  "3333333333333333333333333333333333333333333333333333333333333333"
 
 static struct weft_database database;
 
@@ -134,13 +137,52 @@ static void a_newer_one_is_refused_and_left_as_it_was(void **state)
     assert_int_equal(open_well(), WEFT_STORE_VERSION);
 }
 
-static void an_older_one_is_brought_up(void **state)
+/* Version 1 as it was written, and not by today's first step. */
+static const char version_1[] =
+    "CREATE TABLE invites ("
+    " id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 32), mesh BLOB NOT NULL CHECK (length(mesh) = 32),"
+    " role INTEGER NOT NULL, uses INTEGER NOT NULL,"
+    " uses_left INTEGER NOT NULL CHECK (uses_left BETWEEN 0 AND uses), made_s INTEGER NOT NULL,"
+    " expires_s INTEGER NOT NULL, revoked INTEGER NOT NULL CHECK (revoked IN (0, 1))) STRICT;"
+    "CREATE TABLE redemptions ("
+    " invite BLOB NOT NULL REFERENCES invites (id) ON DELETE CASCADE, node BLOB NOT NULL CHECK (length(node) = 32),"
+    " expires_s INTEGER NOT NULL, certificate BLOB NOT NULL, PRIMARY KEY (invite, node)) STRICT;"
+    "CREATE TABLE memberships (key BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),"
+    " expires_s INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE issued (key BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),"
+    " expires_s INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE revocations (key BLOB PRIMARY KEY NOT NULL CHECK (length(key) = 32),"
+    " expires_s INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT;"
+    "CREATE TABLE sequence (only_row INTEGER PRIMARY KEY CHECK (only_row = 1),"
+    " incarnation INTEGER NOT NULL, sequence INTEGER NOT NULL) STRICT;"
+    "INSERT INTO sequence VALUES (1, 7, 9);"
+    "INSERT INTO invites VALUES (x'" KEY_1 "', x'" KEY_2 "', 2, 3, 2, 1000, 2000, 0);"
+    "INSERT INTO redemptions VALUES (x'" KEY_1 "', x'" KEY_3 "', 5000, x'0102');"
+    "INSERT INTO memberships VALUES (x'" KEY_2 "', 5000, x'0304');"
+    "PRAGMA application_id = 1466263156; PRAGMA user_version = 1";
+
+static void an_older_one_is_brought_up_with_what_it_holds(void **state)
 {
     (void)state;
-    (void)open_well();
-    script("DROP TABLE gateways; PRAGMA user_version = 1");
+    static const char *const questions[] = {
+        "SELECT incarnation = 7 AND sequence = 9 FROM sequence",
+        "SELECT uses_left = 2 AND certificate = x'0102' FROM invites JOIN redemptions ON id = invite",
+        "SELECT bytes = x'0304' FROM memberships",
+        "SELECT count(*) = 0 FROM gateways",
+    };
+    unsigned version;
+    sqlite3_stmt *rows;
+    (void)open_well(); /* its folder, and a file that is for its owner */
+    assert_int_equal(unlink(folder.file), 0);
+    script(version_1);
     assert_int_equal(open_well(), 1);
-    assert_int_equal(open_well(), WEFT_STORE_VERSION);
+    assert_int_equal(try_open(&version), 0);
+    assert_int_equal(version, WEFT_STORE_VERSION);
+    for (size_t i = 0; i < WEFT_COUNT(questions); i++) {
+        assert_int_equal(weft_database_ask(&database, questions[i], NULL, 0, &rows), 1);
+        assert_int_equal(sqlite3_column_int(rows, 0), 1);
+        assert_int_equal(sqlite3_finalize(rows), SQLITE_OK);
+    }
 }
 
 static void a_database_of_another_program_is_refused(void **state)
@@ -285,7 +327,7 @@ int main(void)
         test(a_new_one_is_made_for_its_owner_only),
         test(each_commit_is_on_the_disk_before_it_returns),
         test(a_file_that_others_may_read_is_closed_to_them),
-        test(an_older_one_is_brought_up),
+        test(an_older_one_is_brought_up_with_what_it_holds),
         test(a_newer_one_is_refused_and_left_as_it_was),
         test(a_database_of_another_program_is_refused),
         test(a_file_that_is_none_of_sqlites_is_refused_and_left_as_it_was),
