@@ -98,6 +98,11 @@ static enum weft_registrar_step hear_renewal(const struct weft_registrar *regist
     if (verdict != WEFT_VERDICT_MEMBER) {
         return refuse_case(out, WEFT_REFUSAL_LAPSED);
     }
+    if (!weft_membership_renewal_due(&shown, now_s + WEFT_SKEW_S)) {
+        out->chain_size = application->chain.size; /* so nobody has a gateway sign for him as often as he likes */
+        memcpy(out->chain, application->chain.data, application->chain.size);
+        return WEFT_REGISTRAR_ADMIT;
+    }
     int64_t size =
         weft_registrar_certify(registrar, &application->node, shown.role, now_s, serial, out->chain, &out->refusal);
     if (size < 0) {

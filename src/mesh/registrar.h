@@ -20,7 +20,7 @@ struct weft_registrar {
 };
 
 enum weft_registrar_step {
-    WEFT_REGISTRAR_ADMIT,   /* answer with the chain: it was renewed */
+    WEFT_REGISTRAR_ADMIT,   /* answer with the chain: it was renewed, or is the one that was shown, if it is too soon */
     WEFT_REGISTRAR_REFUSE,  /* answer with the refusal */
     WEFT_REGISTRAR_REDEEM,  /* of `invite` by `node`, as above */
     WEFT_REGISTRAR_FORWARD, /* the invite is `issuer`'s: pass the application on as it came, and the answer back */

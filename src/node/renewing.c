@@ -42,9 +42,12 @@ static void say_why_not(struct weft_renewing *renewing, const char *why)
 static void on_stored(void *self, int status, const char *problem)
 {
     struct weft_renewing *renewing = self;
+    const struct weft_certificate *own = weft_mesh_state_certificate(renewing->state);
     renewing->storing = false;
     if (status < 0) {
         say_why_not(renewing, problem);
+    } else if (own && own->serial == renewing->before) {
+        say_why_not(renewing, "by the gateway's clock it is too soon: this one is wrong, or that one");
     } else {
         renewing->said = 0;
         note(renewing, WEFT_LOG_INFO, "certificate renewed", NULL);
@@ -152,6 +155,7 @@ static void on_timer(struct weft_timer *timer)
         weft_mesh_state_now_s(renewing->state) < weft_renewing_due_s(renewing, own)) {
         return;
     }
+    renewing->before = own->serial;
     if (weft_mesh_state_registrar(renewing->state, &registrar) && registrar.root) {
         certify(renewing, &registrar);
     } else {

@@ -25,6 +25,7 @@ struct weft_renewing {
     struct weft_timer timer;
     size_t next;       /* of the gateways: the one to ask */
     weft_time said;    /* that somebody must do something; 0: never */
+    uint64_t before;   /* serial of the certificate that is to be renewed */
     uint32_t fraction; /* of the spread, drawn at the start */
     bool storing;
 };

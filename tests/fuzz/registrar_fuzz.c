@@ -5,7 +5,8 @@
 #include "base/assert.h"
 #include "mesh/registrar.h"
 
-#define NOW_S 1795007200 /* when the certificates of tests/vectors hold */
+#define NOW_S   1795007200                       /* when the certificates of tests/vectors hold */
+#define LATER_S (NOW_S + WEFT_MEMBER_LIFE_S / 2) /* when they are due to be renewed */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,10 +34,25 @@ static void set_up(void)
     WEFT_ASSERT(weft_membership_new(&registrar.membership, &root.key) == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void hear(struct weft_slice application, int64_t now_s)
 {
     struct weft_registrar_case found;
     struct weft_certificate held;
+    enum weft_registrar_step step = weft_registrar_hear(&registrar, application, NULL, now_s, 7, &found);
+    if (step == WEFT_REGISTRAR_ADMIT) {
+        WEFT_ASSERT(weft_membership_judge(registrar.membership, weft_slice(found.chain, found.chain_size), &node.key,
+                                          now_s, &held) == WEFT_VERDICT_MEMBER);
+        WEFT_ASSERT(held.role == WEFT_ROLE_PEER); /* as in the one chain that this node was ever given */
+        WEFT_ASSERT((held.serial == 7) == (now_s == LATER_S));
+    } else if (step == WEFT_REGISTRAR_REFUSE) {
+        WEFT_ASSERT(found.refusal > WEFT_REFUSAL_OTHER && found.refusal < WEFT_REFUSAL_COUNT);
+    } else {
+        WEFT_ASSERT(weft_key_equal(&found.node, &node.key) && weft_key_set(&found.invite));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     if (size == 0 || size > WEFT_APPLICATION_MAX) { /* a little over the bound is of interest too */
         return 0;
     }
@@ -49,17 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memcpy(bytes, data, size);
     weft_identity_sign(&node, WEFT_APPLICATION_DOMAIN, weft_slice(data, size), bytes + size);
-    enum weft_registrar_step step =
-        weft_registrar_hear(&registrar, weft_slice(bytes, size + WEFT_SIGNATURE_SIZE), NULL, NOW_S, 7, &found);
-    if (step == WEFT_REGISTRAR_ADMIT) {
-        WEFT_ASSERT(weft_membership_judge(registrar.membership, weft_slice(found.chain, found.chain_size), &node.key,
-                                          NOW_S, &held) == WEFT_VERDICT_MEMBER);
-        WEFT_ASSERT(held.role == WEFT_ROLE_PEER); /* as in the one chain that this node was ever given */
-    } else if (step == WEFT_REGISTRAR_REFUSE) {
-        WEFT_ASSERT(found.refusal > WEFT_REFUSAL_OTHER && found.refusal < WEFT_REFUSAL_COUNT);
-    } else {
-        WEFT_ASSERT(weft_key_equal(&found.node, &node.key) && weft_key_set(&found.invite));
-    }
+    hear(weft_slice(bytes, size + WEFT_SIGNATURE_SIZE), NOW_S);
+    hear(weft_slice(bytes, size + WEFT_SIGNATURE_SIZE), LATER_S);
     free(bytes);
     return 0;
 }

@@ -218,6 +218,20 @@ static void test_renewed(void **state)
     assert_int_equal(renew(&second, WEFT_ROLE_GATEWAY, later_s), WEFT_REGISTRAR_ADMIT); /* the root is here */
 }
 
+static void test_too_soon_to_be_renewed(void **state)
+{
+    (void)state;
+    const int64_t half_s = WEFT_MEMBER_LIFE_S / 2;
+    const int64_t too_soon_s[] = {0, half_s - WEFT_SKEW_S - 1};
+    for (size_t i = 0; i < WEFT_COUNT(too_soon_s); i++) {
+        assert_int_equal(renew(&anna, WEFT_ROLE_PEER, too_soon_s[i]), WEFT_REGISTRAR_ADMIT);
+        struct weft_slice had = certify(&anna, WEFT_ROLE_PEER); /* as the one that was shown, byte for byte */
+        assert_true(weft_slice_equal(weft_slice(found.chain, found.chain_size), had));
+    }
+    assert_int_equal(renew(&anna, WEFT_ROLE_PEER, half_s - WEFT_SKEW_S), WEFT_REGISTRAR_ADMIT);
+    assert_false(weft_slice_equal(weft_slice(found.chain, found.chain_size), certify(&anna, WEFT_ROLE_PEER)));
+}
+
 static void test_not_renewed(void **state)
 {
     (void)state;
@@ -230,7 +244,9 @@ static void test_not_renewed(void **state)
     size = weft_joining_renew(&second, &root.key, own, link_here, asked);
     assert_true(size > 0);
     registrar.root = NULL;
-    assert_refused(hear(weft_slice(asked, (size_t)size)), WEFT_REFUSAL_ROOT_AWAY);
+    assert_refused(weft_registrar_hear(&registrar, weft_slice(asked, (size_t)size), link_here,
+                                       NOW_S + WEFT_GATEWAY_LIFE_S / 2, 5, &found),
+                   WEFT_REFUSAL_ROOT_AWAY);
     registrar.root = &root;
 
     chain = certify(&anna, WEFT_ROLE_PEER);
@@ -253,6 +269,7 @@ int main(void)
         REGISTRAR_TEST(test_not_certified),
         REGISTRAR_TEST(test_a_gateway_by_the_root),
         REGISTRAR_TEST(test_renewed),
+        REGISTRAR_TEST(test_too_soon_to_be_renewed),
         REGISTRAR_TEST(test_not_renewed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,25 @@ static void while_nobody_is_there_it_says_so_and_goes_on(void **state)
     end();
 }
 
+/* Its clock is weeks ahead of the gateway's. */
+static void what_comes_back_as_it_was_is_not_renewed(void **state)
+{
+    (void)state;
+    begin();
+    join();
+    (void)wait_until(is_attached, &stage.node, WEFT_SECOND);
+    uint64_t serial = own_of(&stage.node)->serial;
+    weft_world_jump(stage.host, 20 * DAY_S * WEFT_SECOND);
+    stage_pass(5 * WEFT_RENEWING_LOOK);
+    assert_int_equal(own_of(&stage.node)->serial, serial);
+    assert_int_equal(said(stage.host, "certificate not renewed"), 1);
+    assert_int_equal(said(stage.host, "certificate renewed"), 0);
+    weft_world_jump(stage.upstream, 20 * DAY_S * WEFT_SECOND);
+    stage_pass(2 * WEFT_RENEWING_LOOK);
+    assert_int_not_equal(own_of(&stage.node)->serial, serial);
+    end();
+}
+
 static void what_cannot_be_stored_does_not_count(void **state)
 {
     (void)state;
@@ -113,6 +132,7 @@ int main(void)
         cmocka_unit_test(from_the_middle_on),
         cmocka_unit_test(a_member_is_renewed_by_its_gateway),
         cmocka_unit_test(while_nobody_is_there_it_says_so_and_goes_on),
+        cmocka_unit_test(what_comes_back_as_it_was_is_not_renewed),
         cmocka_unit_test(what_cannot_be_stored_does_not_count),
         cmocka_unit_test(a_gateway_is_renewed_by_the_root_if_it_is_there),
     };
