@@ -8,10 +8,14 @@
 #include "cli/ask.h"
 #include "cli/lock.h"
 #include "crypto/secret.h"
+#include "node/mesh_view.h"
 #include "node/node.h"
 
-#define ANSWER_MAX ((size_t)1024 * 1024)
+#define ANSWER_MAX ((size_t)16 * 1024 * 1024)
 #define TOKEN_MAX  ((size_t)256)
+
+/* In JSON an announcement is three times as long where its names are short. */
+_Static_assert(ANSWER_MAX >= (size_t)WEFT_MESH_VIEW_PEERS_MAX * 4 * WEFT_ANNOUNCEMENT_MAX, "all peers fit");
 
 int weft_mesh_say(const char *text, int exit)
 {

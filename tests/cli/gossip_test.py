@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """tests/cli/gossip_test.py - nodes of a mesh come to know of each other: real nodes, real links, models that nobody loads."""
 
+import http.server
 import json
 import os
 import signal
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -115,6 +117,31 @@ class Gossip(unittest.TestCase):
             soon("the peer", lambda: self.models_of(gateway, id_of(node)) == [])
             soon("what it can ask for", lambda: set(pair("green") + pair("red")) <= set(self.listed(node)))
         soon("the list", lambda: self.listed(red) == sorted(pair("gate") + pair("green") + pair("red")))
+
+    def test_as_many_as_a_node_shows_are_printed(self):
+        model = {"name": "m" * 40, "hash": "0" * 64, "quant": "Q4_K_M", "context": 131072, "slots": 16}
+        known = [{"id": f"{i:052}", "role": "peer", "state": "alive", "since_ms": 0, "path": "direct", "gateway": None,
+                  "heard_ms": 0, "speed": None, "models": [model] * 32} for i in range(1024)]
+        text = json.dumps({"mesh": "m", "gateways": [], "peers": known, "peers_known": len(known)}).encode()
+
+        class Node(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Node)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        node = self.node("--no-model").start().wait_ready()  # for its owner's token
+        table = say(node, "peers", "--url", f"http://127.0.0.1:{server.server_port}").splitlines()
+        self.assertEqual(len(table), 1 + len(known))
 
     def test_a_node_in_no_mesh_says_so(self):
         node = self.node("--no-model").start().wait_ready()
