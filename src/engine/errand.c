@@ -284,6 +284,8 @@ static void begin(struct weft_errand *errand)
     int error = has_body(errand->route) ? read_body(errand, problem) : 0;
     if (error == WEFT_ERR_INVALID || error == WEFT_ERR_TOO_LARGE) {
         refuse(errand, "invalid_request", problem);
+    } else if (error == WEFT_ERR_UNSUPPORTED) {
+        refuse(errand, "unknown_member", problem);
     } else if (error < 0) {
         weft_errand_fail(errand, error);
     } else {

@@ -508,7 +508,7 @@ static void read_member(struct reading *reading, const char *name, const json_t 
             return;
         }
     }
-    reading->error = WEFT_ERR_INVALID;
+    reading->error = WEFT_ERR_UNSUPPORTED;
     snprintf(reading->problem, WEFT_REQUEST_PROBLEM_MAX,
              "the request has a member that this engine does not know: is the node of the same version?");
 }

@@ -63,7 +63,8 @@ struct weft_request {
 
 /* Reads and checks a body. Everything *out points to lives in `arena`; texts there have a NUL behind them. `vocabulary`
  * is how many ids there are. WEFT_ERR_INVALID (and WEFT_ERR_TOO_LARGE, where a named limit was passed) with a sentence
- * that names the member, and holds nothing of its value; WEFT_ERR_MEMORY. */
+ * that names the member, and holds nothing of its value; WEFT_ERR_UNSUPPORTED, with one that names none: a member that
+ * no version up to this one has; WEFT_ERR_MEMORY. */
 WEFT_MUST_USE int weft_request_read(enum weft_request_kind kind, struct weft_slice body, int32_t vocabulary,
                                     struct weft_arena *arena, struct weft_request *out,
                                     char problem[WEFT_REQUEST_PROBLEM_MAX]);

@@ -407,10 +407,12 @@ static void rename_problem(struct weft_native_problem *problem)
                           "One of the two may be too old: see which versions they run."); /* both fit */
 }
 
-/* What is wrong with the request is so everywhere; and what ended one peer's engine shall not end another's. */
+/* What is wrong with the request is so everywhere, but for what an older weft does not know; and what ended one peer's
+ * engine shall not end another's. */
 static bool is_final(const struct weft_native_problem *problem)
 {
-    return problem->status == 400 || problem->status == 413 || problem->status == 422 ||
+    bool wrong = problem->status == 400 && strcmp(problem->code, "unknown_member") != 0;
+    return wrong || problem->status == 413 || problem->status == 422 ||
            strcmp(problem->code, "request_kills_engine") == 0;
 }
 

@@ -166,7 +166,6 @@ static const struct refusal refusals[] = {
     {WEFT_REQUEST_GENERATE, "{\"prompt\":[1.0],\"seed\":1}", "'prompt' holds an id"},
     {WEFT_REQUEST_GENERATE, "{\"messages\":[],\"seed\":1}", "'messages' must be an array"},
     {WEFT_REQUEST_GENERATE, "{\"messages\":\"hi\",\"seed\":1}", "'messages' must be an array"},
-    {WEFT_REQUEST_GENERATE, "{\"prompt\":\"a\",\"seed\":1,\"canary\":\"canary\"}", "does not know"},
     {GENERATE("\"text\":\"a\""), "'text' is not a member"},
     {GENERATE("\"messages\":[1]"), "'prompt' cannot stand beside"},
     {GENERATE("\"tools\":[1]"), "'tools' needs 'messages'"},
@@ -305,10 +304,21 @@ static void test_memory(void **state)
     }
 }
 
+/* What a newer version may add is told apart from what is wrong: another engine may know it. */
+static void a_member_that_nobody_has_yet_is_unsupported(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt(WEFT_REQUEST_GENERATE, "{\"prompt\":\"a\",\"seed\":1,\"canary\":\"canary\"}"),
+                     WEFT_ERR_UNSUPPORTED);
+    assert_non_null(strstr(problem, "does not know"));
+    assert_null(strstr(problem, "canary"));
+}
+
 int main(void)
 {
     weft_json_setup(1);
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_that_nobody_has_yet_is_unsupported),
         cmocka_unit_test_setup_teardown(test_defaults, begin, end),
         cmocka_unit_test_setup_teardown(test_generate_with_everything, begin, end),
         cmocka_unit_test_setup_teardown(test_ids, begin, end),
