@@ -31,13 +31,14 @@ struct weft_delivery {
     struct weft_peers_choice choice;        /* who of the mesh is asked */
     struct weft_key last;                   /* who was, the time before */
     uint32_t context_over;                  /* and whoever has no larger context is not; 0: nobody's was too small */
-    weft_time alone_since, alone_told;      /* nobody of the mesh can be asked; 0: somebody could */
+    weft_time alone_since, alone_told;      /* nobody can be asked for now; 0: somebody could */
     struct weft_segments segments;
     char *body; /* of each request, but for its closing brace and what it resumes */
     size_t body_size;
     unsigned attempts, barren;      /* in all; one after the other without a new token */
     unsigned broken;                /* of the latter, those that a server which is not ours had taken */
     struct weft_native_problem why; /* the last attempt was lost */
+    bool named;                     /* its model, by the hash */
     bool begun;
     bool paused;
     bool over;       /* `ended` was called, or nobody wants it any more */
@@ -264,10 +265,16 @@ static void set_lost(struct weft_native_problem *problem, unsigned attempts)
                 attempts);
 }
 
-static void set_not_held(struct weft_native_problem *problem)
+static void set_other_file(struct weft_native_problem *problem, bool named)
 {
-    set_problem(problem, 421, "model_not_held",
-                "This node does not hold the model that was asked for: its file is another one now. Ask another node.");
+    if (named) {
+        set_problem(
+            problem, 421, "model_not_held",
+            "This node does not hold the model that was asked for: its file is another one now. Ask another node.");
+    } else {
+        set_problem(problem, 502, "model_changed",
+                    "The model's file is not the one with which this answer began, so it cannot go on. Ask again.");
+    }
 }
 
 static void set_nobody(struct weft_native_problem *problem, const struct weft_model_info *model)
@@ -491,17 +498,43 @@ static int attempt_at(struct weft_delivery *delivery, const struct weft_relay_ta
     return error;
 }
 
-/* WEFT_ERR_UNSUPPORTED: it is another model now; WEFT_ERR_BUSY: that is not known yet. */
+/* A client names no file: what has begun goes on with the one that it began with, if that is known. */
+static void remember_file(struct weft_delivery *delivery)
+{
+    struct weft_delivery_options *options = &delivery->options;
+    struct weft_model_info model;
+    weft_models_info(options->models, options->model, &model);
+    options->hash = model.hash ? delivery->hash : NULL;
+    if (model.hash) {
+        memcpy(delivery->hash, model.hash, sizeof(delivery->hash));
+    }
+}
+
+/* WEFT_ERR_UNSUPPORTED: it is another file now; WEFT_ERR_NOT_FOUND: that is not known yet. */
+static int check_file(struct weft_delivery *delivery)
+{
+    const struct weft_delivery_options *options = &delivery->options;
+    if (!delivery->named && weft_resume_tokens(delivery->resume) == 0) {
+        remember_file(delivery);
+        return 0;
+    }
+    /* Another node has asked for this file and no other. For a client the first look is enough: each answer that goes
+     * on would have to wait for the second one. */
+    int holds = options->hash ? weft_models_holds(options->models, options->model, delivery->hash, delivery->named) : 1;
+    return holds > 0 ? 0 : holds == 0 ? WEFT_ERR_UNSUPPORTED : WEFT_ERR_NOT_FOUND;
+}
+
 static int attempt_own(struct weft_delivery *delivery)
 {
     const struct weft_delivery_options *options = &delivery->options;
     struct weft_relay_target target;
     int error = weft_models_target(options->models, options->model, &target);
-    if (error == 0 && options->hash) {
-        int holds = weft_models_holds(options->models, options->model, delivery->hash);
-        error = holds == 0 ? WEFT_ERR_UNSUPPORTED : holds < 0 ? holds : 0;
+    error = error < 0 ? error : check_file(delivery);
+    if (error < 0) {
+        return error;
     }
-    return error < 0 ? error : attempt_at(delivery, &target, WEFT_SLICE("/generate"), NULL, 0);
+    delivery->alone_since = 0;
+    return attempt_at(delivery, &target, WEFT_SLICE("/generate"), NULL, 0);
 }
 
 /* WEFT_ERR_NOT_FOUND: nobody can be asked now. */
@@ -536,7 +569,7 @@ static int attempt(struct weft_delivery *delivery)
                                   : attempt_own(delivery);
 }
 
-/* Nobody of the mesh is there: for a moment, or for good. */
+/* Nobody of the mesh is there, or a file is still being looked at: for a moment, or for good. */
 static void wait_for_somebody(struct weft_delivery *delivery)
 {
     weft_time now = delivery->options.loop->turn.now;
@@ -544,7 +577,8 @@ static void wait_for_somebody(struct weft_delivery *delivery)
     delivery->barren--;
     if (delivery->alone_since == 0) {
         delivery->alone_since = delivery->alone_told = now;
-        say_again(delivery, "nobody who holds the model is there");
+        say_again(delivery, is_mesh(&delivery->options) ? "nobody who holds the model is there"
+                                                        : "its model's file is being looked at");
     }
     if (now - delivery->alone_since < WEFT_PEERS_PATIENCE) {
         weft_line_again(&delivery->place, true);
@@ -556,7 +590,11 @@ static void wait_for_somebody(struct weft_delivery *delivery)
     }
     struct weft_native_problem problem;
     struct weft_model_info model = {.name = delivery->options.name};
-    set_nobody(&problem, &model);
+    if (is_mesh(&delivery->options)) {
+        set_nobody(&problem, &model);
+    } else {
+        set_other_file(&problem, delivery->named);
+    }
     end(delivery, &problem);
 }
 
@@ -595,9 +633,9 @@ static void on_go(void *self)
         fail_here(delivery, error);
     } else if (error == WEFT_ERR_UNSUPPORTED && is_ours(&delivery->options)) {
         struct weft_native_problem problem;
-        set_not_held(&problem);
+        set_other_file(&problem, delivery->named);
         end(delivery, &problem);
-    } else if (error == WEFT_ERR_NOT_FOUND && is_mesh(&delivery->options)) {
+    } else if (error == WEFT_ERR_NOT_FOUND && !is_external(&delivery->options)) {
         wait_for_somebody(delivery);
     } else if (error < 0) { /* its end is being noticed, or it takes no more: that is over soon */
         set_lost(&delivery->why, delivery->attempts);
@@ -716,6 +754,7 @@ int weft_delivery_start(struct weft_delivery **out, const struct weft_delivery_o
     if (options->hash) {
         memcpy(delivery->hash, options->hash, sizeof(delivery->hash));
         delivery->options.hash = delivery->hash;
+        delivery->named = true;
     }
     if (!is_ours(options)) {
         struct weft_slice name = is_mesh(options) ? options->name : options->external.name;

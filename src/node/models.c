@@ -753,14 +753,15 @@ int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[W
     return found;
 }
 
-int weft_models_holds(const struct weft_models *models, size_t index, const uint8_t hash[WEFT_HOST_HASH_SIZE])
+int weft_models_holds(const struct weft_models *models, size_t index, const uint8_t hash[WEFT_HOST_HASH_SIZE],
+                      bool sure)
 {
     WEFT_ASSERT(index < models->count);
     const struct weft_model_hash *own = &models->at[index].hash;
     if (!own->known || memcmp(own->bytes, hash, WEFT_HOST_HASH_SIZE) != 0) {
         return 0;
     }
-    return weft_model_hash_asks(own) ? WEFT_ERR_BUSY : own->holds;
+    return weft_model_hash_asks(own) && (sure || !own->holds) ? WEFT_ERR_BUSY : own->holds;
 }
 
 void weft_models_hash(struct weft_models *models)

@@ -107,9 +107,10 @@ int weft_models_find(const struct weft_models *models, struct weft_slice name, s
  * those that the mesh may use. */
 int weft_models_find_hash(const struct weft_models *models, const uint8_t hash[WEFT_HOST_HASH_SIZE], bool shared);
 /* 1: its engine has loaded, or is loading, a file of this hash and no other; 0: another one, or nobody knows.
- * WEFT_ERR_BUSY: the file is being looked at, which says that soon. */
+ * WEFT_ERR_BUSY: the file is being looked at, which says that soon. It is looked at as a load begins and after it:
+ * `sure`: both must have been. */
 WEFT_MUST_USE int weft_models_holds(const struct weft_models *models, size_t index,
-                                    const uint8_t hash[WEFT_HOST_HASH_SIZE]);
+                                    const uint8_t hash[WEFT_HOST_HASH_SIZE], bool sure);
 /* The hashes of all are wanted: also of those that nobody has loaded, whose files are read for that. */
 void weft_models_hash(struct weft_models *models);
 /* The line before its engine: through it go all requests to it. Who joins it wants the model, and while anybody stands

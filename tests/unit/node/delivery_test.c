@@ -229,6 +229,31 @@ static void an_answer_goes_on_behind_what_was_told(void **state)
     end();
 }
 
+/* The next engine has loaded another model: it must not finish what the first one began. */
+static void a_file_that_is_swapped_ends_the_answer(void **state)
+{
+    (void)state;
+    assert_true(start());
+    engines_pass(WEFT_SECOND);
+    assert_int_equal(ask(0, "do=frames&n=100"), 0);
+    engines_pass(200 * WEFT_MS);
+    size_t told = house.guests[0].tokens;
+    assert_true(told > 10 && told < 90);
+    weft_world_put_file(engines.host, paths[0], WEFT_SLICE("another model"));
+    assert_true(end_engine(9));
+    engines_pass(20 * WEFT_SECOND);
+    assert_string_equal(house.guests[0].problem.code, "model_changed");
+    assert_int_equal(house.guests[0].problem.status, 502);
+    assert_int_equal(house.guests[0].tokens, told);
+    assert_null(strstr(engines.children.body, "resume"));
+    assert_int_equal(ask(1, "do=frames&n=100"), 0);
+    weft_world_put_file(engines.host, paths[0], WEFT_SLICE("one more"));
+    assert_true(end_engine(9));
+    assert_true(engines_wait(are_over, NULL));
+    assert_whole(1, 100); /* nothing of it had been told: it began anew */
+    end();
+}
+
 /* Killed again and again, with six that run: nothing is lost, nobody is blamed, and the model is not given up. */
 static void deaths_that_nobody_caused_harm_nobody(void **state)
 {
@@ -485,6 +510,7 @@ int main(void)
     weft_json_setup(42);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_goes_on_behind_what_was_told),
+        cmocka_unit_test(a_file_that_is_swapped_ends_the_answer),
         cmocka_unit_test(deaths_that_nobody_caused_harm_nobody),
         cmocka_unit_test(kills_from_outside_are_no_barren_attempts),
         cmocka_unit_test(a_slow_reader_gets_all_too),

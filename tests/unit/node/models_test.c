@@ -52,18 +52,18 @@ static void a_model_is_known_by_its_hash(void **state)
     assert_int_equal(weft_models_find_hash(house.models, first, false), 0);
     assert_int_equal(weft_models_find_hash(house.models, info(2).hash, false), 2);
     assert_int_equal(weft_models_find_hash(house.models, other, false), -1);
-    assert_int_equal(weft_models_holds(house.models, 0, first), 1);
-    assert_int_equal(weft_models_holds(house.models, 1, first), 0);
+    assert_int_equal(weft_models_holds(house.models, 0, first, true), 1);
+    assert_int_equal(weft_models_holds(house.models, 1, first, true), 0);
 
     weft_world_put_file(engines.host, three[0], WEFT_SLICE("another model")); /* loaded is what was there before */
     engines_pass(WEFT_SECOND);
-    assert_int_equal(weft_models_holds(house.models, 0, first), 1);
+    assert_int_equal(weft_models_holds(house.models, 0, first, true), 1);
     weft_child_die(&engines.children.at[0], 9);
     engines_pass(5 * WEFT_SECOND);
     assert_true(is_ready(NULL));
-    assert_int_equal(weft_models_holds(house.models, 0, first), 0);
+    assert_int_equal(weft_models_holds(house.models, 0, first, true), 0);
     assert_int_equal(weft_models_find_hash(house.models, first, false), -1);
-    assert_int_equal(weft_models_holds(house.models, 0, info(0).hash), 1);
+    assert_int_equal(weft_models_holds(house.models, 0, info(0).hash, true), 1);
     end();
 }
 
