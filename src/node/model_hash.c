@@ -15,6 +15,9 @@ static void take(struct weft_model_hash *hash, int status, const uint8_t bytes[W
     if (first && status == 0) {
         memcpy(hash->bytes, bytes, sizeof(hash->bytes));
     }
+    if (first && hash->found) {
+        hash->found(hash->self);
+    }
 }
 
 /* They come in the order in which they were asked for. */

@@ -10,6 +10,8 @@
 struct weft_model_hash {
     struct weft_host *host;
     const char *path;
+    void (*found)(void *self); /* `known` and `bytes` may be others now; from the loop. NULL: nobody wants to know */
+    void *self;
     bool known; /* `bytes` are what was found last */
     bool holds; /* ... for this load, and nothing else since */
     uint8_t bytes[WEFT_HOST_HASH_SIZE];

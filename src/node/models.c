@@ -538,13 +538,14 @@ static int init(struct weft_models *models, char problem[WEFT_MODEL_PROBLEM_MAX]
     for (size_t i = 0; i < options->count; i++) {
         struct model *model = &models->at[i];
         bool named = i < options->count - options->offered;
-        *model = (struct model){.models = models,
-                                .path = options->paths[i],
-                                .name = weft_model_name(options->paths[i]),
-                                .state = named ? WEFT_MODEL_STARTING : WEFT_MODEL_UNLOADED,
-                                .tenant = {.stays = named},
-                                .hash = {.host = host, .path = options->paths[i]},
-                                .expected = named};
+        *model = (struct model){
+            .models = models,
+            .path = options->paths[i],
+            .name = weft_model_name(options->paths[i]),
+            .state = named ? WEFT_MODEL_STARTING : WEFT_MODEL_UNLOADED,
+            .tenant = {.stays = named},
+            .hash = {.host = host, .path = options->paths[i], .found = options->user->hashed, .self = options->self},
+            .expected = named};
         weft_timer_init(&model->pause, on_pause_over);
         int error = check_name(models, i, problem);
         if (error == 0) {

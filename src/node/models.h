@@ -72,6 +72,8 @@ struct weft_models;
 struct weft_models_user {
     /* Something changed about model `index`: its state, its progress. */
     void (*changed)(void *self, size_t index);
+    /* The hash of one is known now, or not any more. NULL: nobody wants to know. */
+    void (*hashed)(void *self);
     /* After weft_models_stop(): no engine is left. */
     void (*stopped)(void *self);
 };

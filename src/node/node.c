@@ -282,6 +282,12 @@ static void on_model_changed(void *self, size_t index)
     look_whether_ready(node);
 }
 
+static void on_model_hashed(void *self)
+{
+    struct weft_node *node = self;
+    weft_mesh_models_changed(node->in_mesh);
+}
+
 static void on_models_stopped(void *self)
 {
     struct weft_node *node = self;
@@ -290,7 +296,8 @@ static void on_models_stopped(void *self)
     }
 }
 
-static const struct weft_models_user models_user = {.changed = on_model_changed, .stopped = on_models_stopped};
+static const struct weft_models_user models_user = {
+    .changed = on_model_changed, .hashed = on_model_hashed, .stopped = on_models_stopped};
 
 static int make_models(struct weft_node *node, char *problem, size_t size)
 {

@@ -17,14 +17,22 @@ static struct house {
     struct weft_world *world;
     struct weft_host *host;
     struct weft_model_hash hash;
+    size_t found;
 } house;
+
+static void on_found(void *self)
+{
+    assert_ptr_equal(self, &house);
+    house.found++;
+}
 
 static int setup(void **state)
 {
     (void)state;
     assert_int_equal(weft_world_new(&house.world, &(const struct weft_world_options){.seed = 3, .calm = true}), 0);
     house.host = weft_world_host(house.world, "node");
-    house.hash = (struct weft_model_hash){.host = house.host, .path = PATH};
+    house.hash = (struct weft_model_hash){.host = house.host, .path = PATH, .found = on_found, .self = &house};
+    house.found = 0;
     weft_world_put_file(house.host, PATH, WEFT_SLICE("abc"));
     return 0;
 }
@@ -50,10 +58,12 @@ static void it_holds_from_load_to_load(void **state)
     pass();
     assert_true(house.hash.known && house.hash.holds);
     assert_int_equal(house.hash.bytes[0], 0xba);
+    assert_int_equal(house.found, 1); /* the second one says nothing new */
     weft_model_hash_begin(&house.hash);
     assert_true(house.hash.known && !house.hash.holds);
     pass();
     assert_true(house.hash.known && house.hash.holds);
+    assert_int_equal(house.found, 2);
 }
 
 static void a_file_that_changes_while_it_is_loaded_does_not_hold(void **state)
