@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/plain.h"
 #include "cli/remote.h"
 #include "wire/json.h"
 
@@ -41,20 +42,6 @@ static int on_received(void *self, struct weft_slice bytes)
     return fits ? weft_bytes_append(&listing->text, bytes.data, bytes.size) : WEFT_ERR_TOO_LARGE;
 }
 
-/* Somebody else's text, on a terminal that obeys control characters. */
-static void print_plain(const char *text, int width)
-{
-    int shown = 0;
-    for (; *text; text++) {
-        unsigned char byte = (unsigned char)*text;
-        (void)putchar(byte < 0x20 || byte == 0x7f ? '?' : byte); /* the flush below tells */
-        shown += (byte & 0xc0) == 0x80 ? 0 : 1;
-    }
-    for (; shown < width; shown++) {
-        (void)putchar(' ');
-    }
-}
-
 static void print_details(const json_t *about, const char *state)
 {
     const char *problem = json_string_value(json_object_get(about, "problem"));
@@ -71,16 +58,7 @@ static void print_details(const json_t *about, const char *state)
                        (int)json_integer_value(json_object_get(about, "threads")),
                        json_number_value(json_object_get(about, "memory_bytes")) / (1 << 30)); /* fits */
     }
-    print_plain(text, 0);
-}
-
-static int text_width(const char *text)
-{
-    int width = 0;
-    for (; *text; text++) {
-        width += ((unsigned char)*text & 0xc0) == 0x80 ? 0 : 1; /* UTF-8: one for each character */
-    }
-    return width;
+    weft_plain_print(text, 0);
 }
 
 static int print_list(const json_t *models)
@@ -91,15 +69,15 @@ static int print_list(const json_t *models)
     json_array_foreach(models, index, model)
     {
         const char *id = json_string_value(json_object_get(model, "id"));
-        widest = id && text_width(id) > widest ? text_width(id) : widest;
+        widest = id && weft_plain_width(id) > widest ? weft_plain_width(id) : widest;
     }
     json_array_foreach(models, index, model)
     {
         const json_t *about = json_object_get(model, "weft");
         const char *id = json_string_value(json_object_get(model, "id"));
         const char *state = json_string_value(json_object_get(about, "state"));
-        print_plain(id ? id : "?", widest + 2);
-        print_plain(state ? state : "", 11);
+        weft_plain_print(id ? id : "?", widest + 2);
+        weft_plain_print(state ? state : "", 11);
         print_details(about, state ? state : "");
         (void)putchar('\n');
     }

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/mesh_ask.h"
+#include "cli/plain.h"
 
 #define ID_SHOWN  12 /* letters of an id in the table */
 #define CELL_SIZE 32
@@ -41,23 +42,34 @@ static int64_t number(const json_t *object, const char *name)
     return (int64_t)json_integer_value(json_object_get(object, name));
 }
 
+static void print_cell(const char *text, int width)
+{
+    weft_plain_print(text, width);
+    printf("  ");
+}
+
 static void print_peer(const json_t *peer)
 {
-    char state[2 * CELL_SIZE], path[2 * CELL_SIZE], speed[CELL_SIZE] = "-", since[CELL_SIZE], heard[CELL_SIZE];
+    char id[CELL_SIZE], state[2 * CELL_SIZE], path[2 * CELL_SIZE], speed[CELL_SIZE] = "-", text[CELL_SIZE];
     const json_t *rate = json_object_get(peer, "speed"), *model;
     const char *way = weft_mesh_text(peer, "path"), *gateway = weft_mesh_text(peer, "gateway");
     size_t index;
     /* All are cut to their columns. */
-    (void)snprintf(state, sizeof(state), "%s %s", weft_mesh_text(peer, "state"), age(number(peer, "since_ms"), since));
+    (void)snprintf(id, sizeof(id), "%.*s", ID_SHOWN, weft_mesh_text(peer, "id"));
+    (void)snprintf(state, sizeof(state), "%s %s", weft_mesh_text(peer, "state"), age(number(peer, "since_ms"), text));
     (void)snprintf(path, sizeof(path), "%s%s%.*s", way[0] ? way : "-", gateway[0] ? " by " : "", ID_SHOWN, gateway);
     if (json_is_number(rate)) {
         (void)snprintf(speed, sizeof(speed), "%.1f", json_number_value(rate));
     }
-    printf("%-*.*s  %-7s  %-14s  %-23s  %8s  %-7s  ", ID_SHOWN, ID_SHOWN, weft_mesh_text(peer, "id"),
-           weft_mesh_text(peer, "role"), state, path, speed, age(number(peer, "heard_ms"), heard));
+    print_cell(id, ID_SHOWN);
+    print_cell(weft_mesh_text(peer, "role"), 7);
+    print_cell(state, 14);
+    print_cell(path, 23);
+    printf("%8s  %-7s  ", speed, age(number(peer, "heard_ms"), text));
     json_array_foreach(json_object_get(peer, "models"), index, model)
     {
-        printf("%s%s", index > 0 ? ", " : "", weft_mesh_text(model, "name"));
+        printf("%s", index > 0 ? ", " : "");
+        weft_plain_print(weft_mesh_text(model, "name"), 0);
     }
     printf("%s\n", index > 0 ? "" : "-");
 }
@@ -68,11 +80,13 @@ static int print_peers(const json_t *answer)
     size_t index;
     if (json_array_size(peers) == 0) {
         const char *problem = weft_mesh_text(answer, "gateway_problem");
-        printf("Nobody else is known here. %s\n", problem[0] ? problem
-                                                  : json_array_size(json_object_get(answer, "gateways")) > 0
-                                                      ? "This node is attached to a gateway, which "
-                                                        "will tell of others."
-                                                      : "This node is attached to no gateway now.");
+        printf("Nobody else is known here. ");
+        weft_plain_print(problem[0] ? problem
+                         : json_array_size(json_object_get(answer, "gateways")) > 0
+                             ? "This node is attached to a gateway, which will tell of others."
+                             : "This node is attached to no gateway now.",
+                         0);
+        (void)putchar('\n');
     } else {
         printf("%-*s  %-7s  %-14s  %-23s  %8s  %-7s  %s\n", ID_SHOWN, "NODE", "ROLE", "STATE", "REACHED", "TOKENS/S",
                "HEARD", "MODELS");
