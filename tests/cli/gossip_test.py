@@ -11,10 +11,11 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
-from lib.mesh import GATEWAY, ask, attached, end, id_of, join, peers, run, say, wait  # noqa: E402
+from lib.mesh import GATEWAY, ask, attached, end, free_port, id_of, join, peers, run, say, told, wait  # noqa: E402
 
 SOON_S = 15  # three times what all of this may take
 GONE_S = 5   # the target: a node that is silent is out of the routes
+BACK_S = 2   # likewise: a second gateway has taken over
 
 
 def soon(what, is_so):
@@ -106,6 +107,36 @@ class Gossip(unittest.TestCase):
             soon("its end", lambda: red_id not in peers(node))
             soon("the list without it", lambda: self.listed(node) == pair("gate") + pair("green"))
         soon("its links' end", lambda: not attached(red))
+
+    def test_what_one_gateway_knows_another_does(self):
+        """Two nodes that have joined at different gateways; then one of these goes, and the other one is enough."""
+        at_a_port = ("--mesh-listen", f"127.0.0.1:{free_port()}")
+        first = self.node("--gateway", *at_a_port, models=pair("gate")).start().wait_ready()
+        second, red, green = (self.node(*flags, models=pair(name)).start().wait_ready()
+                              for name, flags in (("far", GATEWAY[1:]), ("red", ()), ("green", ())))
+        join(second, first, "gateway")
+        soon("the gateways are attached", lambda: id_of(first) in attached(second))
+        join(red, first)
+        join(green, second)
+        red_id, green_id, gone_id = (id_of(node) for node in (red, green, first))
+        for node, peer_id, models in ((red, green_id, pair("green")), (green, red_id, pair("red")),
+                                      (first, green_id, pair("green")), (second, red_id, pair("red"))):
+            soon(f"{models[0]} is known", lambda: self.models_of(node, peer_id) == models)
+        first.kill()
+        for node in (red, green):
+            wait("one gateway is left", lambda: attached(node) == {id_of(second)}, 3 * BACK_S)
+        soon("and the other one's end is known", lambda: peers(red)[gone_id]["state"] == "gone")
+        self.assertEqual(self.models_of(red, green_id), pair("green"))
+        first.start().wait_ready()
+        soon("it is back", lambda: gone_id in attached(red) & attached(green) & attached(second))
+        say(second, "revoke", red_id)
+        for node in (second, first, green):
+            soon("a revoked node's end", lambda: red_id not in peers(node))
+        soon("its links' end", lambda: not attached(red))
+        red.stop()
+        red.start().wait_ready()
+        soon("no gateway takes it", lambda: "put out" in told(red).get("gateway_problem", ""))
+        self.assertEqual(attached(red), set())
 
     def test_who_only_asks_offers_nothing(self):
         gateway, red, _ = self.mesh()
