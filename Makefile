@@ -32,7 +32,7 @@ help:
 	@echo '  make scale    measure a mesh of 10,000 nodes and 50 gateways on a fake clock (docs/SCALE.md)'
 	@echo '  make planted  put known bugs into a copy of the sources: each must make a test fail'
 	@echo '  make sim      play SEEDS seeds in the simulator ($(SEEDS)); SEED=N alone plays that one, and shows it in build/'
-	@echo '  make soak     3,000 seeds in the simulator, 500 faults, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo '  make soak     3,000 seeds in the simulator, 500 faults of engines and 40 of nodes, each fuzz target for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo
 	@echo '  make setup    only install what building and testing need'
 	@echo '  make format   lay out the C files (clang-format)'
@@ -136,6 +136,7 @@ soak: build/setup.check release
 	build/release/weft-sim --scenario mesh --seed 1001 --seeds 1000
 	FAULT_ROUNDS=500 python3 tests/fault/engine_test.py
 	FAULT_ROUNDS=500 python3 tests/fault/exact_test.py
+	MESH_ROUNDS=40 python3 tests/fault/mesh_test.py
 	scripts/fuzz $(FUZZ_SECONDS)
 
 # -- the rest --

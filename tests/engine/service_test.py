@@ -424,7 +424,7 @@ class Many(unittest.TestCase):
         self.assertLess(engine.get("/load")[1]["slots_free"], SLOTS)
         stream.cancel()
         took_s = engine.wait_load(lambda load: load["slots_free"] == SLOTS)
-        self.assertLess(took_s, 0.3)
+        self.assertLess(took_s, 1)  # it would have gone on for a quarter of a minute
 
     def test_past_the_bound_is_full(self):
         members = json.dumps({"prompt": "Once", "seed": 1, "ignore_end": True, "max_tokens": 900}).encode()
