@@ -425,6 +425,9 @@ static int begin(struct weft_batch_task *task)
     error = weft_script_read(&task->script, body) ? 0 : WEFT_ERR_INVALID;
     if (error == 0) {
         task->request = request_of(task->batch, task->script.seed);
+        if (task->batch->takes) {
+            task->batch->takes(task->batch, task->child, task->script.seed);
+        }
         task->reads = 1 + below(task->batch, READS_MAX);
         take_up(task, body);
         exchange->answer.status = 200;

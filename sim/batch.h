@@ -10,7 +10,7 @@
 #include "sim/scenario.h"
 #include "sim/script.h"
 
-#define WEFT_BATCH_REQUESTS_MAX 32 /* different ones, by their seeds */
+#define WEFT_BATCH_REQUESTS_MAX 64 /* different ones, by their seeds */
 #define WEFT_BATCH_CALL_IDS_MAX 64
 
 /* What is known of a request, over all attempts at it. */
@@ -49,6 +49,8 @@ struct weft_batch {
     uint64_t steps, sampled, deaths;
     uint64_t asked;                                       /* requests, of the process that lives */
     void (*ended)(struct weft_batch *batch, bool killed); /* the process has, `killed` by the node; may be NULL */
+    /* This process takes the request with this seed; may be NULL. */
+    void (*takes)(struct weft_batch *batch, const struct weft_child *child, uint64_t seed);
     void *self;
     struct weft_batch_request requests[WEFT_BATCH_REQUESTS_MAX];
 };

@@ -43,7 +43,8 @@ static void start(struct weft_member *member)
 void weft_member_init(struct weft_member *member, struct weft_story *story, struct weft_host *people, const char *name,
                       unsigned number, bool gateway, bool begins)
 {
-    *member = (struct weft_member){.story = story, .people = people, .name = name, .gateway = gateway};
+    *member =
+        (struct weft_member){.story = story, .people = people, .name = name, .gateway = gateway, .out_at = WEFT_NEVER};
     member->host = weft_world_host(story->world, name);
     (void)snprintf(member->api, sizeof(member->api), "127.0.0.1:%u", API_PORT + number); /* they fit, all of them */
     (void)snprintf(member->address, sizeof(member->address), "10.0.0.%u:%u", number, MESH_PORT);

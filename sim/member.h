@@ -48,6 +48,7 @@ struct weft_member {
     enum weft_member_standing standing;
     char code[WEFT_MEMBER_CODE_MAX]; /* of the last refusal */
     bool revoked;                    /* somebody was told that it is out */
+    weft_time out_at;                /* since then every gateway knows; WEFT_NEVER: not all do */
     unsigned tries;
 };
 

@@ -15,9 +15,11 @@
 #define SETTLE      (180 * WEFT_SECOND) /* after that, whoever is not told anything is forgotten */
 #define AGAIN       WEFT_SECOND
 #define BODY_MAX    256
-#define PATIENCE    (120 * WEFT_SECOND) /* of who asks */
-#define HEARSAY     (10 * WEFT_SECOND)  /* until everybody must have heard who serves what */
-#define CHAT_ONE_IN 20                  /* steps */
+#define PATIENCE    (120 * WEFT_SECOND)   /* of who asks */
+#define HEARSAY     (10 * WEFT_SECOND)    /* until everybody must have heard who serves what */
+#define CHAT_ONE_IN 20                    /* steps */
+#define OUT_ONE_IN  3                     /* of those who ask are at a node that was put out */
+#define LAST_CHATS  WEFT_MESH_MEMBERS_MAX /* for them there is room when all has healed */
 
 static const char *const names[] = {"g1", "g2", "g3", "p1", "p2", "p3", "p4", "p5", "s1", "s2"};
 
@@ -129,14 +131,55 @@ static void do_deeds(struct weft_mesh_play *play)
 
 /* -- chats -- */
 
+/* Whoever is there; more often one that was put out, if there is one. */
+static const struct weft_member *draw_asker(struct weft_mesh_play *play)
+{
+    const struct weft_member *anybody = &play->members[below(play, (weft_time)play->count)];
+    for (size_t i = 0; i < play->count; i++) {
+        if (play->members[i].revoked && below(play, OUT_ONE_IN) == 0) {
+            return &play->members[i];
+        }
+    }
+    return anybody;
+}
+
 static void chat(struct weft_mesh_play *play, bool rough)
 {
-    const struct weft_member *member = &play->members[below(play, (weft_time)play->count)];
-    weft_chats_hear(&play->chats, rough || !play->calm);
-    bool room = play->chats.asked < WEFT_CHATS_ASKED_MAX - WEFT_MESH_MEMBERS_MAX; /* for those at last */
-    if (rough && room && member->standing == WEFT_MEMBER_TOLD_IN && weft_member_runs(member) &&
-        below(play, CHAT_ONE_IN) == 0) {
-        weft_chats_ask(&play->chats, member);
+    bool room = play->chats.asked < WEFT_CHATS_ASKED_MAX - LAST_CHATS;
+    weft_chats_hear(&play->chats);
+    if (!rough || !room || below(play, CHAT_ONE_IN) > 0) {
+        return;
+    }
+    const struct weft_member *member = draw_asker(play);
+    if (member->standing == WEFT_MEMBER_TOLD_IN && weft_member_runs(member)) {
+        (void)weft_chats_ask(&play->chats, member, true); /* false: too many wait for an answer */
+    }
+}
+
+/* Since when every gateway has stored that it is out: a story puts out one node at most. */
+static void note_out(struct weft_mesh_play *play)
+{
+    bool all = true;
+    for (size_t i = 0; i < play->gateways; i++) {
+        const struct weft_host *host = play->members[i].host;
+        bool in = i == 0 || weft_world_store_record(host, WEFT_STORE_MEMBERSHIPS, 0);
+        all = all && (!in || weft_world_store_record(host, WEFT_STORE_REVOCATIONS, 0));
+    }
+    for (size_t i = 0; i < play->count; i++) {
+        struct weft_member *member = &play->members[i];
+        if (!member->revoked || !all) {
+            member->out_at = WEFT_NEVER;
+        } else if (member->out_at == WEFT_NEVER) {
+            member->out_at = weft_world_now(play->story->world);
+        }
+    }
+}
+
+static void replace_file(struct weft_mesh_play *play)
+{
+    if (weft_world_now(play->story->world) >= play->replace_at) {
+        play->replace_at = WEFT_NEVER;
+        weft_chats_replace(&play->chats);
     }
 }
 
@@ -145,14 +188,15 @@ static bool is_served(const struct weft_mesh_play *play)
 {
     for (size_t i = 0; i < play->count; i++) {
         const struct weft_member *member = &play->members[i];
-        if (member->model_count > 0 && member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
+        bool in = member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked;
+        if (in && weft_chats_serves(&play->chats, member)) {
             return true;
         }
     }
     return false;
 }
 
-/* When all is well each who is in is answered as if nothing had been. */
+/* When all is well each who is in is answered as if nothing had been; who was put out has what it serves itself. */
 static void chat_at_last(struct weft_mesh_play *play)
 {
     weft_time until = weft_world_now(play->story->world) + PATIENCE;
@@ -160,13 +204,13 @@ static void chat_at_last(struct weft_mesh_play *play)
         weft_mesh_pass(play, WEFT_SECOND, false); /* those who asked while it was not */
     }
     weft_story_check(play->story, weft_chats_told(&play->chats), "somebody who asked is never told anything");
-    play->calm = true;
     weft_mesh_pass(play, HEARSAY, false);
-    for (size_t i = 0; is_served(play) && i < play->count; i++) {
+    for (size_t i = 0; i < play->count; i++) {
         const struct weft_member *member = &play->members[i];
-        bool asks = play->gossips || member->model_count > 0;
-        if (asks && member->standing == WEFT_MEMBER_TOLD_IN && !member->revoked) {
-            weft_chats_ask(&play->chats, member);
+        bool by_others = is_served(play) && !member->revoked, by_itself = weft_chats_serves(&play->chats, member);
+        if (member->standing == WEFT_MEMBER_TOLD_IN) {
+            bool asked = weft_chats_ask(&play->chats, member, !by_others && !by_itself);
+            weft_story_check(play->story, asked, "there is no room for who asks at last");
         }
     }
     until = weft_world_now(play->story->world) + PATIENCE;
@@ -184,11 +228,13 @@ void weft_mesh_pass(struct weft_mesh_play *play, weft_time span, bool faults)
     while (weft_world_now(play->story->world) < until) {
         if (faults) {
             weft_swarm_tick(&play->swarm);
+            replace_file(play);
         }
         for (size_t i = 0; i < play->count; i++) {
             weft_member_tick(&play->members[i]);
         }
         do_deeds(play);
+        note_out(play);
         chat(play, faults);
         weft_world_pass(play->story->world, 1 + below(play, STEP));
     }
@@ -268,12 +314,13 @@ static void begin(struct weft_mesh_play *play)
                           : WEFT_MESH_GATEWAYS_MAX + WEFT_MESH_PEERS_MAX + i - play->gateways - play->peers;
         weft_member_init(&play->members[i], play->story, play->people, names[name], (unsigned)i + 1, gateway, i == 0);
     }
-    play->chats.story = play->story;
+    weft_chats_begin(&play->chats, play->story);
     for (size_t i = 0; i + 1 < play->peers; i++) { /* the last one is a client, which offers nothing */
         if (i == 0 || below(play, 2)) {
             weft_chats_serve(&play->chats, &play->members[play->gateways + i]);
         }
     }
+    play->replace_at = below(play, 2) ? weft_world_now(world) + below(play, ROUGH_MAX) : WEFT_NEVER;
     weft_swarm_begin(&play->swarm, play->story, play->members, play->count);
     plan(play);
 }

@@ -42,8 +42,7 @@ struct weft_mesh_play {
     size_t deed_count;
     struct weft_deed deeds[WEFT_MESH_DEEDS_MAX];
     struct weft_chats chats;
-    bool gossips; /* these nodes tell each other who is there */
-    bool calm;    /* all who asked while it was not are told */
+    weft_time replace_at; /* a model's file is replaced then, if faults strike; WEFT_NEVER: not any more */
 };
 
 bool weft_mesh_is_stranger(const struct weft_mesh_play *play, const struct weft_member *member);

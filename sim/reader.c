@@ -77,9 +77,9 @@ void weft_reader_ask(struct weft_reader *reader, struct weft_story *story, struc
     reader->scanned = 0;
     reader->events = 0;
     reader->heard_at = weft_world_now(story->world);
-    int used =
-        snprintf(reader->body, sizeof(reader->body), "{\"model\":\"" WEFT_READER_MODEL "\",\"seed\":%" PRIu64 ",%s%s",
-                 seed, stream ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "", wishes[kind]);
+    int used = snprintf(reader->body, sizeof(reader->body), "{\"model\":\"%s\",\"seed\":%" PRIu64 ",%s%s",
+                        reader->model ? reader->model : WEFT_READER_MODEL, seed,
+                        stream ? "\"stream\":true,\"stream_options\":{\"include_usage\":true}," : "", wishes[kind]);
     int most = (int)sizeof(reader->body) - used;
     if (!chat) {
         used += snprintf(reader->body + used, (size_t)most, "\"prompt\":\"Once upon a time, \"}");

@@ -32,13 +32,15 @@ struct weft_reader {
     size_t scanned;     /* bytes of what it heard */
     weft_time heard_at; /* the last piece of its answer, or when it asked */
     uint64_t events;
+    const char *model; /* NULL: WEFT_READER_MODEL */
     /* A piece of the answer is here, so long after the one before. May be NULL. */
     void (*heard)(struct weft_reader *reader, weft_time pause);
     void *self;
     char body[WEFT_READER_BODY_MAX];
 };
 
-/* Asks. `kills_at`: its engine dies of that token; SIZE_MAX: of none. All of *reader but `heard` and `self` is set. */
+/* Asks. `kills_at`: its engine dies of that token; SIZE_MAX: of none. All of *reader but `model`, `heard` and `self` is
+ * set. */
 void weft_reader_ask(struct weft_reader *reader, struct weft_story *story, struct weft_host *host, const char *address,
                      enum weft_reader_kind kind, uint64_t seed, size_t kills_at);
 bool weft_reader_told(const struct weft_reader *reader); /* all that it will be told */

@@ -54,13 +54,8 @@ static void look_at_gateways(struct look *look, const struct weft_member *member
         others += is_in(look->play, &look->play->members[i]) && member != &look->play->members[i];
     }
     size_t wanted = others < WANTED ? others : WANTED;
-    if (!look->play->gossips) { /* then nobody hears of other gateways than his invite's, nor of revocations */
-        wanted = member->gateway ? 0 : wanted > 0;
-    } else if (!is_in(look->play, member)) {
-        wanted = 0;
-        if (attached > 0) {
-            miss(look, member, "is out, and still attached", "");
-        }
+    if (!is_in(look->play, member) && attached > 0) {
+        miss(look, member, "is out, and still attached", "");
     }
     if (is_in(look->play, member) && attached < wanted) {
         miss(look, member, "is not attached to as many gateways as it could be", "");
@@ -98,9 +93,8 @@ static void look_at(struct look *look, struct weft_member *member)
         return;
     }
     const json_t *peers = json_object_get(body, "peers");
-    look->play->gossips = look->play->gossips || peers;
     look_at_gateways(look, member, json_object_get(body, "gateways"));
-    if (look->play->gossips && member->gateway && is_in(look->play, member)) {
+    if (member->gateway && is_in(look->play, member)) {
         look_at_peers(look, member, peers);
     }
     json_decref(body);

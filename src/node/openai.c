@@ -527,7 +527,7 @@ static void ask(struct talk *talk, struct weft_slice text)
         .request = talk->request,
         .peers = talk->model.mesh ? front->peers : NULL,
         .name = talk->name,
-        .hash = talk->model.mesh ? talk->hash : NULL,
+        .hash = talk->model.mesh || talk->model.by_hash ? info.hash : NULL,
         .choices = (uint16_t)talk->request->choices,
         .principal = principal_of(talk->call),
         .mark = weft_mark_of(&front->mark_key, info.name, text),

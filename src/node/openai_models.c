@@ -264,10 +264,11 @@ static int refuse_name(const struct weft_openai_offers *offers, const struct wef
 }
 
 /* Ours, by a name behind which its hash may stand; `exact`: it is called so, letter by letter. */
-static int find_ours(const struct weft_openai_offers *offers, struct weft_slice name, bool *exact,
+static int find_ours(const struct weft_openai_offers *offers, struct weft_slice name, bool *exact, bool *by_hash,
                      struct weft_model_match *match)
 {
     struct weft_slice digits = weft_peers_cut_hash(&name);
+    *by_hash = digits.size > 0;
     int found = weft_models_find(offers->models, name, match);
     if (found >= 0) {
         struct weft_model_info info;
@@ -294,7 +295,8 @@ static bool find_in_mesh(const struct weft_openai_offers *offers, struct weft_sl
     struct weft_peers_model of_peers;
     weft_peers_model(offers->peers, (size_t)found, &of_peers);
     int ours = weft_models_find_hash(offers->models, of_peers.hash, false);
-    *model = (struct weft_openai_model){.mesh = ours < 0, .index = (size_t)(ours < 0 ? found : ours)};
+    *model =
+        (struct weft_openai_model){.mesh = ours < 0, .by_hash = ours >= 0, .index = (size_t)(ours < 0 ? found : ours)};
     return true;
 }
 
@@ -316,9 +318,9 @@ static bool find(const struct weft_openai_offers *offers, struct weft_slice name
 {
     struct weft_model_match others;
     size_t ours = weft_models_count(offers->models), externals = weft_externals_count(offers->externals);
-    bool exact = false;
-    int found = find_ours(offers, name, &exact, match);
-    *model = (struct weft_openai_model){.index = found >= 0 ? (size_t)found : 0};
+    bool exact = false, by_hash;
+    int found = find_ours(offers, name, &exact, &by_hash, match);
+    *model = (struct weft_openai_model){.by_hash = by_hash, .index = found >= 0 ? (size_t)found : 0};
     if (found >= 0 && exact) {
         return true;
     }

@@ -18,6 +18,7 @@ struct weft_openai_offers {
 struct weft_openai_model {
     struct weft_external_offer external; /* no server: it is ours, or the mesh's */
     bool mesh;
+    bool by_hash; /* ours: it was asked for by the hash of its file, not by its name alone */
     size_t index; /* of ours, or the mesh's in this turn */
 };
 
