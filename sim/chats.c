@@ -126,6 +126,22 @@ bool weft_chats_ask(struct weft_chats *chats, const struct weft_member *member, 
     return false;
 }
 
+/* That a node lacks a model is between nodes, unless it is the asker's own that had it when he asked. */
+static void judge(struct weft_chats *chats, struct weft_chat *chat)
+{
+    if (chat->may_fail) {
+        weft_reader_judge_rough(&chat->reader);
+    } else {
+        weft_reader_judge(&chat->reader);
+    }
+    bool own = false;
+    for (size_t i = 0; i < chats->server_count; i++) {
+        own = own || (chats->servers[i].member == chat->at && chats->servers[i].replaced_at != WEFT_NEVER);
+    }
+    weft_story_check(chats->story, own || strcmp(chat->reader.code, "model_not_held") != 0,
+                     "who asks at %s is told that another node lacks the model", chat->at->name);
+}
+
 void weft_chats_hear(struct weft_chats *chats)
 {
     for (size_t i = 0; i < WEFT_CHATS_READERS_MAX; i++) {
@@ -134,10 +150,8 @@ void weft_chats_hear(struct weft_chats *chats)
         if (!chat->at || (!gone && !weft_reader_told(&chat->reader))) {
             continue;
         }
-        if (!gone && chat->may_fail) {
-            weft_reader_judge_rough(&chat->reader);
-        } else if (!gone) {
-            weft_reader_judge(&chat->reader);
+        if (!gone) {
+            judge(chats, chat);
         }
         weft_reader_close(&chat->reader);
         chat->at = NULL;

@@ -15,9 +15,11 @@
 #define SETTLE      (180 * WEFT_SECOND) /* after that, whoever is not told anything is forgotten */
 #define AGAIN       WEFT_SECOND
 #define BODY_MAX    256
-#define PATIENCE    (120 * WEFT_SECOND)   /* of who asks */
-#define HEARSAY     (10 * WEFT_SECOND)    /* until everybody must have heard who serves what */
-#define CHAT_ONE_IN 20                    /* steps */
+#define PATIENCE    (120 * WEFT_SECOND) /* of who asks */
+#define HEARSAY     (10 * WEFT_SECOND)  /* until everybody must have heard who serves what */
+#define CHAT_ONE_IN 20                  /* steps */
+#define NEWS        (3 * WEFT_SECOND)
+#define NEWS_ONE_IN 2
 #define OUT_ONE_IN  3                     /* of those who ask are at a node that was put out */
 #define LAST_CHATS  WEFT_MESH_MEMBERS_MAX /* for them there is room when all has healed */
 
@@ -143,11 +145,24 @@ static const struct weft_member *draw_asker(struct weft_mesh_play *play)
     return anybody;
 }
 
+/* All gateways have just heard that one is out: others may not have. */
+static bool is_news(const struct weft_mesh_play *play)
+{
+    weft_time now = weft_world_now(play->story->world);
+    for (size_t i = 0; i < play->count; i++) {
+        weft_time out_at = play->members[i].out_at;
+        if (out_at <= now && now - out_at < NEWS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void chat(struct weft_mesh_play *play, bool rough)
 {
     bool room = play->chats.asked < WEFT_CHATS_ASKED_MAX - LAST_CHATS;
     weft_chats_hear(&play->chats);
-    if (!rough || !room || below(play, CHAT_ONE_IN) > 0) {
+    if (!rough || !room || below(play, is_news(play) ? NEWS_ONE_IN : CHAT_ONE_IN) > 0) {
         return;
     }
     const struct weft_member *member = draw_asker(play);

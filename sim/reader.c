@@ -133,7 +133,7 @@ struct heard {
     json_int_t prompt_tokens, completion_tokens;
     unsigned usages, wrong; /* `wrong`: what no answer may say */
     bool done;
-    char code[64]; /* of an error */
+    char code[WEFT_READER_CODE_MAX]; /* of an error */
 };
 
 /* Nothing that must be is as long as what is cut here. */
@@ -300,6 +300,7 @@ static int read_answer(struct weft_reader *reader, struct heard *heard)
         }
     }
     weft_free(text);
+    memcpy(reader->code, heard->code, sizeof(reader->code));
     return whole ? answers.at[0].status : 0;
 }
 

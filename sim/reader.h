@@ -11,6 +11,7 @@
 
 #define WEFT_READER_MODEL    "Played-1B"
 #define WEFT_READER_BODY_MAX 1024
+#define WEFT_READER_CODE_MAX 64
 
 enum weft_reader_kind {
     WEFT_READER_CHAT,       /* that thinks first */
@@ -37,6 +38,7 @@ struct weft_reader {
     void (*heard)(struct weft_reader *reader, weft_time pause);
     void *self;
     char body[WEFT_READER_BODY_MAX];
+    char code[WEFT_READER_CODE_MAX]; /* of the error it was told, once it was judged; "": none */
 };
 
 /* Asks. `kills_at`: its engine dies of that token; SIZE_MAX: of none. All of *reader but `model`, `heard` and `self` is
