@@ -74,7 +74,7 @@ static void look_at_peers(struct look *look, const struct weft_member *gateway, 
         known += peer ? 1 : 0;
         if (member != gateway && is_in(look->play, member) && !alive) {
             miss(look, gateway, "does not know as alive", member->name);
-        } else if (!is_in(look->play, member) && peer && (alive || weft_mesh_is_stranger(look->play, member))) {
+        } else if (!is_in(look->play, member) && peer) {
             miss(look, gateway, "knows as a peer", member->name);
         }
     }
