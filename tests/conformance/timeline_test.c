@@ -1,4 +1,4 @@
-/* tests/unit/sim/timeline_test.c - what a run's picture holds, and that nothing in it can end what it stands in. */
+/* tests/conformance/timeline_test.c - what a run's picture holds, and that nothing in it can end what it stands in. */
 #include "sim/timeline.h"
 
 #include <setjmp.h>
