@@ -308,6 +308,28 @@ static void what_is_held_here_is_served_here(void **state)
     end();
 }
 
+/* Who asks by the hash has that file or none; who asks by the name has what is there in his turn. */
+static void a_file_that_is_replaced_before_its_turn_is_another_model(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *content;
+        int status;
+    } rows[] = {{"Small-1B@1f2e0589", "another", 421}, {"Small-1B", "one more", 200}};
+    begin(one);
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        weft_world_put_file(engines.host, one[0], weft_slice_text(rows[i].content));
+        for (size_t k = 0; k < WEFT_CHILDREN_MAX; k++) {
+            if (engines.children.at[k].process) {
+                weft_child_die(&engines.children.at[k], 9);
+            }
+        }
+        assert_int_equal(ask(rows[i].name, true), rows[i].status);
+        parlour_has("\"code\":\"model_not_held\"", rows[i].status == 421);
+    }
+    end();
+}
+
 static void errors_are_typed(void **state)
 {
     (void)state;
@@ -342,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_head_says_nothing_that_is_not_known),
         cmocka_unit_test(a_head_that_has_become_wrong_is_set_right),
         cmocka_unit_test(what_is_held_here_is_served_here),
+        cmocka_unit_test(a_file_that_is_replaced_before_its_turn_is_another_model),
         cmocka_unit_test(errors_are_typed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
