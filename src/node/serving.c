@@ -386,11 +386,23 @@ static bool read_hash(uint8_t hash[WEFT_HOST_HASH_SIZE], struct weft_slice text)
     return whole;
 }
 
+/* A client asks, and is not asked: its certificate says so, whatever models it has. */
+static bool is_client(const struct weft_front *front)
+{
+    const struct weft_mesh_state *state = front->mesh ? weft_mesh_state_of(front->mesh) : NULL;
+    const struct weft_certificate *own = state ? weft_mesh_state_certificate(state) : NULL;
+    return own && own->role == WEFT_ROLE_CLIENT;
+}
+
 void weft_call_generate(struct weft_call *call)
 {
     struct weft_exchange *exchange = call->exchange;
     struct serving *serving = weft_arena_alloc(&exchange->arena, sizeof(*serving));
     struct serving made = {.call = call};
+    if (is_client(call->front)) {
+        weft_call_refuse(call, &not_held);
+        return;
+    }
     if (!read_hash(made.hash, weft_fields_value(&exchange->request.fields, WEFT_MESH_MODEL_FIELD))) {
         weft_call_refuse(call, &no_hash);
         return;

@@ -207,6 +207,29 @@ static void an_application_for_nobody_is_told_so(void **state)
     end_peer();
 }
 
+/* What a client has is not for others, whoever knows of it. */
+static void a_client_answers_nobody(void **state)
+{
+    static const struct {
+        enum weft_role role;
+        int status;
+    } rows[] = {{WEFT_ROLE_CLIENT, 421}, {WEFT_ROLE_PEER, 400}}; /* a peer is told that no hash came */
+    (void)state;
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        uint8_t chain[WEFT_CHAIN_MAX];
+        char id[WEFT_PEER_ID_SIZE], path[128];
+        begin_peer();
+        join_as(&stage.node, &gate, "10.0.0.7:9340", rows[i].role);
+        (void)wait_until(is_attached, &stage.node, 10 * WEFT_SECOND);
+        assert_int_equal(post_hello(&peer.identity.key, 1, 1, apply(chain)), 200);
+        struct weft_key key = key_of(&stage.node);
+        weft_key_text(&key, id);
+        (void)snprintf(path, sizeof(path), "/mesh/v1/peers/%s/generate", id);
+        assert_int_equal(post(path, WEFT_SLICE("{}")), rows[i].status);
+        end_peer();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +237,7 @@ int main(void)
         cmocka_unit_test(a_good_one_makes_a_member_for_as_long_as_there_is_a_link),
         cmocka_unit_test(only_gateways_pass_applications_on),
         cmocka_unit_test(an_application_for_nobody_is_told_so),
+        cmocka_unit_test(a_client_answers_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
