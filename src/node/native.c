@@ -6,6 +6,8 @@
 #include "wire/json.h"
 #include "wire/utf8.h"
 
+#define RETRY_S_MAX 600 /* a longer one is not believed */
+
 enum native_state {
     NATIVE_ASKED,   /* the engine has said nothing yet */
     NATIVE_FRAMES,  /* frames come */
@@ -99,11 +101,25 @@ static bool is_code(struct weft_slice text)
     return i > 0 && i == text.size && i < WEFT_NATIVE_CODE_MAX;
 }
 
+/* How long whoever refused wants not to be asked. */
+static int retry_of(const struct weft_native *native)
+{
+    struct weft_slice text = weft_fields_value(&native->exchange->answer.fields, "retry-after");
+    int seconds = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9' || seconds > RETRY_S_MAX) {
+            return WEFT_NATIVE_RETRY_S; /* a date, which nobody here says */
+        }
+        seconds = 10 * seconds + (text.data[i] - '0');
+    }
+    return seconds > 0 && seconds <= RETRY_S_MAX ? seconds : WEFT_NATIVE_RETRY_S;
+}
+
 static void end_as_engine_says(struct weft_native *native, int status, struct weft_slice code,
                                struct weft_slice message)
 {
     struct weft_native_problem problem = {
-        .status = status, .retry_s = status == 503 ? WEFT_NATIVE_RETRY_S : 0, .passes = status == 503};
+        .status = status, .retry_s = status == 503 ? retry_of(native) : 0, .passes = status == 503};
     if (status < 400 || status > 599 || !is_code(code) || message.size == 0) {
         end(native, &engine_malformed);
         return;

@@ -31,8 +31,8 @@ static struct fellow {
     size_t writes; /* tokens in an attempt, before that end; of a whole answer all of `tokens` */
     size_t tokens; /* of the answer: they count down to 1 */
     int status;
-    const char *code;
-    bool away; /* it cannot be reached */
+    const char *code, *retry_s; /* the latter NULL: nothing is said of that */
+    bool away;                  /* it cannot be reached */
     weft_time since;
     bool signs;             /* says that it reads the prompt before it writes */
     uint32_t load, context; /* the latter 0: 4,096 */
@@ -64,6 +64,11 @@ static inline int fellow_begin(struct fellow_errand *errand)
     struct fellow *fellow = errand->fellow;
     if (fellow->end == FELLOW_REFUSES) {
         char body[256];
+        if (fellow->retry_s) {
+            assert_int_equal(weft_fields_add(&exchange->answer.fields, &exchange->arena, WEFT_SLICE("retry-after"),
+                                             weft_slice_text(fellow->retry_s)),
+                             0);
+        }
         (void)snprintf(body, sizeof(body), "{\"error\":{\"code\":\"%s\",\"message\":\"No.\"}}", fellow->code);
         int error =
             weft_exchange_reply(exchange, fellow->status, WEFT_SLICE("application/json"), weft_slice_text(body));

@@ -524,6 +524,32 @@ static void when_all_are_full_that_is_said(void **state)
     end();
 }
 
+static void who_is_full_says_for_how_long(void **state)
+{
+    static const struct {
+        const char *said;
+        int told;
+    } rows[] = {{NULL, WEFT_NATIVE_RETRY_S},
+                {"17", 17},
+                {"0", WEFT_NATIVE_RETRY_S},
+                {"soon", WEFT_NATIVE_RETRY_S},
+                {"99999999999999", WEFT_NATIVE_RETRY_S}};
+    (void)state;
+    for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
+        begin();
+        fellow_set(house.peers, 0, "Small-1B", HASH, true);
+        fellows[0].end = FELLOW_REFUSES;
+        fellows[0].status = 503;
+        fellows[0].code = "draining";
+        fellows[0].retry_s = rows[i].said;
+        assert_int_equal(ask(), 0);
+        assert_true(engines_wait(is_over, NULL));
+        assert_string_equal(house.problem.code, "draining");
+        assert_int_equal(house.problem.retry_s, rows[i].told);
+        end();
+    }
+}
+
 static void what_is_wrong_with_the_request_is_final(void **state)
 {
     static const struct {
@@ -787,6 +813,7 @@ int main(void)
         cmocka_unit_test(one_that_falls_silent_is_left),
         cmocka_unit_test(one_that_does_not_hold_it_is_not_asked_for_it_again),
         cmocka_unit_test(when_all_are_full_that_is_said),
+        cmocka_unit_test(who_is_full_says_for_how_long),
         cmocka_unit_test(what_is_wrong_with_the_request_is_final),
         cmocka_unit_test(a_larger_context_goes_on_where_one_was_too_small),
         cmocka_unit_test(an_engine_that_failed_there_need_not_fail_elsewhere),
