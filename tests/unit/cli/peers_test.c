@@ -109,7 +109,7 @@ static void a_line_says_who_what_how_fast_how_reached_and_when(void **state)
     (void)state;
     static const char answer[] =
         "{\"id\":\"x\",\"mesh\":\"y\",\"gateways\":[{\"id\":\"z\"}],\"peers\":["
-        "{\"id\":\"" ID "\",\"role\":\"gateway\",\"state\":\"alive\",\"since_ms\":61000,\"path\":\"direct\","
+        "{\"id\":\"" ID "\",\"role\":\"gateway\",\"state\":\"alive\",\"since_ms\":60000,\"path\":\"direct\","
         "\"gateway\":null,\"heard_ms\":59999,\"speed\":null,\"models\":[]},"
         "{\"id\":\"b" ID "\",\"role\":\"peer\",\"state\":\"suspect\",\"since_ms\":7200000,\"path\":\"relayed\","
         "\"gateway\":\"" ID "\",\"heard_ms\":200000000,\"speed\":12.34,"

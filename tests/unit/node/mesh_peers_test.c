@@ -211,7 +211,9 @@ static void another_is_asked_through_a_gateway_that_reaches_it(void **state)
     char path[128], id[WEFT_PEER_ID_SIZE];
     announce(holder, 1, FIRST);
     int place = reach(&holder->key);
+    const struct weft_entry *entry = weft_roster_get(roster(), &holder->key);
     assert_int_equal(asked_for(FIRST, &choice), 0); /* no link to that gateway */
+    assert_null(weft_mesh_peers_by(&scene.told, entry));
     (void)link_away();
     assert_int_equal(asked_for(FIRST, &choice), 1);
     assert_true(weft_key_equal(&choice.key, &holder->key));
@@ -219,11 +221,11 @@ static void another_is_asked_through_a_gateway_that_reaches_it(void **state)
     weft_key_text(&holder->key, id);
     (void)snprintf(path, sizeof(path), WEFT_MESH_PEERS_PATH "%s", id);
     assert_true(weft_slice_equal(choice.target.path, weft_slice_text(path)));
-    const struct weft_key *by = weft_mesh_peers_by(&scene.told, weft_roster_get(roster(), &holder->key));
+    const struct weft_key *by = weft_mesh_peers_by(&scene.told, entry);
     assert_true(by && weft_key_equal(by, &scene.away.identity.key));
     weft_roster_lose(roster(), place, &holder->key, now());
     assert_int_equal(asked_for(FIRST, &choice), 0);
-    assert_null(weft_mesh_peers_by(&scene.told, weft_roster_get(roster(), &holder->key)));
+    assert_null(weft_mesh_peers_by(&scene.told, entry));
 }
 
 /* -- who -- */
@@ -300,18 +302,21 @@ static void who_goes_is_forgotten(void **state)
 {
     (void)state;
     size_t alive;
+    int place = WEFT_ROSTER_SELF;
     for (size_t i = 0; i < 4; i++) {
         announce(&office.nodes[i], 1, (uint8_t)(i + 1));
-        (void)reach(&office.nodes[i].key);
+        place = reach(&office.nodes[i].key);
     }
     (void)link_away();
     assert_int_equal(known(&alive), 4);
     assert_int_equal(alive, 4);
     assert_int_equal(office_wait(weft_mesh_state_put_out(office.state, &office.nodes[2].key, office_changed, &office)),
                      0);
+    uint32_t was_at = weft_roster_get(roster(), &office.nodes[2].key)->place;
+    weft_roster_lose(roster(), place, &office.nodes[2].key, now());
     weft_roster_revoked(roster(), &office.nodes[2].key, weft_mesh_state_now_s(office.state));
-    assert_int_equal(known(&alive), 3);
-    announce(&office.nodes[4], 1, 9); /* into the place that is free again */
+    announce(&office.nodes[4], 1, 9); /* into the place that is free again, before anybody has looked */
+    assert_int_equal(weft_roster_get(roster(), &office.nodes[4].key)->place, was_at);
     (void)reach(&office.nodes[4].key);
     assert_int_equal(known(&alive), 4);
     assert_int_equal(alive, 4);
