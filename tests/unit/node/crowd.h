@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "mesh/issuing.h"
 #include "mesh/signing.h"
 #include "node/gossiping.h"
 
@@ -14,17 +15,10 @@
 static inline size_t crowd_certify(const struct weft_mesh_state *state, const struct weft_identity *gateway,
                                    const struct weft_key *subject, enum weft_role role, uint8_t out[WEFT_CHAIN_MAX])
 {
-    int64_t now_s = weft_mesh_state_now_s(state);
-    const struct weft_certificate certificate = {.mesh = weft_mesh_state_certificate(state)->mesh,
-                                                 .issuer = gateway->key,
-                                                 .subject = *subject,
-                                                 .role = role,
-                                                 .not_before_s = now_s - 60,
-                                                 .not_after_s = now_s + 86400,
-                                                 .serial = subject->bytes[0]};
     uint8_t bytes[WEFT_CERTIFICATE_MAX];
     struct weft_chain own, chain;
-    int64_t size = weft_sign_certificate(gateway, &certificate, bytes);
+    int64_t size = weft_issue_member(gateway, weft_mesh_state_certificate(state), subject, role,
+                                     weft_mesh_state_now_s(state), subject->bytes[0], bytes);
     assert_true(size > 0);
     assert_int_equal(weft_chain_read(weft_mesh_state_chain(state), &own), 0);
     chain = (struct weft_chain){.own = weft_slice(bytes, (size_t)size), .issuer = own.own};
