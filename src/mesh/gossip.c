@@ -16,6 +16,7 @@ int weft_gossip_new(struct weft_gossip **out, const struct weft_gossip_settings 
     gossip->settings = *settings;
     weft_random_init(&gossip->random, settings->seed);
     weft_catalogue_init(&gossip->catalogue);
+    weft_by_key_init(&gossip->attached, &settings->secret);
     gossip->pull_at = now + WEFT_GOSSIP_PULL;
     gossip->sweep_at = now + WEFT_ROSTER_SWEEP;
     gossip->tell_at = now + WEFT_GOSSIP_TELL;
@@ -47,6 +48,7 @@ void weft_gossip_free(struct weft_gossip *gossip)
             free_link(link);
         }
     }
+    weft_by_key_deinit(&gossip->attached);
     weft_free(gossip);
 }
 
@@ -128,11 +130,10 @@ static void take_out(struct weft_gossip_links *links, struct weft_gossip_link *l
 static struct weft_gossip_link *attached_link(const struct weft_gossip *gossip, const struct weft_key *key,
                                               bool superseded)
 {
-    for (int kind = WEFT_GOSSIP_MEMBER; kind <= WEFT_GOSSIP_STRANGER; kind++) {
-        for (struct weft_gossip_link *link = gossip->links[kind].first; link; link = link->next) {
-            if (link->attached->superseded == superseded && weft_key_equal(&link->key, key)) {
-                return link;
-            }
+    for (struct weft_keyed *one = weft_by_key_first(&gossip->attached, key); one; one = weft_by_key_next(one)) {
+        struct weft_gossip_link *link = WEFT_CONTAINER(one, struct weft_gossip_link, keyed);
+        if (link->attached->superseded == superseded) {
+            return link;
         }
     }
     return NULL;
@@ -171,8 +172,8 @@ static bool reached_by_us(const struct weft_gossip *gossip, const struct weft_ke
 
 static int attach(struct weft_gossip *gossip, struct weft_gossip_link *link, uint64_t prefix, weft_time now)
 {
-    bool had = reached_by_us(gossip, &link->key);
-    int error = weft_roster_reach(gossip->settings.roster, WEFT_ROSTER_SELF, &link->key, now);
+    bool had = reached_by_us(gossip, &link->keyed.key);
+    int error = weft_roster_reach(gossip->settings.roster, WEFT_ROSTER_SELF, &link->keyed.key, now);
     if (error < 0) {
         return error;
     }
@@ -183,8 +184,8 @@ static int attach(struct weft_gossip *gossip, struct weft_gossip_link *link, uin
         .tell_bytes = WEFT_GOSSIP_TELL_START,
         .hear_bytes = WEFT_GOSSIP_HEAR_START,
     };
-    if (!had || !supersede(gossip, &link->key)) {
-        weft_gossip_tell_reach(gossip, &link->key, true);
+    if (!had || !supersede(gossip, &link->keyed.key)) {
+        weft_gossip_tell_reach(gossip, &link->keyed.key, true);
     }
     return 0;
 }
@@ -202,7 +203,7 @@ int weft_gossip_open(struct weft_gossip *gossip, struct weft_gossip_link **out, 
         return WEFT_ERR_MEMORY;
     }
     link->gossip = gossip;
-    link->key = *key;
+    link->keyed.key = *key;
     link->user = user;
     error = is_attached(kind) ? attach(gossip, link, prefix, now)
                               : (link->place = weft_roster_link(gossip->settings.roster, key, now));
@@ -216,6 +217,7 @@ int weft_gossip_open(struct weft_gossip *gossip, struct weft_gossip_link **out, 
     } else if (kind == WEFT_GOSSIP_ANCHOR) {
         weft_gossip_greet_anchor(link);
     } else {
+        weft_by_key_put(&gossip->attached, &link->keyed);
         gossip->tell_at = now; /* not here: its own announcement may come at once, and be part of what it is told */
     }
     *out = link;
@@ -235,15 +237,20 @@ static void forget_ready(struct weft_gossip *gossip, const struct weft_gossip_li
 void weft_gossip_close(struct weft_gossip_link *link, weft_time now)
 {
     struct weft_gossip *gossip = link->gossip;
-    forget_ready(gossip, link);
+    if (link->ready) {
+        forget_ready(gossip, link);
+    }
+    if (is_attached(link->kind)) {
+        weft_by_key_remove(&gossip->attached, &link->keyed);
+    }
     take_out(&gossip->links[link->kind], link);
     if (!is_attached(link->kind)) {
         weft_roster_unlink(gossip->settings.roster, link->place, now);
         gossip->tell_at = now; /* all that it reached may be gone */
-    } else if (!link->attached->superseded && !succeed(gossip, &link->key)) {
-        weft_roster_lose(gossip->settings.roster, WEFT_ROSTER_SELF, &link->key, now);
-        weft_gossip_tell_reach(gossip, &link->key, false);
-        weft_gossip_tell_lost(gossip, &link->key);
+    } else if (!link->attached->superseded && !succeed(gossip, &link->keyed.key)) {
+        weft_roster_lose(gossip->settings.roster, WEFT_ROSTER_SELF, &link->keyed.key, now);
+        weft_gossip_tell_reach(gossip, &link->keyed.key, false);
+        weft_gossip_tell_lost(gossip, &link->keyed.key);
     }
     free_link(link);
 }
@@ -260,7 +267,7 @@ void *weft_gossip_user(const struct weft_gossip_link *link)
 
 const struct weft_key *weft_gossip_key(const struct weft_gossip_link *link)
 {
-    return &link->key;
+    return &link->keyed.key;
 }
 
 enum weft_roster_outcome weft_gossip_heard(const struct weft_gossip_link *link)

@@ -4,9 +4,11 @@
 #define WEFT_MESH_GOSSIP_INSIDE_H
 
 #include "base/random.h"
+#include "mesh/by_key.h"
 #include "mesh/gossip.h"
 
-#define WEFT_GOSSIP_NEWS_MAX 64 /* names that wait for one message */
+#define WEFT_GOSSIP_NEWS_MAX     64  /* names that wait for one message */
+#define WEFT_GOSSIP_LOST_NOW_MAX 256 /* then that more are lost is told a second later: each costs a walk over all */
 #define WEFT_GOSSIP_MEMORY_MAX                                                                                         \
     4096 /* names that are not asked for again yet; a later one takes an earlier one's place */
 #define WEFT_GOSSIP_TOLD_MAX (WEFT_GOSSIP_USED_MAX * WEFT_GOSSIP_HOLDERS)
@@ -52,8 +54,8 @@ struct weft_gossip_link {
     struct weft_gossip_link *next_ready;
     bool ready;
     enum weft_gossip_kind kind;
-    struct weft_key key;
-    int place; /* in the roster, of a gateway or anchor */
+    struct weft_keyed keyed; /* found in the gossip's `attached`, if it is one of those */
+    int place;               /* in the roster, of a gateway or anchor */
     void *user;
     struct weft_bytes input, output;
     enum weft_roster_outcome heard;
@@ -72,6 +74,8 @@ struct weft_gossip {
     struct weft_gossip_settings settings;
     struct weft_random random;
     struct weft_gossip_links links[WEFT_GOSSIP_STRANGER + 1];
+    struct weft_by_key attached; /* those of nodes that are attached to us */
+    size_t lost_now;             /* nodes of whom it was told at once that they are lost, since others were told last */
     struct weft_gossip_link *ready;
     weft_time pull_at, sweep_at, tell_at, reach_again_at;
     bool reach_missed;      /* somebody had no place in the roster */

@@ -485,7 +485,7 @@ static void tell_reach_anew(struct weft_gossip_link *link)
     bool sent = true;
     for (int kind = WEFT_GOSSIP_MEMBER; kind <= WEFT_GOSSIP_STRANGER; kind++) {
         for (const struct weft_gossip_link *one = gossip->links[kind].first; one && sent; one = one->next) {
-            memcpy(gossip->packed + size, one->key.bytes, WEFT_KEY_SIZE);
+            memcpy(gossip->packed + size, one->keyed.key.bytes, WEFT_KEY_SIZE);
             size += WEFT_KEY_SIZE;
             if (size == (size_t)REACH_KEYS_MAX * WEFT_KEY_SIZE) {
                 reach.more = weft_slice(gossip->packed, size);

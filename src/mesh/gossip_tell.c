@@ -91,7 +91,7 @@ static bool own_only(const struct weft_gossip_link *link, const struct weft_goss
         struct weft_announcement announcement;
         struct weft_signed parts;
         if (weft_announcement_read(items->at[i], &announcement, &parts) == 0 &&
-            !weft_key_equal(&announcement.key, &link->key)) {
+            !weft_key_equal(&announcement.key, &link->keyed.key)) {
             return false;
         }
     }
@@ -236,7 +236,7 @@ static bool serves(const struct weft_gossip_link *link, const struct weft_entry 
     struct weft_announcement announcement;
     struct weft_signed parts;
     if (!entry || !entry->bytes || weft_roster_state(entry) == WEFT_ROSTER_GONE ||
-        weft_key_equal(&entry->key, &link->key) ||
+        weft_key_equal(&entry->key, &link->keyed.key) ||
         weft_announcement_read(weft_roster_bytes(entry), &announcement, &parts) < 0) {
         return false;
     }
@@ -283,6 +283,10 @@ void weft_gossip_tell_lost(struct weft_gossip *gossip, const struct weft_key *ke
     if (entry && weft_roster_state(entry) != WEFT_ROSTER_GONE) {
         return; /* another gateway reaches it */
     }
+    if (gossip->lost_now >= WEFT_GOSSIP_LOST_NOW_MAX) {
+        return; /* the next tick takes them all back */
+    }
+    gossip->lost_now++;
     struct weft_gossip_message message = {.reach = {.said = true, .less = weft_slice(key->bytes, WEFT_KEY_SIZE)}};
     for (int kind = WEFT_GOSSIP_MEMBER; kind <= WEFT_GOSSIP_STRANGER; kind++) {
         for (struct weft_gossip_link *link = gossip->links[kind].first; link; link = link->next) {
@@ -334,7 +338,7 @@ static bool tell_holders(struct weft_gossip_link *link, const uint8_t hash[WEFT_
         }
     }
     struct weft_holders_range range = weft_roster_holders(roster, hash, weft_slice("", 0));
-    size_t start = range.count > 0 ? weft_gossip_id(&link->key) % range.count : 0;
+    size_t start = range.count > 0 ? weft_gossip_id(&link->keyed.key) % range.count : 0;
     for (size_t i = 0; i < range.count && i < LOOKED_AT_MAX && count < WEFT_GOSSIP_HOLDERS; i++) {
         size_t index = range.first + (start + i) % range.count;
         const struct weft_entry *entry = weft_roster_at(roster, weft_holders_entry(weft_roster_models(roster), index));
@@ -395,6 +399,7 @@ void weft_gossip_tell_revocations_again(struct weft_gossip *gossip)
 void weft_gossip_tick_attached(struct weft_gossip *gossip, weft_time now)
 {
     const struct weft_roster *roster = gossip->settings.roster;
+    gossip->lost_now = 0;
     if (gossip->links[WEFT_GOSSIP_MEMBER].count + gossip->links[WEFT_GOSSIP_STRANGER].count == 0) {
         return;
     }

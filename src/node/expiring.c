@@ -25,16 +25,12 @@ static void take_announced(const struct weft_expiring *expiring, const struct we
     (void)weft_known_show(options->known, membership, key, said.chain, now_s, &error);
 }
 
-static void cut_links(const struct weft_expiring *expiring, int64_t now_s)
+static void cut_links(const struct weft_expiring *expiring, const struct weft_key *key)
 {
     const struct weft_expiring_options *options = &expiring->options;
-    struct weft_links *links = options->links(options->self);
-    for (struct weft_link *link = links ? weft_links_next(links, NULL) : NULL; link;
-         link = weft_links_next(links, link)) {
-        const struct weft_key *key = weft_link_key(link);
-        if (key && weft_known_ends_s(options->known, key) < now_s) {
-            weft_link_cut(link, "the certificate that its peer has shown is past its end"); /* in the flush, not here */
-        }
+    const struct weft_links *links = options->links(options->self);
+    for (struct weft_link *link = links ? weft_links_of(links, key) : NULL; link; link = weft_link_next_of(link)) {
+        weft_link_cut(link, "the certificate that its peer has shown is past its end"); /* in the flush, not here */
     }
 }
 
@@ -44,7 +40,6 @@ static void on_timer(struct weft_timer *timer)
     const struct weft_expiring_options *options = &expiring->options;
     int64_t now_s = weft_mesh_state_now_s(options->state);
     size_t cursor = 0;
-    bool ended = false;
     look_later(expiring);
     if (!weft_mesh_state_membership(options->state)) {
         return;
@@ -52,10 +47,9 @@ static void on_timer(struct weft_timer *timer)
     for (const struct weft_key *at; (at = weft_known_ended(options->known, now_s + WEFT_EXPIRING_AHEAD_S, &cursor));) {
         const struct weft_key key = *at;
         take_announced(expiring, &key, now_s);
-        ended = ended || weft_known_ends_s(options->known, &key) < now_s;
-    }
-    if (ended) {
-        cut_links(expiring, now_s);
+        if (weft_known_ends_s(options->known, &key) < now_s) {
+            cut_links(expiring, &key);
+        }
     }
 }
 

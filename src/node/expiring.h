@@ -21,7 +21,7 @@ struct weft_expiring_options {
     const struct weft_mesh_state *state;
     struct weft_known *known;
     const struct weft_mesh_gossip *gossip;
-    struct weft_links *(*links)(const void *self); /* of this node; NULL: none */
+    const struct weft_links *(*links)(const void *self); /* of this node; NULL: none */
     const void *self;
 };
 

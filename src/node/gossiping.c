@@ -5,11 +5,12 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "mesh/by_key.h"
 
 struct stream {
     struct weft_gossiping *gossiping;
-    struct stream *next;
-    struct weft_key key;
+    struct stream *previous, *next;
+    struct weft_keyed keyed;
     struct weft_link *link; /* of one that we open; NULL: the other one did */
     enum weft_gossip_kind kind;
     struct weft_exchange *exchange;  /* NULL: it is to be opened anew at `again` */
@@ -34,6 +35,7 @@ struct weft_gossiping {
     struct weft_random random;
     bool gateway; /* what this node is */
     struct stream *streams;
+    struct weft_by_key by_key; /* all of them; made with the roster */
     struct heard *first, *last;
     size_t heard_count;
     struct weft_task look;
@@ -109,7 +111,7 @@ static void note_end(const struct stream *stream, const char *side, const char *
     struct weft_journal *journal = stream->gossiping->options.journal;
     char id[WEFT_PEER_ID_SIZE];
     if (weft_journal_begin(journal, bad ? WEFT_LOG_WARN : WEFT_LOG_DEBUG, "gossip ended")) {
-        weft_key_text(&stream->key, id);
+        weft_key_text(&stream->keyed.key, id);
         weft_journal_word(journal, "peer", id);
         weft_journal_word(journal, "by", side);
         weft_journal_word(journal, "why", why);
@@ -148,11 +150,15 @@ static void close_gossip(struct stream *stream)
 
 static void remove_stream(struct stream *stream)
 {
-    struct stream **at = &stream->gossiping->streams;
-    while (*at != stream) {
-        at = &(*at)->next;
+    if (stream->previous) {
+        stream->previous->next = stream->next;
+    } else {
+        stream->gossiping->streams = stream->next;
     }
-    *at = stream->next;
+    if (stream->next) {
+        stream->next->previous = stream->previous;
+    }
+    weft_by_key_remove(&stream->gossiping->by_key, &stream->keyed);
     weft_free(stream);
 }
 
@@ -233,7 +239,7 @@ static int begin(struct stream *stream)
     if (stream->exchange->answer.status != 200) {
         return WEFT_ERR_REFUSED;
     }
-    return weft_gossip_open(stream->gossiping->gossip, &stream->gossip, &stream->key, stream->kind, 0, stream,
+    return weft_gossip_open(stream->gossiping->gossip, &stream->gossip, &stream->keyed.key, stream->kind, 0, stream,
                             now_of(stream->gossiping));
 }
 
@@ -267,10 +273,14 @@ static struct stream *new_stream(struct weft_gossiping *gossiping, const struct 
     struct stream *stream = weft_zalloc(sizeof(*stream));
     if (stream) {
         stream->gossiping = gossiping;
-        stream->key = *key;
+        stream->keyed.key = *key;
         stream->kind = kind;
         stream->next = gossiping->streams;
+        if (stream->next) {
+            stream->next->previous = stream;
+        }
         gossiping->streams = stream;
+        weft_by_key_put(&gossiping->by_key, &stream->keyed);
     }
     return stream;
 }
@@ -300,6 +310,21 @@ static int ask(struct stream *stream)
     }
     stream->exchange = exchange;
     return 0;
+}
+
+static struct stream *stream_of(struct weft_keyed *keyed)
+{
+    return keyed ? WEFT_CONTAINER(keyed, struct stream, keyed) : NULL;
+}
+
+static struct stream *first_of(const struct weft_gossiping *gossiping, const struct weft_key *key)
+{
+    return stream_of(weft_by_key_first(&gossiping->by_key, key));
+}
+
+static struct stream *next_of(const struct stream *stream)
+{
+    return stream_of(weft_by_key_next(&stream->keyed));
 }
 
 /* Those whose time has come. Returns when the next one's does. */
@@ -333,9 +358,9 @@ void weft_gossiping_attached(struct weft_gossiping *gossiping, const struct weft
 
 void weft_gossiping_detached(struct weft_gossiping *gossiping, const struct weft_key *gateway)
 {
-    struct stream *stream = gossiping->streams;
-    while (stream && !(opens(stream) && weft_key_equal(&stream->key, gateway))) {
-        stream = stream->next;
+    struct stream *stream = gossiping->gossip ? first_of(gossiping, gateway) : NULL;
+    while (stream && !opens(stream)) {
+        stream = next_of(stream);
     }
     if (stream) {
         close_gossip(stream);
@@ -349,8 +374,8 @@ void weft_gossiping_detached(struct weft_gossiping *gossiping, const struct weft
 static size_t accepted_of(const struct weft_gossiping *gossiping, const struct weft_key *key)
 {
     size_t count = 0;
-    for (const struct stream *stream = gossiping->streams; stream; stream = stream->next) {
-        count += !opens(stream) && weft_key_equal(&stream->key, key) ? 1 : 0;
+    for (const struct stream *stream = first_of(gossiping, key); stream; stream = next_of(stream)) {
+        count += opens(stream) ? 0 : 1;
     }
     return count;
 }
@@ -569,6 +594,7 @@ int weft_gossiping_start(struct weft_gossiping *gossiping)
     host->ops->entropy(host, &settings.seed, sizeof(settings.seed));
     host->ops->entropy(host, &seed, sizeof(seed));
     weft_random_init(&gossiping->random, seed);
+    weft_by_key_init(&gossiping->by_key, &settings.secret);
     int error = weft_roster_new(&gossiping->roster, &of_roster, membership);
     if (error == 0) {
         settings.roster = gossiping->roster;
@@ -594,6 +620,7 @@ void weft_gossiping_stop(struct weft_gossiping *gossiping)
         }
         remove_stream(stream);
     }
+    weft_by_key_deinit(&gossiping->by_key);
     while (gossiping->first) {
         drop_heard(gossiping);
     }

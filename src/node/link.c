@@ -4,12 +4,13 @@
 #include "base/assert.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "mesh/by_key.h"
 
 struct weft_link {
     struct weft_links *links;
     struct weft_link *next, *previous;
     struct weft_connection *connection;
-    struct weft_key key;        /* not set: not known */
+    struct weft_keyed keyed;    /* the key is not set: not known, and in no table */
     char id[WEFT_PEER_ID_SIZE]; /* the key as text: what requests on it name as their authority */
     uint64_t number;
     weft_time since;
@@ -19,7 +20,8 @@ struct weft_link {
 
 struct weft_links {
     struct weft_links_options options;
-    struct weft_link *first; /* the youngest */
+    struct weft_link *first;   /* the youngest */
+    struct weft_by_key by_key; /* those whose key is known: a gateway has tens of thousands, and asks for one often */
     size_t strangers;
     size_t count, dialled, dialled_max;
     struct weft_timer unknown; /* some link's time as one of nobody's is over */
@@ -51,7 +53,7 @@ static void set_stranger(struct weft_link *link, bool stranger)
 /* Who was nobody when it came may have shown since who it is; asked only of those, for to judge a chain takes time. */
 static bool is_stranger(struct weft_link *link)
 {
-    if (link->stranger && who(link->links, &link->key) != WEFT_ANONYMOUS) {
+    if (link->stranger && who(link->links, &link->keyed.key) != WEFT_ANONYMOUS) {
         set_stranger(link, false);
     }
     return link->stranger;
@@ -100,8 +102,8 @@ static void set_opened(struct weft_link *link)
 static size_t accepted_of(const struct weft_links *links, const struct weft_key *key)
 {
     size_t count = 0;
-    for (const struct weft_link *link = links->first; link; link = link->next) {
-        count += !link->dialled && weft_key_equal(&link->key, key);
+    for (const struct weft_link *link = weft_links_of(links, key); link; link = weft_link_next_of(link)) {
+        count += !link->dialled;
     }
     return count;
 }
@@ -117,8 +119,11 @@ static int on_met(void *self, struct weft_connection *connection)
     if (!link->dialled && accepted_of(links, key) >= WEFT_LINKS_OF_KEY_MAX) {
         return WEFT_ERR_FULL;
     }
-    link->key = *key;
-    weft_key_text(key, link->id);
+    if (!weft_key_set(&link->keyed.key)) {
+        link->keyed.key = *key;
+        weft_by_key_put(&links->by_key, &link->keyed);
+        weft_key_text(key, link->id);
+    }
     link->serves = !weft_connection_asks(connection);
     if (link->serves) {
         set_opened(link);
@@ -142,7 +147,7 @@ static void on_request(void *self, struct weft_connection *connection, struct we
     struct weft_link *link = self;
     struct weft_links *links = link->links;
     struct weft_caller caller = {
-        .connection = link->number, .mesh = true, .principal = who(links, &link->key), .key = link->key};
+        .connection = link->number, .mesh = true, .principal = who(links, &link->keyed.key), .key = link->keyed.key};
     int error = weft_connection_key(connection) ? weft_connection_binding(connection, caller.binding) : 0;
     if (error < 0) {
         weft_exchange_leave(exchange, WEFT_WORKER, error);
@@ -172,6 +177,9 @@ static void unlink_link(struct weft_link *link)
     }
     if (link->next) {
         link->next->previous = link->previous;
+    }
+    if (weft_key_set(&link->keyed.key)) {
+        weft_by_key_remove(&links->by_key, &link->keyed);
     }
     links->count--;
     links->dialled -= link->dialled;
@@ -238,6 +246,9 @@ static void add(struct weft_links *links, struct weft_link *link)
         link->next->previous = link;
     }
     links->first = link;
+    if (weft_key_set(&link->keyed.key)) {
+        weft_by_key_put(&links->by_key, &link->keyed);
+    }
     links->count++;
     links->dialled += link->dialled;
     links->options.user->changed(links->options.self);
@@ -280,7 +291,7 @@ int weft_links_dial(struct weft_links *links, const struct weft_address *address
     link->dialled = true;
     link->serves = serve;
     if (key) {
-        link->key = *key;
+        link->keyed.key = *key;
         weft_key_text(key, link->id);
     }
     struct weft_connection_options options =
@@ -300,9 +311,13 @@ int weft_links_dial(struct weft_links *links, const struct weft_address *address
 int weft_links_new(struct weft_links **out, const struct weft_links_options *options)
 {
     struct weft_links *links = *out = weft_zalloc(sizeof(*links));
+    struct weft_host *host = options->loop->host;
+    struct weft_siphash_key secret;
     if (!links) {
         return WEFT_ERR_MEMORY;
     }
+    host->ops->entropy(host, &secret, sizeof(secret));
+    weft_by_key_init(&links->by_key, &secret);
     links->options = *options;
     links->dialled_max = WEFT_LINKS_DIALLED_MAX;
     weft_timer_init(&links->unknown, on_unknown);
@@ -332,6 +347,7 @@ void weft_links_free(struct weft_links *links)
     weft_links_cut(links);
     weft_timer_clear(&links->options.loop->timers, &links->unknown);
     weft_timers_release(&links->options.loop->timers);
+    weft_by_key_deinit(&links->by_key);
     weft_free(links);
 }
 
@@ -357,6 +373,21 @@ struct weft_link *weft_links_next(const struct weft_links *links, const struct w
     return link ? link->next : links->first;
 }
 
+static struct weft_link *link_of(struct weft_keyed *keyed)
+{
+    return keyed ? WEFT_CONTAINER(keyed, struct weft_link, keyed) : NULL;
+}
+
+struct weft_link *weft_links_of(const struct weft_links *links, const struct weft_key *key)
+{
+    return link_of(weft_by_key_first(&links->by_key, key));
+}
+
+struct weft_link *weft_link_next_of(const struct weft_link *link)
+{
+    return link_of(weft_by_key_next(&link->keyed));
+}
+
 static bool can_ask(const struct weft_link *link)
 {
     bool may = link->connection && link->opened && !link->serves; /* no connection: `closed` is just being said */
@@ -366,9 +397,9 @@ static bool can_ask(const struct weft_link *link)
 
 struct weft_link *weft_links_to(const struct weft_links *links, const struct weft_key *key)
 {
-    struct weft_link *link = links->first;
-    while (link && !(weft_key_equal(&link->key, key) && can_ask(link))) {
-        link = link->next;
+    struct weft_link *link = weft_links_of(links, key);
+    while (link && !can_ask(link)) {
+        link = weft_link_next_of(link);
     }
     return link;
 }
@@ -389,7 +420,7 @@ int weft_link_ask(struct weft_link *link, struct weft_exchange *exchange)
 
 void weft_link_welcome(struct weft_link *link)
 {
-    if (link->connection && who(link->links, &link->key) != WEFT_ANONYMOUS) {
+    if (link->connection && who(link->links, &link->keyed.key) != WEFT_ANONYMOUS) {
         set_stranger(link, false);
         weft_connection_trust(link->connection);
     }
@@ -418,7 +449,7 @@ void weft_link_cut(struct weft_link *link, const char *phrase)
 
 const struct weft_key *weft_link_key(const struct weft_link *link)
 {
-    return weft_key_set(&link->key) ? &link->key : NULL;
+    return weft_key_set(&link->keyed.key) ? &link->keyed.key : NULL;
 }
 
 int weft_link_binding(const struct weft_link *link, uint8_t out[WEFT_FILTER_BINDING_SIZE])

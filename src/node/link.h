@@ -68,6 +68,9 @@ size_t weft_links_count(const struct weft_links *links);
 void weft_links_allow(struct weft_links *links, size_t dialled_max);
 /* One after the other; NULL is before the first and behind the last. */
 struct weft_link *weft_links_next(const struct weft_links *links, const struct weft_link *link);
+/* Those whose peer has this key (weft_link_key), the youngest first; NULL behind the last. */
+struct weft_link *weft_links_of(const struct weft_links *links, const struct weft_key *key);
+struct weft_link *weft_link_next_of(const struct weft_link *link);
 /* One on which the node with this key can be asked now, or NULL. */
 struct weft_link *weft_links_to(const struct weft_links *links, const struct weft_key *key);
 

@@ -144,18 +144,13 @@ static int make_gossip(struct weft_mesh *mesh)
     return weft_mesh_gossip_new(&mesh->gossip, &options);
 }
 
-static struct weft_links *links_to_cut(const void *self)
-{
-    return weft_mesh_links(self);
-}
-
 static int make_expiring(struct weft_mesh *mesh)
 {
     const struct weft_expiring_options options = {.loop = mesh->options.loop,
                                                   .state = mesh->state,
                                                   .known = mesh->known,
                                                   .gossip = mesh->gossip,
-                                                  .links = links_to_cut,
+                                                  .links = links_of,
                                                   .self = mesh};
     return weft_expiring_init(&mesh->expiring, &options);
 }
@@ -365,12 +360,9 @@ enum weft_verdict weft_mesh_meet(struct weft_mesh *mesh, const struct weft_key *
     WEFT_ASSERT(membership);
     enum weft_verdict verdict =
         weft_known_show(mesh->known, membership, key, chain, weft_mesh_state_now_s(mesh->state), error);
-    struct weft_link *link = verdict == WEFT_VERDICT_MEMBER ? weft_links_next(mesh->options.port->links, NULL) : NULL;
-    for (; link; link = weft_links_next(mesh->options.port->links, link)) {
-        const struct weft_key *other = weft_link_key(link);
-        if (other && weft_key_equal(other, key)) {
-            weft_link_welcome(link);
-        }
+    struct weft_link *link = verdict == WEFT_VERDICT_MEMBER ? weft_links_of(mesh->options.port->links, key) : NULL;
+    for (; link; link = weft_link_next_of(link)) {
+        weft_link_welcome(link);
     }
     return verdict;
 }
@@ -411,13 +403,11 @@ static void forget_key(struct weft_mesh *mesh, const struct weft_link *closed)
     if (!key || !mesh->known || !weft_known_has(mesh->known, key)) {
         return;
     }
-    for (const struct weft_link *link = weft_links_next(links, NULL); link; link = weft_links_next(links, link)) {
-        const struct weft_key *other = weft_link_key(link);
-        if (link != closed && other && weft_key_equal(other, key)) {
-            return;
-        }
+    const struct weft_link *other = weft_links_of(links, key);
+    other = other == closed ? weft_link_next_of(other) : other;
+    if (!other) {
+        weft_known_forget(mesh->known, key);
     }
-    weft_known_forget(mesh->known, key);
 }
 
 /* -- attaching and leaving -- */

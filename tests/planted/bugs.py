@@ -62,7 +62,7 @@ BUGS = (
     Bug("a revocation does not end", "src/mesh/membership.c",
         "if (in_power && now_s <= entry->until_s + WEFT_SKEW_S) {", "if (in_power && now_s >= 0) {", MESH, ISSUE),
     Bug("a link does not end with the certificate of its peer", "src/node/expiring.c",
-        "ended = ended || weft_known_ends_s(options->known, &key) < now_s;", "ended = false;", LINKS, ISSUE),
+        "if (weft_known_ends_s(options->known, &key) < now_s) {", "if (now_s < 0) {", LINKS, ISSUE),
     Bug("a newer certificate that was announced is not looked for", "src/node/expiring.c",
         "        take_announced(expiring, &key, now_s);\n", "        (void)take_announced;\n", LINKS, ISSUE),
     Bug("a chain does not end with its gateway's certificate", "src/mesh/membership.c",
