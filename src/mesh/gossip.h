@@ -43,7 +43,8 @@
 #define WEFT_GOSSIP_TELL_KEPT     ((size_t)8 * 1024)  /* of it, kept for revocations and the models that it uses */
 #define WEFT_GOSSIP_HEAR_RATE     2048                /* bytes a second from each */
 #define WEFT_GOSSIP_HEAR_START    ((size_t)32 * 1024)
-#define WEFT_GOSSIP_HOLDERS       4 /* of a used model, of whom a node is told */
+#define WEFT_GOSSIP_HOLDERS       4   /* of a used model, of whom a node is told */
+#define WEFT_GOSSIP_LOST_NOW_MAX  256 /* lost nodes of whom others hear before the next tick: each walks all links */
 
 enum weft_gossip_kind {
     WEFT_GOSSIP_GATEWAY,  /* the other is a gateway, and so are we */

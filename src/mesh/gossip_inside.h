@@ -7,8 +7,7 @@
 #include "mesh/by_key.h"
 #include "mesh/gossip.h"
 
-#define WEFT_GOSSIP_NEWS_MAX     64  /* names that wait for one message */
-#define WEFT_GOSSIP_LOST_NOW_MAX 256 /* then that more are lost is told a second later: each costs a walk over all */
+#define WEFT_GOSSIP_NEWS_MAX 64 /* names that wait for one message */
 #define WEFT_GOSSIP_MEMORY_MAX                                                                                         \
     4096 /* names that are not asked for again yet; a later one takes an earlier one's place */
 #define WEFT_GOSSIP_TOLD_MAX (WEFT_GOSSIP_USED_MAX * WEFT_GOSSIP_HOLDERS)

@@ -140,6 +140,37 @@ static void test_what_a_node_uses_comes_first(void **state)
     end_all(20, 2);
 }
 
+/* Each that is lost is a walk over all who may have been told of it, so of very many some are told of with the rest. */
+static void test_very_many_are_lost_at_once(void **state)
+{
+    (void)state;
+    static struct weft_gossip_link *others[WEFT_GOSSIP_LOST_NOW_MAX];
+    static const uint8_t used[1][WEFT_HASH_SIZE] = {{1}};
+    make_gateways(1);
+    world.loss_per_mille = 0;
+    attach(0, 0);
+    attach(1, 0);
+    weft_gossip_use(nodes[0].gossip, used, 1);
+    world_drain(&nodes[0]);
+    world_run(&world, 3 * WEFT_SECOND);
+    assert_int_equal(state_at(&nodes[0], &nodes[1]), WEFT_ROSTER_LIVE);
+    for (size_t i = 0; i < WEFT_COUNT(others); i++) {
+        struct weft_key key = {{0xee, (uint8_t)i, (uint8_t)(i >> 8)}};
+        assert_int_equal(weft_gossip_open(gateways[0].gossip, &others[i], &key, WEFT_GOSSIP_MEMBER, 0, NULL, world.now),
+                         0);
+    }
+    weft_gossip_tick(gateways[0].gossip, world.now, world_now_s(&world)); /* it tells them what it tells who comes */
+    for (size_t i = 0; i < WEFT_COUNT(others); i++) {
+        weft_gossip_close(others[i], world.now);
+    }
+    world_cut(&attachments[1][0]);
+    world_run(&world, 3 * world.delay);
+    assert_int_equal(state_at(&nodes[0], &nodes[1]), WEFT_ROSTER_LIVE);
+    world_run(&world, WEFT_GOSSIP_TELL + 3 * world.delay);
+    assert_int_equal(state_at(&nodes[0], &nodes[1]), WEFT_ROSTER_GONE);
+    end_all(1, 2);
+}
+
 #define GOSSIP_TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -148,6 +179,7 @@ int main(void)
         GOSSIP_TEST(test_a_node_is_told),
         GOSSIP_TEST(test_a_node_is_not_told_too_much),
         GOSSIP_TEST(test_what_a_node_uses_comes_first),
+        GOSSIP_TEST(test_very_many_are_lost_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

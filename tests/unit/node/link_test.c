@@ -308,6 +308,15 @@ static void test_bounds(void **state)
         count++;
     }
     assert_int_equal(count, weft_links_count(OTHER->links));
+    for (link = weft_links_of(ONE->links, &OTHER->identity.key); link; link = weft_link_next_of(link)) {
+        assert_true(weft_key_equal(weft_link_key(link), &OTHER->identity.key));
+        assert_true(!weft_link_next_of(link) || weft_link_since(weft_link_next_of(link)) <= weft_link_since(link));
+        count--;
+    }
+    assert_int_equal(count, 0);
+    assert_null(weft_links_of(ONE->links, &ONE->identity.key));
+    weft_links_cut(OTHER->links);
+    assert_null(weft_links_of(OTHER->links, &ONE->identity.key));
     end();
 }
 
