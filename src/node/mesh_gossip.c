@@ -234,6 +234,7 @@ int weft_mesh_gossip_new(struct weft_mesh_gossip **out, const struct weft_mesh_g
     const struct weft_mesh_peers_options peers = {.gossiping = gossip->gossiping,
                                                   .peers = options->peers,
                                                   .self_key = options->node->key,
+                                                  .models = options->models,
                                                   .links = links_of,
                                                   .self = gossip};
     weft_mesh_peers_init(&gossip->peers, &peers);

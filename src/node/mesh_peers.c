@@ -177,6 +177,29 @@ static void update_used(struct weft_mesh_peers *peers)
     }
 }
 
+/* The catalogue has more models than this node is told the peers of: they can be asked for all the same. */
+static void tell_catalogue(struct weft_mesh_peers *peers)
+{
+    const struct weft_gossip *gossip = weft_gossiping_gossip(peers->options.gossiping);
+    const struct weft_models *own = peers->options.models;
+    const struct weft_catalogue_line *line;
+    struct weft_peer_said said[WEFT_PEERS_SAID_MAX];
+    size_t count = 0, cursor = 0;
+    while (count < WEFT_PEERS_SAID_MAX && (line = weft_gossip_model(gossip, &cursor))) {
+        bool ours = own && weft_models_find_hash(own, line->hash, false) >= 0;
+        size_t at = 0;
+        while (at < count && memcmp(said[at].hash, line->hash, WEFT_HASH_SIZE) != 0) {
+            at++; /* another gateway may have told of it */
+        }
+        if (is_set(line->hash) && !ours && !line->strangers && line->peers > 0 && at == count) {
+            said[count] =
+                (struct weft_peer_said){.name = weft_slice(line->alias, line->alias_size), .peers = line->peers};
+            memcpy(said[count++].hash, line->hash, WEFT_HASH_SIZE);
+        }
+    }
+    weft_peers_say(peers->options.peers, said, count);
+}
+
 void weft_mesh_peers_want(struct weft_mesh_peers *peers, const uint8_t hash[WEFT_HASH_SIZE])
 {
     size_t at = find(peers->wanted, peers->wanted_count, hash);
@@ -210,10 +233,12 @@ void weft_mesh_peers_update(struct weft_mesh_peers *peers)
         }
     }
     update_used(peers);
+    tell_catalogue(peers);
 }
 
 void weft_mesh_peers_forget(struct weft_mesh_peers *peers)
 {
+    weft_peers_say(peers->options.peers, NULL, 0);
     for (size_t i = 0; i < peers->room; i++) {
         remove_told(peers, &peers->told[i]);
     }

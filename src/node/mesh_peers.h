@@ -15,6 +15,7 @@ struct weft_mesh_peers_options {
     struct weft_gossiping *gossiping;
     struct weft_peers *peers;
     struct weft_key self_key;
+    const struct weft_models *models;                    /* this node's own; NULL: none */
     const struct weft_links *(*links)(const void *self); /* of this node; NULL: none */
     const void *self;
 };

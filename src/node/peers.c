@@ -37,6 +37,13 @@ struct entry {
     uint32_t context, slots;
 };
 
+/* A model whose peers are not known. */
+struct said {
+    struct weft_peer_model model;
+    size_t peers;
+    char name[WEFT_PEERS_NAME_MAX];
+};
+
 struct weft_peers {
     struct weft_peers_options options;
     struct weft_line *line;
@@ -44,7 +51,8 @@ struct weft_peers {
     size_t count;
     uint64_t round;
     bool listed; /* the entries are as the peers are */
-    size_t entry_count;
+    size_t said_count, entry_count;
+    struct said said[WEFT_PEERS_SAID_MAX];
     struct entry entries[WEFT_PEERS_MODELS_MAX];
 };
 
@@ -163,6 +171,23 @@ static struct entry *entry_of(struct weft_peers *peers, const struct weft_peer_m
     return entry;
 }
 
+/* Those that nobody holds who is known. */
+static void list_said(struct weft_peers *peers)
+{
+    size_t known = peers->entry_count;
+    for (size_t i = 0; i < peers->said_count; i++) {
+        const struct said *said = &peers->said[i];
+        size_t at = 0;
+        while (at < known && !same_hash(peers->entries[at].model->hash, said->model.hash)) {
+            at++;
+        }
+        struct entry *entry = at < known ? NULL : entry_of(peers, &said->model);
+        if (entry) {
+            entry->peers = entry->alive = said->peers;
+        }
+    }
+}
+
 /* When somebody wants to know: peers say what they are far more often. */
 static void list(struct weft_peers *peers)
 {
@@ -184,6 +209,23 @@ static void list(struct weft_peers *peers)
             entry->slots += peer->is.alive ? model->slots : 0;
         }
     }
+    list_said(peers);
+}
+
+void weft_peers_say(struct weft_peers *peers, const struct weft_peer_said *said, size_t count)
+{
+    peers->said_count = 0;
+    for (size_t i = 0; i < count && peers->said_count < WEFT_PEERS_SAID_MAX; i++) {
+        if (said[i].name.size == 0 || said[i].name.size > WEFT_PEERS_NAME_MAX || said[i].peers == 0) {
+            continue;
+        }
+        struct said *out = &peers->said[peers->said_count++];
+        out->model = (struct weft_peer_model){.name = weft_slice(out->name, said[i].name.size)};
+        out->peers = said[i].peers < WEFT_PEERS_MAX ? (size_t)said[i].peers : WEFT_PEERS_MAX;
+        memcpy(out->model.hash, said[i].hash, sizeof(out->model.hash));
+        memcpy(out->name, said[i].name.data, said[i].name.size);
+    }
+    peers->listed = false;
 }
 
 size_t weft_peers_models(struct weft_peers *peers)

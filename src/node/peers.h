@@ -17,6 +17,7 @@
 #define WEFT_PEERS_MAX         4096 /* then WEFT_ERR_FULL */
 #define WEFT_PEERS_OF_PEER_MAX 32   /* models of one; more are passed over */
 #define WEFT_PEERS_MODELS_MAX  512  /* models of all, by hash and name; more are not found by their name */
+#define WEFT_PEERS_SAID_MAX    256  /* of those of which only that is known that they are served */
 #define WEFT_PEERS_NAME_MAX    128  /* bytes; a longer one is passed over, as an empty one */
 #define WEFT_PEERS_SHOWN_MAX   (WEFT_PEERS_NAME_MAX + 2 * WEFT_HOST_HASH_SIZE + 2)
 #define WEFT_PEERS_RUNNING_MAX 1024 /* choices that are written for this node at once */
@@ -52,6 +53,13 @@ struct weft_peer {
     uint32_t running, waiting; /* requests, as it has said last */
 };
 
+/* A model that the mesh is said to serve. */
+struct weft_peer_said {
+    struct weft_slice name;
+    uint8_t hash[WEFT_HOST_HASH_SIZE];
+    uint64_t peers; /* about how many serve it */
+};
+
 struct weft_peers;
 
 struct weft_peers_options {
@@ -70,6 +78,10 @@ WEFT_MUST_USE int weft_peers_set(struct weft_peers *peers, const struct weft_pee
 void weft_peers_load(struct weft_peers *peers, const struct weft_key *key, uint32_t running, uint32_t waiting);
 void weft_peers_remove(struct weft_peers *peers, const struct weft_key *key);
 
+/* All that is said, in place of what was before: copied, and beyond WEFT_PEERS_SAID_MAX left out. Such a model is
+ * listed and found as long as none of its peers is known; whoever asks for it waits until one is. */
+void weft_peers_say(struct weft_peers *peers, const struct weft_peer_said *said, size_t count);
+
 struct weft_line *weft_peers_line(const struct weft_peers *peers);
 
 /* -- their models: one entry for each name and hash -- */
@@ -77,7 +89,7 @@ struct weft_line *weft_peers_line(const struct weft_peers *peers);
 struct weft_peers_model {
     struct weft_slice name;  /* as its peers call it; holds until a peer changes or goes */
     const uint8_t *hash;     /* likewise */
-    size_t peers, alive;     /* who hold it, and those of them that are there */
+    size_t peers, alive;     /* who hold it, and those of them that are there; or are said to */
     uint32_t context, slots; /* the largest context; the slots of those that are there */
 };
 

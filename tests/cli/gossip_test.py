@@ -149,6 +149,18 @@ class Gossip(unittest.TestCase):
             soon("what it can ask for", lambda: set(pair("green") + pair("red")) <= set(self.listed(node)))
         soon("the list", lambda: self.listed(red) == sorted(pair("gate") + pair("green") + pair("red")))
 
+    def test_more_models_than_a_node_is_told_the_holders_of(self):
+        names = [f"n{i}" for i in range(9)]
+        gateway = self.node(*GATEWAY, "--no-model").start().wait_ready()
+        asker = self.node("--no-model").start().wait_ready()
+        join(asker, gateway)
+        for name in names:
+            join(self.node(models=pair(name)).start().wait_ready(), gateway)
+        models = sorted(model for name in names for model in pair(name))
+        soon("all that is served", lambda: self.listed(gateway) == models)
+        soon("also where not all who serve are known", lambda: self.listed(asker) == models)
+        self.assertLess(len(peers(asker)), 1 + len(names))
+
     def test_as_many_as_a_node_shows_are_printed(self):
         model = {"name": "m" * 40, "hash": "0" * 64, "quant": "Q4_K_M", "context": 131072, "slots": 16}
         known = [{"id": f"{i:052}", "role": "peer", "state": "alive", "since_ms": 0, "path": "direct", "gateway": None,

@@ -280,6 +280,44 @@ static void a_head_that_has_become_wrong_is_set_right(void **state)
     end();
 }
 
+/* Of most models of a large mesh a node hears only that there are some who serve them, until somebody asks. */
+static void what_the_mesh_is_said_to_serve_can_be_asked_for(void **state)
+{
+    (void)state;
+    begin(NULL);
+    struct weft_peer_said said[] = {{.name = WEFT_SLICE("Big-7B"), .peers = 1},
+                                    {.name = WEFT_SLICE("Huge-70B"), .peers = 4},
+                                    {.name = WEFT_SLICE("Gone-3B"), .peers = 0}};
+    memset(said[0].hash, 0x7f, sizeof(said[0].hash));
+    memset(said[1].hash, 0x55, sizeof(said[1].hash));
+    weft_peers_say(parlour.front.peers, said, WEFT_COUNT(said));
+    two_fellows(); /* these hold the first of them */
+    assert_int_equal(parlour_ask("GET", "/v1/models", ""), 200);
+    parlour_has("{\"id\":\"Big-7B\",\"object\":\"model\",\"created\":0,\"owned_by\":\"mesh\",\"weft\":{\"state\":"
+                "\"ready\",\"peers\":2,",
+                true);
+    parlour_has("{\"id\":\"Huge-70B\",\"object\":\"model\",\"created\":0,\"owned_by\":\"mesh\",\"weft\":{\"state\":"
+                "\"ready\",\"peers\":4,",
+                true);
+    parlour_has("Big-7B@", false);
+    parlour_has("Gone-3B", false);
+    assert_true(parlour_knock("POST", CHAT));
+    parlour_say(WEFT_SLICE("{\"model\":\"huge\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}"),
+                true);
+    engines_pass(2 * WEFT_SECOND);
+    assert_false(parlour_over(NULL));
+    fellow_set(parlour.front.peers, 2, "Huge-70B", 0x55, true);
+    assert_true(engines_wait(parlour_over, NULL));
+    assert_int_equal(parlour.status, 200);
+    parlour_has("data: [DONE]", true);
+    assert_int_equal(fellows[2].asked, 1);
+    assert_int_equal(fellows[0].asked, 0);
+    weft_peers_say(parlour.front.peers, NULL, 0);
+    weft_peers_remove(parlour.front.peers, &fellows[2].key);
+    assert_int_equal(ask("huge", true), 404);
+    end();
+}
+
 static void what_is_held_here_is_served_here(void **state)
 {
     (void)state;
@@ -363,6 +401,7 @@ int main(void)
         cmocka_unit_test(after_a_failover_all_who_wrote_are_named),
         cmocka_unit_test(a_head_says_nothing_that_is_not_known),
         cmocka_unit_test(a_head_that_has_become_wrong_is_set_right),
+        cmocka_unit_test(what_the_mesh_is_said_to_serve_can_be_asked_for),
         cmocka_unit_test(what_is_held_here_is_served_here),
         cmocka_unit_test(a_file_that_is_replaced_before_its_turn_is_another_model),
         cmocka_unit_test(errors_are_typed),

@@ -207,6 +207,23 @@ static void models_are_listed_once_for_each_name_and_hash(void **state)
     assert_int_equal(weft_peers_models(peers), 1);
 }
 
+static void of_what_is_said_to_be_served_so_much_is_kept(void **state)
+{
+    (void)state;
+    static struct weft_peer_said said[WEFT_PEERS_SAID_MAX + 1];
+    for (size_t i = 0; i < WEFT_COUNT(said); i++) {
+        said[i] =
+            (struct weft_peer_said){.name = WEFT_SLICE("One"), .hash = {(uint8_t)i, (uint8_t)(i >> 8)}, .peers = 2};
+    }
+    weft_peers_say(peers, said, WEFT_COUNT(said));
+    assert_int_equal(weft_peers_models(peers), WEFT_PEERS_SAID_MAX);
+    fellow_set(peers, 0, "One", 7, true); /* one that was not said */
+    assert_int_equal(weft_peers_models(peers), WEFT_PEERS_SAID_MAX + 1);
+    assert_int_equal(choose_and_let_go(0), WEFT_ERR_NOT_FOUND); /* of the first that was said nobody is known */
+    weft_peers_say(peers, NULL, 0);
+    assert_int_equal(weft_peers_models(peers), 1);
+}
+
 static void two_files_of_one_name_are_told_apart(void **state)
 {
     (void)state;
@@ -805,6 +822,7 @@ int main(void)
         test(what_was_asked_wrongly_is_nobodys_fault),
         test(there_is_a_bound),
         test(models_are_listed_once_for_each_name_and_hash),
+        test(of_what_is_said_to_be_served_so_much_is_kept),
         test(two_files_of_one_name_are_told_apart),
         test(names_that_are_none_are_passed_over),
         cmocka_unit_test(an_answer_goes_on_at_another_one),
