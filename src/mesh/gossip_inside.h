@@ -35,6 +35,7 @@ struct weft_gossip_told {
 struct weft_gossip_attached {
     uint64_t prefix;
     bool superseded; /* the node has a younger link, which stands for it */
+    bool behind;     /* it has announced something older than what is known of it, and is to be told so */
     weft_time told_at, heard_at;
     int64_t tell_bytes, hear_bytes; /* what it may still be told, and say */
     uint64_t gateways_told;         /* stamp */

@@ -133,6 +133,9 @@ int weft_gossip_hear_attached(struct weft_gossip_link *link, const struct weft_g
         return WEFT_ERR_DENIED;
     }
     int error = weft_gossip_take_announcements(link, &message->announcements, WEFT_ROSTER_FIRST_HAND, now, now_s);
+    if (error == 0 && message->announcements.count > 0) {
+        attached->behind = link->heard == WEFT_ROSTER_REPLAYED || link->heard == WEFT_ROSTER_EQUIVOCATING;
+    }
     if (error == 0 && message->used_said) {
         error = hear_used(link, message->used);
     }
@@ -151,6 +154,19 @@ static bool say(struct weft_gossip_link *link, const struct weft_gossip_message 
     }
     link->attached->tell_bytes -= (int64_t)(HEAD_MAX + size);
     return true;
+}
+
+/* Its own, which it has forgotten: it goes beyond that, or nobody would hear of it until that is past its date. */
+static bool tell_itself(struct weft_gossip_link *link)
+{
+    struct weft_gossip_attached *attached = link->attached;
+    const struct weft_entry *entry = weft_roster_get(link->gossip->settings.roster, &link->keyed.key);
+    if (!attached->behind || !entry || !entry->bytes) {
+        return false;
+    }
+    struct weft_gossip_message message = weft_gossip_one(weft_roster_bytes(entry));
+    attached->behind = !say(link, &message, entry->size);
+    return !attached->behind;
 }
 
 /* The announcement of a gateway that it has not been told, the earliest first. */
@@ -377,7 +393,7 @@ void weft_gossip_tell(struct weft_gossip_link *link, weft_time now)
     }
     bool more = true;
     while (more && attached->tell_bytes > 0) {
-        more = tell_revocation(link);
+        more = tell_revocation(link) || tell_itself(link);
     }
     for (more = true; more && attached->tell_bytes > (int64_t)WEFT_GOSSIP_TELL_KEPT;) {
         more = tell_gateway(link) || tell_line(link); /* of many gateways and models: it can do without them for long */

@@ -171,6 +171,36 @@ static void test_very_many_are_lost_at_once(void **state)
     end_all(1, 2);
 }
 
+/* It was brought back from a copy: its gateway knows a later announcement than it makes now. */
+static void test_a_node_that_has_forgotten_its_number_is_told(void **state)
+{
+    (void)state;
+    uint64_t incarnation;
+    make_gateways(1);
+    attach(0, 0);
+    world_announce(&nodes[0]);
+    world_announce(&nodes[0]);
+    world_run(&world, WEFT_SECOND);
+    uint64_t before = sequence_at(&gateways[0], &nodes[0]);
+    assert_int_equal(before, nodes[0].self.announcement.sequence);
+    assert_false(weft_roster_outrun(nodes[0].roster, &incarnation));
+    cut_off(&attachments[0][0]);
+    world_remove(&nodes[0]);
+    attach(0, 0);
+    assert_true(nodes[0].self.announcement.sequence < before);
+    world_run(&world, WEFT_SECOND);
+    assert_true(weft_roster_outrun(nodes[0].roster, &incarnation));
+    assert_int_equal(incarnation, 1);
+    uint64_t told = weft_gossip_counts(gateways[0].gossip).bytes_out;
+    world_run(&world, 5 * WEFT_SECOND);
+    assert_int_equal(weft_gossip_counts(gateways[0].gossip).bytes_out, told); /* once */
+    nodes[0].self.announcement.incarnation = incarnation + 1;
+    world_announce(&nodes[0]);
+    world_run(&world, WEFT_SECOND);
+    assert_int_equal(weft_roster_get(gateways[0].roster, &nodes[0].self.identity.key)->incarnation, incarnation + 1);
+    end_all(1, 1);
+}
+
 #define GOSSIP_TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -180,6 +210,7 @@ int main(void)
         GOSSIP_TEST(test_a_node_is_not_told_too_much),
         GOSSIP_TEST(test_what_a_node_uses_comes_first),
         GOSSIP_TEST(test_very_many_are_lost_at_once),
+        GOSSIP_TEST(test_a_node_that_has_forgotten_its_number_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
