@@ -129,8 +129,9 @@ int weft_gossip_hear_attached(struct weft_gossip_link *link, const struct weft_g
     if (attached->hear_bytes < 0) {
         return WEFT_ERR_FULL;
     }
-    if (!own_only(link, &message->announcements)) {
-        return WEFT_ERR_DENIED;
+    if (message->reach.said || !own_only(link, &message->announcements)) {
+        return WEFT_ERR_DENIED; /* it takes itself for a gateway, which it has not shown here yet: it is to come again
+                                 */
     }
     int error = weft_gossip_take_announcements(link, &message->announcements, WEFT_ROSTER_FIRST_HAND, now, now_s);
     if (error == 0 && message->announcements.count > 0) {
