@@ -214,6 +214,30 @@ class Mesh(unittest.TestCase):
         print(f"# {ROUNDS} rounds, {len(pauses)} answers cut, all whole; longest pauses {sorted(pauses)[len(pauses) // 2]:.2f} s "
               f"in the median, {max(pauses):.2f} s at most", flush=True)
 
+    def test_8_nodes_of_different_gateways_answer_each_other(self):
+        self.wait_whole()
+        undisturbed = {PROMPTS[3]: Stream(self.asker, PROMPTS[3]).read()}
+        near, far = self.gates
+        apart = ((self.asker, near, far), *((holder, far, near) for holder in self.holders))
+        for node, _, other in apart:
+            node.place.shun(other.place)
+        for node, own, _ in apart:
+            self.wait(f"{node.place.name} is attached to {own.place.name} alone", lambda: self.attached_to(node) == {own})
+        self.wait("the asker knows both holders", lambda: self.holders_there() == 2)
+        stream = Stream(self.asker, PROMPTS[3]).read()
+        self.assertEqual(stream.path, "relayed")
+        self.hold(stream, undisturbed)
+        far.kill()  # of the holders' gateways there is another now, to which they were not attached
+        for node, _, other in apart:
+            node.place.unshun(other.place)
+        for holder in self.holders:
+            self.wait(f"{holder.place.name} is attached to {near.place.name}", lambda: self.attached_to(holder) == {near},
+                      TAKEN_OVER_S)
+        self.wait("the asker knows both holders", lambda: self.holders_there() == 2, TAKEN_OVER_S)
+        self.hold(Stream(self.asker, PROMPTS[3]).read(), undisturbed)
+        far.start().wait_ready()
+        self.wait_whole()
+
 
 if __name__ == "__main__":
     netlab.enter(__file__)

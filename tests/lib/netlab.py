@@ -64,6 +64,13 @@ class Place:
         self.pid = self._holder.pid
         self.ip("link", "set", "lo", "up")
 
+    def shun(self, other):
+        """From here nothing goes to that place any more, until it is unshunned."""
+        self.ip("route", "add", "blackhole", other.address)
+
+    def unshun(self, other):
+        self.ip("route", "del", "blackhole", other.address)
+
     def end(self):
         self._holder.stdin.close()
         self._holder.wait(WAIT_S)
