@@ -3,6 +3,7 @@
 #include "node/delivery.h"
 #include "node/gossiping.h"
 #include "node/peer_way.h"
+#include "node/posting.h"
 #include "sim/filter.h"
 #include "stage.h"
 #include "support/link_ends.h"
@@ -241,6 +242,38 @@ static void who_leaves_is_told_to_the_other(void **state)
     end();
 }
 
+/* -- small records, as hellos and applications are -- */
+
+static int posted; /* what came of one; 1: nothing yet */
+
+static void on_posted(void *self, int status, struct weft_slice answer)
+{
+    (void)self, (void)answer;
+    posted = status;
+}
+
+/* The link lives, so nothing else would end that. */
+static void a_record_that_is_never_answered_is_given_up(void **state)
+{
+    (void)state;
+    struct weft_posting posting = {.exchange = NULL};
+    char id[WEFT_PEER_ID_SIZE], path[128];
+    begin(GATEWAY);
+    server.mute = true;
+    posted = 1;
+    weft_key_text(&server.identity.key, id);
+    (void)snprintf(path, sizeof(path), WEFT_MESH_PEERS_PATH "%s" WEFT_MESH_GENERATE, id);
+    assert_int_equal(weft_posting_start(&posting, &asker.loop, weft_links_to(asker.links, &gate), weft_slice_text(path),
+                                        WEFT_SLICE("{}"), on_posted, &posting),
+                     0);
+    pass(WEFT_POSTING_TIME - 5 * WEFT_SECOND);
+    assert_int_equal(posted, 1);
+    pass(5 * WEFT_SECOND);
+    assert_int_equal(posted, WEFT_ERR_TIMEOUT);
+    assert_int_equal(server.left, 1); /* and that one is told */
+    end();
+}
+
 static void a_gateway_that_ends_says_so(void **state)
 {
     (void)state;
@@ -262,6 +295,7 @@ int main(void)
         cmocka_unit_test(who_is_not_attached_is_said_not_to_be),
         cmocka_unit_test(other_paths_lead_nowhere),
         cmocka_unit_test(who_leaves_is_told_to_the_other),
+        cmocka_unit_test(a_record_that_is_never_answered_is_given_up),
         cmocka_unit_test(a_gateway_that_ends_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
