@@ -132,11 +132,11 @@ static void test_streams(void **state)
 static void test_floods(void **state)
 {
     (void)state;
-    struct announcer node, strangers[WEFT_GOSSIP_PREFIX_MAX + 1];
+    struct announcer node, crowd[WEFT_GOSSIP_PREFIX_MAX + 1];
     world.strangers_max = 20;
     make_gateways(1);
     make_announcer(&node, 1, WEFT_ROLE_PEER);
-    struct weft_gossip_link *link = open_link(&node.identity, WEFT_GOSSIP_MEMBER, 0), *others[WEFT_COUNT(strangers)];
+    struct weft_gossip_link *link = open_link(&node.identity, WEFT_GOSSIP_MEMBER, 0), *others[WEFT_COUNT(crowd)];
     int error = 0;
     size_t said = 0;
     for (; error == 0 && said < 1000; said++) {
@@ -147,23 +147,102 @@ static void test_floods(void **state)
     world.now += 10 * WEFT_SECOND; /* it would be heard again */
     assert_int_equal(say_announcement(link, sign_version(&node, 2, 1)), 0);
     weft_gossip_close(link, world.now);
-    for (uint32_t i = 0; i < WEFT_COUNT(strangers); i++) {
-        make_stranger(&strangers[i], 100 + i);
-        others[i] = open_link(&strangers[i].identity, WEFT_GOSSIP_STRANGER, 7);
+    for (uint32_t i = 0; i < WEFT_COUNT(crowd); i++) {
+        make_stranger(&crowd[i], 100 + i);
+        others[i] = open_link(&crowd[i].identity, WEFT_GOSSIP_STRANGER, 7);
         if (others[i]) {
-            assert_int_equal(say_announcement(others[i], sign_now(&strangers[i])), 0);
+            assert_int_equal(say_announcement(others[i], sign_now(&crowd[i])), 0);
         }
     }
     assert_non_null(others[WEFT_GOSSIP_PREFIX_MAX - 1]);
     assert_null(others[WEFT_GOSSIP_PREFIX_MAX]);
-    link = open_link(&strangers[WEFT_GOSSIP_PREFIX_MAX].identity, WEFT_GOSSIP_STRANGER, 8); /* from elsewhere */
+    link = open_link(&crowd[WEFT_GOSSIP_PREFIX_MAX].identity, WEFT_GOSSIP_STRANGER, 8); /* from elsewhere */
     assert_non_null(link);
     weft_gossip_close(link, world.now);
     for (uint32_t i = 0; i < WEFT_GOSSIP_PREFIX_MAX; i++) {
-        assert_int_equal(weft_roster_get(gateways[0].roster, &strangers[i].identity.key)->kind, WEFT_ENTRY_STRANGER);
+        assert_int_equal(weft_roster_get(gateways[0].roster, &crowd[i].identity.key)->kind, WEFT_ENTRY_STRANGER);
         weft_gossip_close(others[i], world.now);
     }
     end_all(1, 0);
+}
+
+#define FLOOD         10000
+#define FLOOD_AT_ONCE 200
+#define FLOOD_PASS    (200 * WEFT_MS)
+#define MEMBERS       30
+#define LET_IN        50 /* strangers at a time */
+
+static struct announcer strangers[FLOOD_AT_ONCE];
+
+/* Each comes from a network of its own, says who it is, stays for a moment, and goes. */
+static void flood(uint32_t first)
+{
+    struct weft_gossip_link *others[FLOOD_AT_ONCE];
+    for (uint32_t i = 0; i < FLOOD_AT_ONCE; i++) {
+        make_stranger(&strangers[i], first + i);
+        others[i] = open_link(&strangers[i].identity, WEFT_GOSSIP_STRANGER, first + i);
+        assert_non_null(others[i]);
+        assert_int_equal(say_announcement(others[i], sign_now(&strangers[i])), 0);
+    }
+    world_drain(&gateways[0]);
+    world_run(&world, FLOOD_PASS);
+    for (uint32_t i = 0; i < FLOOD_AT_ONCE; i++) {
+        weft_gossip_close(others[i], world.now);
+    }
+    world_drain(&gateways[0]);
+}
+
+static uint64_t packets_to_members(void)
+{
+    uint64_t packets = 0;
+    for (size_t i = 0; i < MEMBERS; i++) {
+        packets += nodes[i].packets_in;
+    }
+    return packets;
+}
+
+/* In each pass a member says something new. How many packets came to the members. */
+static uint64_t pass(uint32_t from, uint32_t to)
+{
+    uint64_t before = packets_to_members();
+    for (uint32_t i = from; i < to; i++) {
+        world_announce(&nodes[i % MEMBERS]);
+        flood(100000 + i * FLOOD_AT_ONCE);
+    }
+    return packets_to_members() - before;
+}
+
+/* Ten thousand identities come to one gateway of an open mesh, and tens at a time are let in: what the gateways hold
+ * stays small, and members are known as they were, by their latest words; who joins meanwhile is too. */
+static void test_a_flood_of_identities(void **state)
+{
+    (void)state;
+    size_t all = 3 + MEMBERS + 1 + LET_IN, announcements, others;
+    uint32_t passes = FLOOD / FLOOD_AT_ONCE;
+    world.entries_max = 500;
+    world.strangers_max = LET_IN;
+    make_gateways(3);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        attach(i, i % 3);
+    }
+    world_run(&world, 5 * WEFT_SECOND);
+    uint64_t heard = pass(0, passes / 2);
+    attach(MEMBERS, 0);
+    heard += pass(passes / 2, passes);
+    assert_true(heard < MEMBERS * passes * (uint64_t)FLOOD_PASS / WEFT_SECOND); /* less than one a second each */
+    assert_true(weft_roster_count(gateways[0].roster, WEFT_ROSTER_ADDED) <= 3 + MEMBERS + 1 + passes * LET_IN);
+    assert_true(weft_roster_count(gateways[0].roster, WEFT_ROSTER_OVER_QUOTA) >= FLOOD - passes * LET_IN);
+    world_run(&world, 5 * WEFT_SECOND);
+    for (size_t i = 0; i < 3; i++) {
+        weft_roster_memory(gateways[i].roster, &announcements, &others);
+        assert_true(weft_roster_size(gateways[i].roster) <= all);
+        assert_true(announcements <= all * nodes[0].self.size && others <= all * 1024); /* tables are half empty */
+        for (size_t j = 0; j <= MEMBERS; j++) {
+            assert_int_equal(state_at(&gateways[i], &nodes[j]), WEFT_ROSTER_LIVE);
+            assert_int_equal(sequence_at(&gateways[i], &nodes[j]), nodes[j].self.announcement.sequence);
+        }
+    }
+    end_all(3, MEMBERS + 1);
 }
 
 static void test_a_second_link_of_a_node(void **state)
@@ -340,6 +419,7 @@ int main(void)
         GOSSIP_TEST(test_liars),
         GOSSIP_TEST(test_streams),
         GOSSIP_TEST(test_floods),
+        GOSSIP_TEST(test_a_flood_of_identities),
         GOSSIP_TEST(test_a_second_link_of_a_node),
         GOSSIP_TEST(test_the_younger_of_two_links_ends),
         GOSSIP_TEST(test_anything_heals),
