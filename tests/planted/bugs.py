@@ -9,7 +9,10 @@ Bug = collections.namedtuple("Bug", "name file old new tests who")
 MESH = ("unit_mesh_", "conformance_")
 STORE = ("unit_node_admitting", "unit_node_mesh_state", "torture_store", "unit_store_")
 LINKS = ("unit_node_expiring", "unit_node_known")
+STORY = ("sim_mesh",)
 ISSUE = "named when the mesh was planned"
+TOO = "to see that the simulator notices what unit tests do"
+SEEN = "for a rule of the simulator's judge, when that was written"
 BLIND = "from the sources alone, before its tests were read"
 LATER = "from the sources and docs/PROTOCOL.md, by somebody who had not read the tests"
 
@@ -113,6 +116,27 @@ BUGS = (
     Bug("a redemption that could not be stored stays counted", "src/node/admitting.c",
         "        weft_invites_failed(invites, &matter->use);\n", "        weft_invites_stored(invites, &matter->use);\n", STORE,
         BLIND),
+    # -- what the simulator notices --
+    Bug("uses of an invite are forgotten with a start", "src/node/mesh_loading.c",
+        "error = weft_invites_restore_use(loading->invites, &use);",
+        "error = use.serial % 2 ? 0 : weft_invites_restore_use(loading->invites, &use);", STORY, TOO),
+    Bug("a key that was put out is certified again", "src/mesh/registrar.c",
+        """    if (weft_membership_revoked(registrar->membership, node, role, now_s)) {
+        return refuse(why, WEFT_REFUSAL_KEY_REVOKED);
+    }
+""", "", STORY, TOO),
+    Bug("a node that was put out is answered like a member", "src/node/known.c",
+        "return counts ? (int)certificate.role : 0;",
+        "return counts || (entry && certificate.role) ? (int)certificate.role : 0;", STORY, SEEN),
+    Bug("a node that was put out stays in the roster", "src/mesh/roster.c",
+        "if (entry->issuer == id || weft_key_equal(&entry->key, subject)) {", "if (entry->issuer == id && now_s < 0) {",
+        STORY, SEEN),
+    Bug("a node that lacks the model is the last one that is asked", "src/node/peers.c",
+        "return wrong || problem->status == 413 ||", "return wrong || problem->status == 421 || problem->status == 413 ||",
+        STORY, SEEN),
+    Bug("whatever file is there now goes on with an answer", "src/node/models.c",
+        "if (!own->known || memcmp(own->bytes, hash, WEFT_HOST_HASH_SIZE) != 0) {", "if (!own->known || !hash) {", STORY, SEEN),
+    # -- others --
     Bug("two links to one gateway count as two gateways", "src/mesh/anchor.c",
         "bool twice = leads(anchor, LINK_ATTACHED, key);", "bool twice = false;", MESH, BLIND),
     # -- all six that somebody wrote down on 2026-11-22, when all was built, before opening any file of tests/ or sim/; the
