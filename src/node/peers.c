@@ -13,6 +13,7 @@
 #define AVOIDED     ((uint64_t)1 << 40) /* a load beyond all that are said */
 #define LAST        ((uint64_t)1 << 41)
 #define SAID_MAX    1000000 /* of requests at a peer: more are not believed */
+#define SLOTS_MAX   1024    /* likewise: whoever said to have very many would look idle, and get all requests */
 #define RETRY_S_MAX 5       /* so soon a peer that was full is looked at again */
 
 struct holding {
@@ -372,6 +373,7 @@ static uint64_t load_of(const struct weft_peers *peers, const struct peer *peer,
     uint64_t at_it = bounded(peer->is.running) + bounded(peer->is.waiting) + peer->own;
     at_it = at_it > peer->own_then ? at_it - peer->own_then : 0;
     uint64_t slots = holding->model.slots > 0 ? holding->model.slots : 1;
+    slots = slots < SLOTS_MAX ? slots : SLOTS_MAX;
     uint64_t load = at_it * FULL / slots;
     load += peer->avoid_until > peers->options.loop->turn.now ? AVOIDED : 0;
     return load + (weft_key_equal(&peer->is.key, wish->last) ? LAST : 0);

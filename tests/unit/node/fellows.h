@@ -34,8 +34,8 @@ static struct fellow {
     const char *code, *retry_s; /* the latter NULL: nothing is said of that */
     bool away;                  /* it cannot be reached */
     weft_time since;
-    bool signs;             /* says that it reads the prompt before it writes */
-    uint32_t load, context; /* the latter 0: 4,096 */
+    bool signs;                    /* says that it reads the prompt before it writes */
+    uint32_t load, context, slots; /* the latter two 0: 4,096, and 2 */
     size_t asked, left, most_unread;
     char model[80], body[512 * 1024]; /* of the last request */
     struct fellow_errand errands[FELLOW_RUNNING];
@@ -212,8 +212,9 @@ static inline int fellow_target(void *self, const struct weft_key *key, struct w
 static inline void fellow_set(struct weft_peers *peers, size_t i, const char *name, uint8_t hash, bool alive)
 {
     struct fellow *fellow = &fellows[i];
-    struct weft_peer_model model = {
-        .name = weft_slice_text(name), .context = fellow->context > 0 ? fellow->context : 4096, .slots = 2};
+    struct weft_peer_model model = {.name = weft_slice_text(name),
+                                    .context = fellow->context > 0 ? fellow->context : 4096,
+                                    .slots = fellow->slots > 0 ? fellow->slots : 2};
     memset(model.hash, hash, sizeof(model.hash));
     memset(fellow->key.bytes, (int)i + 1, sizeof(fellow->key.bytes));
     const struct weft_peer peer = {.key = fellow->key,

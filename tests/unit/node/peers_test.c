@@ -104,6 +104,19 @@ static void the_least_loaded_is_asked(void **state)
     assert_int_equal(choose_and_let_go(7), 0);
 }
 
+/* However much room one says to have, it fills. */
+static void nobody_has_room_for_everybody(void **state)
+{
+    (void)state;
+    fellows[0].slots = UINT32_MAX;
+    fellow_set(peers, 0, "One", 7, true);
+    fellow_set(peers, 1, "One", 7, true);
+    weft_peers_load(peers, &fellows[0].key, 600, 0);
+    for (size_t i = 0; i < 30; i++) {
+        assert_int_equal(choose_and_let_go(7), 1);
+    }
+}
+
 static void who_has_failed_is_asked_last_for_a_while(void **state)
 {
     (void)state;
@@ -817,6 +830,7 @@ int main(void)
         test(who_holds_it_and_is_there_is_asked),
         test(of_equals_each_gets_some),
         test(the_least_loaded_is_asked),
+        test(nobody_has_room_for_everybody),
         test(who_has_failed_is_asked_last_for_a_while),
         test(who_came_again_is_not_avoided_for_what_was_before),
         test(what_was_asked_wrongly_is_nobodys_fault),
