@@ -8,7 +8,10 @@
 
 #define GATE "listen: [\"tcp:127.0.0.1:81\"]\nmesh: {gateway: true, listen: \"10.0.0.7:9340\"}\n"
 
-static struct weft_resident gate;
+#define FAR_PLACE "10.0.0.8:9340"
+#define FAR       "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"" FAR_PLACE "\"}\n"
+
+static struct weft_resident gate, far; /* `far`: see make_far() */
 
 static inline void start_gate(void)
 {
@@ -107,7 +110,7 @@ static inline void join(void)
     join_as(&stage.node, &gate, "10.0.0.7:9340", WEFT_ROLE_PEER);
 }
 
-/* -- what is seen -- */
+/* -- what is seen, and another gateway -- */
 
 static inline size_t attachments(const struct weft_resident *of)
 {
@@ -141,6 +144,21 @@ static inline weft_time wait_until(bool (*is)(void *self), struct weft_resident 
     weft_time from = weft_world_now(stage.world);
     assert_true(weft_world_run(stage.world, from + most, is, of));
     return weft_world_now(stage.world) - from;
+}
+
+static inline void start_far(void)
+{
+    const struct weft_resident_options options = {.yaml = FAR, .journal_format = WEFT_JOURNAL_JSON};
+    weft_resident_start(&far, far.host, stage.world, &options);
+}
+
+/* A second one, in the mesh of the first as `role`, and attached to it. */
+static inline void make_far(enum weft_role role)
+{
+    far = (struct weft_resident){.host = weft_world_host(stage.world, "far")};
+    start_far();
+    join_as(&far, &gate, "10.0.0.7:9340", role);
+    (void)wait_until(is_attached, &far, WEFT_SECOND);
 }
 
 static inline struct weft_key key_of(const struct weft_resident *of)

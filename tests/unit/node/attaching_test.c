@@ -1,11 +1,6 @@
 /* tests/unit/node/attaching_test.c - whole nodes hold on to their gateways: over losses, starts, and revocations. */
 #include "attached.h"
 
-#define SECOND "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"10.0.0.8:9340\"}\n"
-
-static struct weft_resident second;
-static struct weft_host *second_host;
-
 static void who_has_joined_is_attached_both_ways(void **state)
 {
     (void)state;
@@ -124,15 +119,11 @@ static void who_leaves_has_no_links(void **state)
 static void a_second_gateway_takes_over(void **state)
 {
     (void)state;
-    const struct weft_resident_options options = {.yaml = SECOND, .journal_format = WEFT_JOURNAL_JSON};
-    struct weft_slice address = WEFT_SLICE("10.0.0.8:9340");
+    struct weft_slice address = WEFT_SLICE(FAR_PLACE);
     begin();
-    second_host = weft_world_host(stage.world, "second");
-    weft_resident_start(&second, second_host, stage.world, &options);
-    join_as(&second, &gate, "10.0.0.7:9340", WEFT_ROLE_GATEWAY);
-    (void)wait_until(is_attached, &second, WEFT_SECOND);
+    make_far(WEFT_ROLE_GATEWAY);
     join();
-    struct weft_key key = key_of(&second);
+    struct weft_key key = key_of(&far);
     weft_attaching_learn(weft_mesh_attaching(mesh_of(&stage.node)), &key, &address, 1);
     weft_attaching_learn(weft_mesh_attaching(mesh_of(&gate)), &key, &address, 1);
     weft_world_poke(stage.host);
@@ -140,8 +131,7 @@ static void a_second_gateway_takes_over(void **state)
     (void)wait_until(is_attached_twice, &stage.node, WEFT_SECOND);
     (void)wait_until(is_attached, &gate, WEFT_SECOND);
     /* An invite of the one is good at the other, which passes it on. */
-    struct weft_admitting_wish wish = {
-        .uses = 1, .life_s = 86400, .role = WEFT_ROLE_PEER, .addresses = {"10.0.0.8:9340"}};
+    struct weft_admitting_wish wish = {.uses = 1, .life_s = 86400, .role = WEFT_ROLE_PEER, .addresses = {FAR_PLACE}};
     assert_int_equal(weft_admitting_invite(weft_mesh_admitting(mesh_of(&gate)), &wish, on_invited, NULL), 0);
     assert_int_equal(wait_owner(&gate), 0);
     assert_int_equal(weft_mesh_leave(mesh_of(&stage.node), on_done, NULL), 0);
@@ -157,8 +147,8 @@ static void a_second_gateway_takes_over(void **state)
     end_process(&gate);
     stage_pass(WEFT_SECOND);
     assert_int_equal(attachments(&stage.node), 1);
-    assert_true(asks(&stage.node, &second) && asks(&second, &stage.node));
-    end_process(&second);
+    assert_true(asks(&stage.node, &far) && asks(&far, &stage.node));
+    end_process(&far);
     end();
 }
 

@@ -7,11 +7,8 @@
 
 #include "attached.h"
 
-#define FAR_PLACE "10.0.0.8:9340"
-#define FAR       "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"" FAR_PLACE "\"}\n"
-#define FILE      "/m/Small-1B.gguf"
+#define FILE "/m/Small-1B.gguf"
 
-static struct weft_resident far;
 static struct weft_key sought; /* by whoever waits below */
 
 static const struct weft_gossiping *gossiping_of(const struct weft_resident *of)
@@ -43,23 +40,11 @@ static bool is_not_live(void *self)
     return !is_live(self);
 }
 
-static void start_far(void)
-{
-    const struct weft_resident_options options = {.yaml = FAR, .journal_format = WEFT_JOURNAL_JSON};
-    if (!far.host) {
-        far.host = weft_world_host(stage.world, "far");
-    }
-    weft_resident_start(&far, far.host, stage.world, &options);
-}
-
 /* Both gateways, attached; stage.node has joined neither. */
 static void begin_two(void)
 {
-    far = (struct weft_resident){0};
     begin();
-    start_far();
-    join_as(&far, &gate, "10.0.0.7:9340", WEFT_ROLE_GATEWAY);
-    (void)wait_until(is_attached, &far, WEFT_SECOND);
+    make_far(WEFT_ROLE_GATEWAY);
 }
 
 static void end_two(void)
@@ -206,11 +191,8 @@ static void who_becomes_a_gateway_gossips_as_one(void **state)
     uint8_t certificate[WEFT_CERTIFICATE_MAX];
     enum weft_verdict verdict;
     const char *why;
-    far = (struct weft_resident){0};
     begin();
-    start_far();
-    join_as(&far, &gate, "10.0.0.7:9340", WEFT_ROLE_PEER);
-    (void)wait_until(is_attached, &far, WEFT_SECOND);
+    make_far(WEFT_ROLE_PEER);
     struct weft_slice file = weft_world_file(stage.upstream, WEFT_RESIDENT_HOME "/" WEFT_MESH_ROOT_FILE);
     struct weft_key subject = key_of(&far);
     struct weft_mesh_state *own = weft_mesh_state_of(mesh_of(&far));

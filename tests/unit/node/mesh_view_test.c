@@ -7,8 +7,6 @@
 
 #include "attached.h"
 
-#define SECOND "listen: [\"tcp:127.0.0.1:80\"]\nmesh: {listen: \"10.0.0.8:9340\"}\n"
-
 static struct weft_identity crowd[3];
 static json_t *told; /* the last view */
 
@@ -79,18 +77,13 @@ static int64_t number(const json_t *object, const char *name)
     return (int64_t)json_integer_value(value);
 }
 
-static void make_crowd(void)
+static void begin_crowd(void)
 {
+    begin();
     for (size_t i = 0; i < WEFT_COUNT(crowd); i++) {
         uint8_t seed[WEFT_SEED_SIZE] = {(uint8_t)(i + 1)};
         weft_identity_init(&crowd[i], seed);
     }
-}
-
-static void begin_crowd(void)
-{
-    begin();
-    make_crowd();
 }
 
 static enum weft_roster_outcome announce_at_gate(const struct weft_identity *who, enum weft_role role,
@@ -232,13 +225,10 @@ static void how_one_is_reached_and_whether_it_is_there(void **state)
 {
     (void)state;
     const struct weft_announcement said = {.version = WEFT_SLICE("one")}, other = {.version = WEFT_SLICE("other")};
-    stage_begin(SECOND);
-    start_gate();
-    make_crowd();
-    join_as(&stage.node, &gate, "10.0.0.7:9340", WEFT_ROLE_GATEWAY);
-    (void)wait_until(is_attached, &stage.node, WEFT_SECOND);
+    begin_crowd();
+    make_far(WEFT_ROLE_GATEWAY);
     stage_pass(2 * WEFT_SECOND);
-    struct weft_key second = key_of(&stage.node);
+    struct weft_key second = key_of(&far);
     struct weft_roster *roster = crowd_roster(gossiping_of(&gate));
     weft_time now = weft_world_now(stage.world);
     int place = weft_roster_link(roster, &second, now);
@@ -256,6 +246,7 @@ static void how_one_is_reached_and_whether_it_is_there(void **state)
     view(&gate);
     assert_text(peer(&crowd[0].key), "state", "suspect");
     weft_roster_unlink(roster, place, now);
+    end_process(&far);
     end_view();
 }
 

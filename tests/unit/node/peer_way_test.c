@@ -10,12 +10,9 @@
 
 #include "attached.h"
 
-#define FAR_PLACE "10.0.0.8:9340"
-#define FAR       "listen: [\"tcp:127.0.0.1:82\"]\nmesh: {listen: \"" FAR_PLACE "\"}\n"
-#define FILE      "/m/Small-1B.gguf"
-#define NEVER     1000000 /* dials that fail, and then some */
+#define FILE  "/m/Small-1B.gguf"
+#define NEVER 1000000 /* dials that fail, and then some */
 
-static struct weft_resident far;
 static struct link_end asker;          /* linked to the near gateway only */
 static enum weft_principal asker_is;   /* there */
 static struct weft_key holder, nobody; /* stage.node, attached to the far one only */
@@ -73,16 +70,13 @@ static void begin_both(const char *deed)
 {
     static const char *const models[] = {FILE};
     const struct weft_resident_options near_options = {.yaml = GATE, .journal_format = WEFT_JOURNAL_JSON, .who = who};
-    const struct weft_resident_options far_options = {.yaml = FAR, .journal_format = WEFT_JOURNAL_JSON};
     const struct weft_child_script script = {.deed = deed};
     asker_is = WEFT_MEMBER;
     memset(&heard, 0, sizeof(heard));
     stage_world();
     weft_world_put_file(stage.host, FILE, WEFT_SLICE("abc"));
     weft_resident_start(&gate, stage.upstream, stage.world, &near_options);
-    weft_resident_start(&far, weft_world_host(stage.world, "far"), stage.world, &far_options);
-    join_as(&far, &gate, "10.0.0.7:9340", WEFT_ROLE_GATEWAY);
-    (void)wait_until(is_attached, &far, WEFT_SECOND);
+    make_far(WEFT_ROLE_GATEWAY);
     stage_models(models, 1, &script);
     join_as(&stage.node, &far, FAR_PLACE, WEFT_ROLE_PEER);
     (void)wait_until(is_attached, &stage.node, WEFT_SECOND);
