@@ -57,12 +57,14 @@ static void hand_out(struct weft_mesh_play *play, const struct weft_deed *deed)
 /* Somebody who is in, and whose owner knows. */
 static struct weft_member *find_victim(struct weft_mesh_play *play, const struct weft_deed *deed)
 {
+    struct weft_member *victim = NULL;
+    weft_time in = 0;
     for (size_t i = deed->first; i < deed->first + deed->count; i++) {
-        if (play->members[i].standing == WEFT_MEMBER_TOLD_IN) {
-            return &play->members[i];
+        if (play->members[i].standing == WEFT_MEMBER_TOLD_IN && below(play, ++in) == 0) {
+            victim = &play->members[i]; /* each as likely as any other */
         }
     }
-    return NULL;
+    return victim;
 }
 
 static void ask_for(struct weft_mesh_play *play, struct weft_deed *deed)
@@ -180,12 +182,12 @@ static void note_out(struct weft_mesh_play *play)
         bool in = i == 0 || weft_world_store_record(host, WEFT_STORE_MEMBERSHIPS, 0);
         all = all && (!in || weft_world_store_record(host, WEFT_STORE_REVOCATIONS, 0));
     }
-    for (size_t i = 0; i < play->count; i++) {
-        struct weft_member *member = &play->members[i];
-        if (!member->revoked || !all) {
-            member->out_at = WEFT_NEVER;
-        } else if (member->out_at == WEFT_NEVER) {
-            member->out_at = weft_world_now(play->story->world);
+    for (size_t i = 0; i < play->deed_count; i++) {
+        struct weft_member *out = play->deeds[i].out; /* whoever put it out may not have been told yet */
+        if (out && !all) {
+            out->out_at = WEFT_NEVER;
+        } else if (out && out->out_at == WEFT_NEVER) {
+            out->out_at = weft_world_now(play->story->world);
         }
     }
 }
@@ -301,6 +303,7 @@ static void plan(struct weft_mesh_play *play)
          .count = 1},
         {.kind = WEFT_DEED_PUT_OUT, .by = root, .first = peers, .count = play->peers},
     };
+    deeds[WEFT_COUNT(deeds) - 1].again_at = weft_world_now(play->story->world) + below(play, ROUGH_MIN + ROUGH_MAX);
     deeds[0].uses = (unsigned)deeds[0].count;
     deeds[1].uses = (unsigned)deeds[1].count - (tight && deeds[1].count > 1);
     deeds[2].uses = (unsigned)play->strangers;
