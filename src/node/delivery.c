@@ -322,6 +322,8 @@ static void again(struct weft_delivery *delivery, const char *why, bool cut)
 static void lost(struct weft_delivery *delivery, const struct weft_native_problem *problem)
 {
     delivery->why = *problem;
+    /* A peer that lacks the model has not tried, and is not asked again. */
+    delivery->barren -= is_mesh(&delivery->options) && problem->status == 421 && delivery->barren > 0;
     /* By 503 it says that it takes nothing, or it has not heard of it: nothing was done twice. */
     delivery->broken += is_external(&delivery->options) && problem->status != 503 && delivery->barren > 0;
     if (delivery->broken < WEFT_DELIVERY_BROKEN_MAX && may_go_on(delivery)) {

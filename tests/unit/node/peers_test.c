@@ -508,6 +508,25 @@ static void one_that_falls_silent_is_left(void **state)
 
 /* -- who does not take it -- */
 
+/* What others have failed at is not told in its words, nor ended by them. */
+static void nor_is_it_one_that_has_tried(void **state)
+{
+    (void)state;
+    begin();
+    two_of_them(2);
+    fellows[0].end = fellows[1].end = FELLOW_REFUSES;
+    fellows[0].status = 421;
+    fellows[0].code = "model_not_held";
+    fellows[1].status = 502;
+    fellows[1].code = "peer_gone";
+    assert_int_equal(ask(), 0);
+    assert_true(engines_wait(is_over, NULL));
+    assert_int_equal(fellows[0].asked, 1);
+    assert_int_equal(fellows[1].asked, WEFT_DELIVERY_BARREN_MAX);
+    assert_string_equal(house.problem.code, "peer_gone");
+    end();
+}
+
 static void one_that_does_not_hold_it_is_not_asked_for_it_again(void **state)
 {
     (void)state;
@@ -844,6 +863,7 @@ int main(void)
         cmocka_unit_test(one_that_never_brings_anything_is_given_up),
         cmocka_unit_test(one_that_falls_silent_is_left),
         cmocka_unit_test(one_that_does_not_hold_it_is_not_asked_for_it_again),
+        cmocka_unit_test(nor_is_it_one_that_has_tried),
         cmocka_unit_test(when_all_are_full_that_is_said),
         cmocka_unit_test(who_is_full_says_for_how_long),
         cmocka_unit_test(what_is_wrong_with_the_request_is_final),
