@@ -35,7 +35,7 @@ int weft_mesh_input_id(struct weft_key *out, const char *text, struct weft_confi
     }
     (void)snprintf(problem->text, sizeof(problem->text),
                    "\"%.60s\" is no id of a node: that is %d small letters and digits, which `weft id` prints on the "
-                   "machine that is meant, and `weft peers` for every node that is known",
+                   "machine that is meant, and `weft peers --json` for every node that is known",
                    text, WEFT_PEER_ID_SIZE - 1);
     return WEFT_ERR_INVALID;
 }

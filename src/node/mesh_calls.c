@@ -17,6 +17,10 @@ static const struct weft_refusal no_mesh = {
     "This node is in no mesh: join one with an invite (`weft join`), or begin one (`weft up --gateway`)."};
 static const struct weft_refusal no_gateway = {
     409, "no_gateway", "This node is no gateway, or the root's key is needed and not here: ask where that is."};
+static const struct weft_refusal itself = {409, "itself",
+                                           "That is this gateway itself, or the mesh's root: it leaves with `weft "
+                                           "leave`, and another gateway puts it out with "
+                                           "what `weft root revoke` prints. The root cannot be put out."};
 static const struct weft_refusal bad_body = {
     400, "invalid_body", "The body must be a JSON object with the members that docs/MESH.md names."};
 static const struct weft_refusal full = {503, "busy", "Too much of that is under way: try again in a moment."};
@@ -292,6 +296,12 @@ static void leave(struct weft_call *call, const json_t *body)
     }
 }
 
+static bool is_itself(const struct weft_mesh_state *state, const struct weft_key *node)
+{
+    const struct weft_certificate *own = state ? weft_mesh_state_certificate(state) : NULL;
+    return own && (weft_key_equal(&own->subject, node) || weft_key_equal(&own->mesh, node));
+}
+
 /* What only the root can do is not done, and a gateway without its key cannot know whether it was that. */
 static void on_put_out(void *self, int status, const char *problem)
 {
@@ -318,6 +328,9 @@ static void put_out(struct weft_call *call, const json_t *body)
     int status = WEFT_ERR_CLOSED;
     if (!weft_key_parse(&node, weft_json_slice(json_object_get(body, "id")))) {
         status = WEFT_ERR_INVALID;
+    } else if (is_itself(state, &node)) {
+        weft_call_refuse(weft_errand_end(errand), &itself);
+        return;
     } else if (state) {
         status = weft_mesh_state_put_out(state, &node, on_put_out, errand);
     }

@@ -173,6 +173,9 @@ class Mesh(unittest.TestCase):
         say(node, "leave")
         self.refused("put out", node, "join", "-", given=line)
         self.refused("is no id of a node", gateway, "revoke", "nobody", code=2)
+        own = ask(gateway, "id")
+        for one in (own["id"], told(gateway)["mesh"]):
+            self.refused("this gateway itself", gateway, "revoke", one)
 
     def test_a_letter_of_the_root_is_delivered(self):
         gateway, node = self.gateway(), self.node()
