@@ -90,6 +90,15 @@ static void note(const struct weft_admitting *admitting, const char *event, cons
     }
 }
 
+/* Who applies is told to come again: only this gateway's owner can mend it. */
+static void note_not_stored(const struct weft_admitting *admitting, const char *why)
+{
+    if (weft_journal_begin(admitting->journal, WEFT_LOG_WARN, "admission not stored")) {
+        weft_journal_word(admitting->journal, "why", why);
+        weft_journal_end(admitting->journal);
+    }
+}
+
 static void tell(weft_admitting_answer *answer, void *self, struct weft_slice chain, enum weft_refused refusal)
 {
     uint8_t record[WEFT_ADMISSION_MAX];
@@ -158,6 +167,11 @@ static void settle(const struct matter *matter, bool stored)
     }
 }
 
+static const char *problem_of(int status, const struct weft_store_result *result)
+{
+    return result && result->problem ? result->problem : weft_error_text(status);
+}
+
 static void on_redeemed(void *self, int status, const struct weft_store_result *result)
 {
     struct matter *matter = self;
@@ -167,6 +181,9 @@ static void on_redeemed(void *self, int status, const struct weft_store_result *
         note(matter->admitting, "node admitted", &matter->use.node, "role", weft_role_text(matter->role));
         tell_all(matter, weft_slice(result->record.bytes, result->record.size), WEFT_REFUSAL_OTHER);
     } else {
+        if (status < 0) {
+            note_not_stored(matter->admitting, problem_of(status, result));
+        }
         tell_all(matter, (struct weft_slice){0}, status < 0 ? WEFT_REFUSAL_BUSY : (enum weft_refused)result->refusal);
     }
 }
@@ -276,7 +293,7 @@ static void on_invite_stored(void *self, int status, const struct weft_store_res
 {
     struct matter *matter = self;
     struct weft_invites *invites = weft_mesh_state_invites(matter->admitting->state);
-    const char *problem = status == 0 ? "" : result && result->problem ? result->problem : weft_error_text(status);
+    const char *problem = status == 0 ? "" : problem_of(status, result);
     if (status == 0 && (!invites || !weft_invites_of(invites, &matter->invite))) {
         status = WEFT_ERR_CLOSED;
         problem = "This node has left its mesh meanwhile.";

@@ -296,10 +296,12 @@ static void leave(struct weft_call *call, const json_t *body)
     }
 }
 
+/* A gateway, and the root whose key it may hold: neither can sign that it is out itself. */
 static bool is_itself(const struct weft_mesh_state *state, const struct weft_key *node)
 {
     const struct weft_certificate *own = state ? weft_mesh_state_certificate(state) : NULL;
-    return own && (weft_key_equal(&own->subject, node) || weft_key_equal(&own->mesh, node));
+    return own && own->role == WEFT_ROLE_GATEWAY &&
+           (weft_key_equal(&own->subject, node) || weft_key_equal(&own->mesh, node));
 }
 
 /* What only the root can do is not done, and a gateway without its key cannot know whether it was that. */

@@ -15,7 +15,7 @@ from pyzbar import pyzbar
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import weft  # noqa: E402
-from lib.mesh import GATEWAY, ask, end, run, say, told, wait  # noqa: E402
+from lib.mesh import GATEWAY, ask, end, id_of, run, say, told, wait  # noqa: E402
 
 
 class Mesh(unittest.TestCase):
@@ -176,6 +176,9 @@ class Mesh(unittest.TestCase):
         own = ask(gateway, "id")
         for one in (own["id"], told(gateway)["mesh"]):
             self.refused("this gateway itself", gateway, "revoke", one)
+        peer = self.node().start().wait_ready()
+        say(peer, "join", "-", given=line)
+        self.refused("is no gateway", peer, "revoke", id_of(peer))
 
     def test_a_letter_of_the_root_is_delivered(self):
         gateway, node = self.gateway(), self.node()

@@ -136,6 +136,9 @@ static void a_disk_that_is_full_counts_nothing_and_says_busy(void **state)
     assert_int_equal(office_invite(1, DAY_S, WEFT_ROLE_PEER), 0);
     weft_world_fail_store(office.host, 0, WEFT_ERR_FULL);
     assert_refused(&office.nodes[0], WEFT_REFUSAL_BUSY);
+    assert_non_null(
+        strstr(weft_world_log(office.host),
+               "\"level\":\"warn\",\"event\":\"admission not stored\",\"why\":\"The simulated disk failed.\""));
     assert_int_equal(weft_invites_at(weft_mesh_state_invites(office.state), 0).uses, 0);
     assert_int_equal(office_invite(1, DAY_S, WEFT_ROLE_PEER), WEFT_ERR_FULL);
     assert_string_equal(office.said, "The simulated disk failed.");
