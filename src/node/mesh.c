@@ -489,6 +489,20 @@ static void refuse_joining(struct weft_mesh *mesh, int status, const char *code,
     end_joining(mesh, status, code, mesh->problem);
 }
 
+void weft_mesh_drain(struct weft_mesh *mesh)
+{
+    weft_mesh_state_done *left = mesh->left;
+    mesh->left = NULL;
+    if (mesh->joins) {
+        refuse_joining(mesh, WEFT_ERR_CLOSED, "stopping",
+                       "This node is being stopped. Start it, and join again with the same invite: that counts as one "
+                       "use.");
+    }
+    if (left) {
+        left(mesh->left_self, WEFT_ERR_CLOSED, "This node is being stopped. Start it, and see whether it has left.");
+    }
+}
+
 static void on_stored(void *self, int status, const char *problem)
 {
     struct weft_mesh *mesh = self;

@@ -39,6 +39,7 @@ void weft_mesh_has(struct weft_mesh *mesh, struct weft_models *models, struct we
 /* Finds what there is of a key and a mesh; makes them only where the settings ask for a gateway, or for a listener of
  * the mesh. */
 void weft_mesh_start(struct weft_mesh *mesh);
+void weft_mesh_drain(struct weft_mesh *mesh);  /* whoever waits for a join, or for having left, is told that it ends */
 void weft_mesh_forget(struct weft_mesh *mesh); /* the node ends: nothing is told any more */
 
 /* What the port and its links tell. */

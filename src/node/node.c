@@ -218,6 +218,7 @@ void weft_node_drain(struct weft_node *node, weft_time timeout)
         return;
     }
     node->state = NODE_DRAINING;
+    weft_mesh_drain(node->in_mesh);
     forget_files(node);
     weft_time wait = timeout < 0 ? node->options.config->drain_timeout : timeout;
     if (weft_journal_begin(&node->journal, WEFT_LOG_INFO, "draining")) {

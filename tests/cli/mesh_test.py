@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import stat
 import subprocess
 import sys
@@ -179,6 +180,19 @@ class Mesh(unittest.TestCase):
         peer = self.node().start().wait_ready()
         say(peer, "join", "-", given=line)
         self.refused("is no gateway", peer, "revoke", id_of(peer))
+
+    def test_who_waits_for_a_join_is_told_that_the_node_stops(self):
+        gateway, node = self.gateway(), self.node().start().wait_ready()
+        line = say(gateway, "invite")
+        gateway.process.send_signal(signal.SIGSTOP)
+        with subprocess.Popen([node.binary, "join", "-"], env=weft.environment(node.home), stdin=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as joining:
+            joining.stdin.write(line)
+            joining.stdin.close()
+            wait("it joins", lambda: "is joining a mesh" in run(node, "join", "-", given=line).stderr)
+            node.stop()
+            self.assertIn("is being stopped", joining.stderr.read())
+        self.assertEqual(joining.returncode, 1)
 
     def test_a_letter_of_the_root_is_delivered(self):
         gateway, node = self.gateway(), self.node()
