@@ -191,10 +191,22 @@ int weft_database_begin(struct weft_database *database)
     return run_script(database, "BEGIN IMMEDIATE");
 }
 
+/* What is written into a file that nobody finds any more is lost with the process. */
+static int look_whether_gone(struct weft_database *database)
+{
+    int gone = 0;
+    int code = sqlite3_file_control(database->handle, NULL, SQLITE_FCNTL_HAS_MOVED, &gone);
+    if (code == SQLITE_OK && gone) {
+        return fail(database, WEFT_ERR_INVALID, "is gone", "it was moved or deleted while the node ran");
+    }
+    return 0; /* where that cannot be told, it is written as ever */
+}
+
 int weft_database_end(struct weft_database *database, int status)
 {
     if (status >= 0) {
-        int error = run_script(database, "COMMIT");
+        int error = look_whether_gone(database);
+        error = error < 0 ? error : run_script(database, "COMMIT");
         status = error < 0 ? error : status;
     }
     if (!sqlite3_get_autocommit(database->handle)) {

@@ -302,6 +302,19 @@ static void another_program_that_writes_is_said(void **state)
     assert_int_equal(open_well(), WEFT_STORE_VERSION);
 }
 
+/* It would be written into the deleted file, and be gone after the next start. */
+static void what_is_written_where_nobody_finds_it_is_refused(void **state)
+{
+    (void)state;
+    unsigned version;
+    assert_int_equal(try_open(&version), 0);
+    assert_int_equal(unlink(folder.file), 0);
+    assert_int_equal(weft_database_begin(&database), 0);
+    assert_int_equal(weft_database_end(&database, 0), WEFT_ERR_INVALID);
+    assert_non_null(strstr(database.problem, "it was moved or deleted while the node ran"));
+    assert_non_null(strstr(database.problem, "What was asked for was not done"));
+}
+
 static void a_transaction_that_failed_leaves_nothing(void **state)
 {
     (void)state;
@@ -337,6 +350,7 @@ int main(void)
         test(what_may_not_be_written_is_said_and_works_again_later),
         test(a_file_of_another_user_is_not_trusted),
         test(another_program_that_writes_is_said),
+        test(what_is_written_where_nobody_finds_it_is_refused),
         test(a_transaction_that_failed_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
