@@ -189,7 +189,7 @@ class Mesh(unittest.TestCase):
                               stderr=subprocess.PIPE, text=True) as joining:
             joining.stdin.write(line)
             joining.stdin.close()
-            wait("it joins", lambda: "is joining a mesh" in run(node, "join", "-", given=line).stderr)
+            wait("it joins", lambda: b"\nweft_requests_running 2\n" in node.ask("GET", "/metrics").read())  # and this one
             node.stop()
             self.assertIn("is being stopped", joining.stderr.read())
         self.assertEqual(joining.returncode, 1)
