@@ -190,6 +190,20 @@ class Mesh(unittest.TestCase):
             self.net.mend(writer.place)
         self.wait_whole()
 
+    def test_6_an_address_changes_in_the_middle_of_an_answer(self):
+        undisturbed = {PROMPTS[3]: Stream(self.asker, PROMPTS[3]).read()}
+        self.wait_whole()
+        stream = Stream(self.asker, PROMPTS[3]).read(TOKENS // 3)
+        home = self.ids[stream.writer].place
+        self.net.renumber(home, home.address.rsplit(".", 1)[0] + ".77")
+        began = time.monotonic()
+        self.hold(stream.read(), undisturbed)
+        self.assertEqual(len(stream.segments), 2)
+        self.wait_whole()
+        print(f"# its longest pause: {stream.longest_s:.2f} s; all is as before after {time.monotonic() - began:.2f} s",
+              flush=True)
+        self.assertLess(time.monotonic() - began, SLACK * (GONE_S + TAKEN_OVER_S))
+
     def test_7_writers_are_killed(self):
         undisturbed = {prompt: Stream(self.asker, prompt).read() for prompt in PROMPTS}
         seeded = random.Random(SEED)

@@ -156,9 +156,17 @@ class Internet:
         router.ip("link", "set", "lan0", "up")
         router.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         router.run("nft", "-f", "-", given=ROUTER)
-        home.ip("route", "add", "default", "via", f"{net}.1")
-        home.router, home.cable = router, router.cable
+        home.router, home.cable, home.way_out = router, router.cable, f"{net}.1"
+        home.ip("route", "add", "default", "via", home.way_out)
         return home
+
+    @staticmethod
+    def renumber(home, address):
+        """It has another address in its house from now on; what it had open is of the old one."""
+        home.ip("addr", "del", f"{home.address}/24", "dev", "eth0")
+        home.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        home.ip("route", "add", "default", "via", home.way_out)  # the old one went with the address
+        home.address = address
 
     @staticmethod
     def cut(place):
