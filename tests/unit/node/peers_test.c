@@ -599,25 +599,33 @@ static void who_is_full_says_for_how_long(void **state)
     }
 }
 
+struct failure {
+    enum fellow_end end;
+    int status;
+    const char *code;
+};
+
+/* The one that is asked first writes a little, or nothing, and fails so. */
+static void ask_two_of_whom_one_fails(const struct failure *failure)
+{
+    begin();
+    two_of_them(2);
+    fellows[0].end = failure->end;
+    fellows[0].status = failure->status;
+    fellows[0].code = failure->code;
+    fellows[0].writes = 3;
+    assert_int_equal(ask(), 0);
+    assert_true(engines_wait(is_over, NULL));
+}
+
 static void what_is_wrong_with_the_request_is_final(void **state)
 {
-    static const struct {
-        enum fellow_end end;
-        int status;
-        const char *code;
-    } rows[] = {{FELLOW_REFUSES, 400, "context_overflow"},
-                {FELLOW_ERROR, 400, "context_overflow"},
-                {FELLOW_ERROR, 500, "request_kills_engine"}};
+    static const struct failure rows[] = {{FELLOW_REFUSES, 400, "context_overflow"},
+                                          {FELLOW_ERROR, 400, "context_overflow"},
+                                          {FELLOW_ERROR, 500, "request_kills_engine"}};
     (void)state;
     for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
-        begin();
-        two_of_them(2);
-        fellows[0].end = rows[i].end;
-        fellows[0].status = rows[i].status;
-        fellows[0].code = rows[i].code;
-        fellows[0].writes = 3;
-        assert_int_equal(ask(), 0);
-        assert_true(engines_wait(is_over, NULL));
+        ask_two_of_whom_one_fails(&rows[i]);
         assert_int_equal(house.problem.status, rows[i].status);
         assert_string_equal(house.problem.code, rows[i].code);
         assert_int_equal(asked(), 1);
@@ -654,22 +662,12 @@ static void a_larger_context_goes_on_where_one_was_too_small(void **state)
 /* What it could not do itself, another may. */
 static void an_engine_that_failed_there_need_not_fail_elsewhere(void **state)
 {
-    static const struct {
-        enum fellow_end end;
-        int status;
-        const char *code;
-    } rows[] = {{FELLOW_ERROR, 502, "engine_lost"},
-                {FELLOW_REFUSES, 400, "unknown_member"}}; /* its weft is older, and the other one's need not be */
+    static const struct failure rows[] = {
+        {FELLOW_ERROR, 502, "engine_lost"},
+        {FELLOW_REFUSES, 400, "unknown_member"}}; /* its weft is older, and the other one's need not be */
     (void)state;
     for (size_t i = 0; i < WEFT_COUNT(rows); i++) {
-        begin();
-        two_of_them(2);
-        fellows[0].end = rows[i].end;
-        fellows[0].status = rows[i].status;
-        fellows[0].code = rows[i].code;
-        fellows[0].writes = 3;
-        assert_int_equal(ask(), 0);
-        assert_true(engines_wait(is_over, NULL));
+        ask_two_of_whom_one_fails(&rows[i]);
         assert_whole(TOKENS);
         end();
     }
